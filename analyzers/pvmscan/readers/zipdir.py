@@ -1,0 +1,402 @@
+"""A zip directory reader that returns the union of what any loader would read.
+
+Readers of the same zip disagree. PyTorch's miniz-based reader takes the central directory at its stated
+offset; Python's ``zipfile`` takes the one next to the end record and shifts every offset by the difference;
+both differ on where the zip64 record is; streaming tools follow local headers and never see a directory. A
+scanner that picks one of these views can be shown a harmless archive while the loader opens another. So every
+view is read here, entries that lead to the same bytes are collapsed, and each disagreement is reported:
+archives from honest tools have none. CRCs, version-needed and disk numbers never stop this reader, because
+the miniz reader ignores them too.
+
+Work is linear in the file size: the directory bytes read are budgeted, gaps are searched once, and payload
+ranges that overlap beyond reason are cut back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from pvmscan.readers import ziprecords as rec
+from pvmscan.readers.inflate import Buffer
+from pvmscan.readers.zipmember import Member, member_bytes
+
+__all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
+
+_MAX_ENDS = 20_000  # torch distributed checkpoints hold one archive per tensor
+_ANOMALIES_PER_KIND = 50
+_TORCH_RECORDS = (".pkl", "/version", "/byteorder")  # miniz looks names up without regard to ASCII case
+
+_Span = tuple[int, int]
+_Key = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Something an honest archive does not contain."""
+
+    kind: str
+    message: str
+    offset: int | None
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The union of all readings of an archive."""
+
+    members: tuple[Member, ...]
+    anomalies: tuple[Anomaly, ...]
+    complete: bool  # False when a limit was hit or a directory could not be read to its end
+    start: int  # first byte that belongs to the archive; prefix data lies before it
+
+
+def sniff(data: Buffer) -> bool:
+    """Whether some reader would open this as a zip: a signature in front, or an end record near the end."""
+    if data[:4] in (rec.LOCAL, rec.END, rec.DESCRIPTOR):
+        return True
+    return rec.last_end(data, max(0, len(data) - rec.END_SIZE - 0xFFFF), len(data)) >= 0
+
+
+def read_directory(data: Buffer, *, max_members: int = 100_000) -> Directory:
+    """Read every directory and every local header in `data`."""
+    reader = _Reader(data, max_members)
+    reader.read_directories()
+    reader.check_names()
+    reader.check_overlaps()
+    start = reader.walk_gaps()
+    members = reader.finish_members()
+    return Directory(members, reader.notes.all(), reader.complete, start)
+
+
+class _Notes:
+    """Anomalies in the order found; a kind that repeats without end is cut short and counted."""
+
+    def __init__(self) -> None:
+        self._items: list[Anomaly] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, kind: str, message: str, offset: int | None = None, member: str | None = None) -> None:
+        self._counts[kind] += 1
+        if self._counts[kind] <= _ANOMALIES_PER_KIND:
+            self._items.append(Anomaly(kind, message, offset, member))
+
+    def all(self) -> tuple[Anomaly, ...]:
+        for kind, count in self._counts.items():
+            if count > _ANOMALIES_PER_KIND:
+                text = f"{count - _ANOMALIES_PER_KIND} more of this kind were found."
+                self._items.append(Anomaly(kind, text, None, None))
+        return tuple(self._items)
+
+
+class _Reader:
+    """Collects members, the spans of the file they account for, and what is odd about them."""
+
+    def __init__(self, data: Buffer, max_members: int) -> None:
+        self.data = data
+        self.max_members = max_members
+        self.complete = True
+        self.limited = False
+        self.archives = 0  # end records that led to a directory
+        self.notes = _Notes()
+        self.members: dict[_Key, Member] = {}
+        self.aliases: dict[_Key, set[str]] = {}
+        self.names: dict[tuple[int, str], set[tuple[str, int]]] = {}  # by archive and folded name
+        self.headers: dict[int, rec.Entry] = {}  # the first entry that led to each local header
+        self.unreadable: dict[int, str] = {}  # entries, by offset, that some view could not follow
+        self.readable: set[int] = set()  # entries that some view could follow
+        self.seen: dict[_Span, tuple[int, int, int]] = {}  # views read: entries, end, entries followed
+        self.spans: list[_Span] = []  # accounted for, so that gaps can be searched
+        self.claims: list[tuple[int, int, str]] = []  # header to end of payload, as a directory claims it
+        self.work = 4 * len(data) + (1 << 20)  # directory bytes that may still be read
+
+    def read_directories(self) -> None:
+        """Read the last end record, then those in the parts of the file that its archive leaves uncovered.
+
+        An end record inside a member belongs to a nested archive, which is read when that member is scanned.
+        """
+        later, number = len(self.data), 0
+        todo: list[_Span] = [(0, len(self.data))]
+        while todo and number < _MAX_ENDS:
+            low, high = todo.pop()
+            end = rec.last_end(self.data, low, high)
+            if end < 0:
+                continue
+            spans = self._read_archive(end, number, later)
+            later = min([later, *(start for start, _ in spans)])
+            todo += _gaps(low, end, spans)
+            self.spans += spans
+            number += 1
+        if todo:
+            self._limit(f"The file holds more than {_MAX_ENDS} end records.")
+        for at, name in self.unreadable.items():
+            if at not in self.readable:
+                self.complete = False
+                self.notes.add("missing-header", f"The entry {name!r} points to no local header.", at, name)
+
+    def _limit(self, message: str) -> None:
+        if not self.limited:
+            self.notes.add("limit-reached", message)
+        self.limited, self.complete = True, False
+
+    def _read_archive(self, end: int, number: int, later: int) -> list[_Span]:
+        """Read all views of the directory behind one end record; return what they account for."""
+        spans: list[_Span] = []
+        views = dict.fromkeys(rec.views(self.data, end))
+        good: set[_Span] = set()
+        for view in views:
+            key = (view.start, view.shift)
+            if key not in self.seen:
+                self.seen[key] = self._read_view(view, number, spans)
+            if self.seen[key][2]:
+                good.add(key)
+                self._check_claim(view, *self.seen[key][:2])
+        if not good and any(view.count for view in views):
+            if number == 0:
+                self.complete = False
+                self.notes.add("bad-directory", "The end record leads to no readable directory.", end)
+            return spans
+        comment_end = rec.end_of_comment(self.data, end)
+        if self.archives and comment_end <= later:
+            self.notes.add("concatenated-archive", "Another complete archive follows this one.", end)
+        elif self.archives or len(good) > 1:
+            self.notes.add("second-directory", "Readers disagree on which directory is the real one.", end)
+        if comment_end > len(self.data):
+            self.notes.add("truncated", "The file ends inside the archive comment.", end)
+        self.archives += 1
+        for record in rec.zip64_records(self.data, end):
+            spans += [(record, record + 56), (end - 20, end)]
+        return [*spans, (end, min(comment_end, len(self.data)))]
+
+    def _read_view(self, view: rec.View, number: int, spans: list[_Span]) -> tuple[int, int, int]:
+        """Read entries for as long as their signatures continue, whatever count and size were declared."""
+        at, count, good = view.start, 0, 0
+        while (entry := rec.read_entry(self.data, at)) is not None:
+            self.work -= entry.end - at
+            if self.work < 0 or len(self.members) >= self.max_members:
+                self._limit("The directory has more entries than the limits allow.")
+                break
+            count += 1
+            good += self._follow(entry, view.shift, number, spans)
+            at = entry.end
+        if good:
+            spans.append((view.start, at))
+            self.claims.append((view.start, at, "the central directory"))
+        return count, at, good
+
+    def _check_claim(self, view: rec.View, count: int, end: int) -> None:
+        if self.limited:
+            return
+        if view.count not in (count, count & rec.FULL16, rec.FULL16):
+            text = f"The end record declares {view.count} entries, the directory has {count}."
+            self.notes.add("bad-entry-count", text, view.start)
+            self.complete &= view.count < count
+        elif view.size not in (end - view.start, rec.FULL32):
+            text = f"The end record declares a directory of {view.size} bytes, not {end - view.start}."
+            self.notes.add("bad-directory-size", text, view.start)
+
+    def _follow(self, entry: rec.Entry, shift: int, number: int, spans: list[_Span]) -> bool:
+        """Go from a directory entry to its local header and register what both say."""
+        name = rec.decode_name(entry.name)
+        header = rec.read_header(self.data, entry.offset + shift)
+        if header is None:
+            self.unreadable.setdefault(entry.at, name)
+            return False
+        self.readable.add(entry.at)
+        names = dict.fromkeys((name, self._local_name(header, entry, name)))
+        for kind, text in self._oddities(entry, header, len(names) > 1):
+            self.notes.add(kind, text, header.at, name)
+        encrypted = bool(entry.flags & rec.ENCRYPTED)
+        reading, streamed = _reading(entry), _reading(header)
+        self._add(names, header, reading, encrypted, "central")
+        cover = entry.stored
+        if header.sized and streamed != reading:
+            self._add(names, header, streamed, encrypted, "local")
+            cover = min(cover, header.stored)  # a streaming reader looks for the next header there
+        stop = header.start + cover
+        if header.flags & rec.HAS_DESCRIPTOR:
+            stop += rec.descriptor_size(self.data, stop, entry.stored, entry.size)
+        spans.append((header.at, min(stop, len(self.data))))
+        self.claims.append((header.at, header.start + entry.stored, name))
+        self.names.setdefault((number, _fold(name)), set()).add((name, header.at))
+        return True
+
+    def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
+        if header.name_length != len(entry.name):
+            self.work -= header.name_length  # many entries may lead to one header with a very long name
+        local = self.data[header.name_at : header.name_at + header.name_length]
+        return name if local == entry.name else rec.decode_name(local)
+
+    def _oddities(self, entry: rec.Entry, header: rec.Header, renamed: bool) -> Iterator[tuple[str, str]]:
+        if renamed:
+            yield "name-mismatch", "The local header has another name than the directory."
+        if b"\0" in entry.name:
+            yield "nul-in-name", "The name holds a NUL, where some readers cut it and others do not."
+        if header.method != entry.method:
+            yield "method-mismatch", "Local header and directory name different compression methods."
+        if header.sized and (header.stored, header.size) != (entry.stored, entry.size):
+            yield "size-mismatch", "Local header and directory disagree on the size."
+        encrypted = entry.flags & rec.ENCRYPTED
+        if entry.method == 0 and entry.stored != entry.size and not encrypted:
+            yield "size-mismatch", "The member is stored, yet its two sizes differ."
+        if encrypted:
+            yield "encrypted-member", "The member is marked as encrypted."
+        if (entry.flags | header.flags) & rec.UNUSUAL_FLAGS or header.flags & rec.ENCRYPTED & ~entry.flags:
+            yield "unusual-flag", "Flag bits are set that make some readers refuse the member."
+        if entry.version > rec.HIGHEST_VERSION:
+            yield "unusual-version", "The version needed is so high that some readers refuse the archive."
+        if header.start + entry.stored > len(self.data):
+            yield "truncated", "The file ends before the member does."
+        first = self.headers.setdefault(header.at, entry)
+        if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
+            yield "overlapping-members", "Two different directory entries share one local header."
+
+    def _add(
+        self, names: Iterable[str], header: rec.Header, reading: _Key, encrypted: bool, origin: str
+    ) -> None:
+        """Register one reading (method, stored size, size) of a payload, or add names to a known one.
+
+        The miniz reader takes a stored member's uncompressed size, zipfile the compressed one: both become
+        members.
+        """
+        first, *others = names
+        method, stored, size = reading
+        for length in (stored,) if method or stored == size else (stored, size):
+            available = min(length, len(self.data) - header.start)
+            key = (header.at, method, available)
+            if key not in self.members:
+                self.members[key] = Member(
+                    first, header.at, header.start, available, size, method, encrypted, origin
+                )
+            extra = {first, *others} - {self.members[key].name}
+            if extra:
+                self.aliases.setdefault(key, set()).update(extra)
+
+    def check_names(self) -> None:
+        """Report names that occur twice in one archive, or that some readers cannot tell apart."""
+        for (_, folded), group in self.names.items():
+            if len(group) > 1:
+                places = Counter(name for name, _ in group)
+                for name in sorted(name for name, count in places.items() if count > 1):
+                    self.notes.add("duplicate-name", f"{name!r} occurs more than once.", None, name)
+                if not folded.endswith(_TORCH_RECORDS):
+                    continue  # elsewhere, jar files for example, names that differ in case are ordinary
+                for one, two in pairwise(sorted(places)):
+                    text = f"Some readers cannot tell {one!r} from {two!r}."
+                    self.notes.add("case-variant-name", text, None, two)
+
+    def check_overlaps(self) -> None:
+        """Report payloads that run into the next member or into the directory."""
+        last = (-1, -1, "")
+        for claim in sorted(self.claims):
+            if last[0] < claim[0] < last[1]:
+                text = f"The bytes of {last[2]!r} run into those of {claim[2]!r}."
+                self.notes.add("overlapping-members", text, claim[0], claim[2])
+            last = max(last, claim, key=lambda item: item[1])
+
+    def walk_gaps(self) -> int:
+        """Look for local headers that no directory lists; return where the archive starts."""
+        size = len(self.data)
+        directory = bool(self.spans)
+        start = min((low for low, _ in self.spans), default=size)
+        gaps = list(_gaps(0, size, self.spans))
+        found = [] if self.limited else [self._walk(low, high, directory) for low, high in gaps]
+        hidden = min((first for first in found if first >= 0), default=size)
+        if not directory:
+            self.complete = False
+            self.notes.add("no-directory", "No central directory could be found.")
+        if not directory or hidden == 0:
+            start = hidden
+        if 0 < start < size:
+            text = f"{start} bytes stand before the archive."
+            self.notes.add("prefix-data", text, 0)
+        for (low, high), first in zip(gaps, found, strict=False):
+            if high == size and directory:
+                self.notes.add("trailing-data", f"{high - low} bytes follow the archive.", low)
+            elif low >= start and first < 0 and not _all_zero(self.data, low, high):
+                self.notes.add("unclaimed-data", f"{high - low} bytes belong to no member.", low)
+        return start if start < size else 0
+
+    def _walk(self, low: int, high: int, hidden: bool) -> int:
+        """Register the members whose local headers stand in a gap; return the first offset, or -1."""
+        first = -1
+        at = self.data.find(rec.LOCAL, low, high)
+        while at >= 0:
+            header = rec.read_header(self.data, at)
+            if header is None or header.method not in rec.METHODS:  # four bytes that only look like a header
+                at = self.data.find(rec.LOCAL, at + 4, high)
+                continue
+            if len(self.members) >= self.max_members:
+                self._limit("The file has more local headers than the limits allow.")
+                break
+            at = self.data.find(rec.LOCAL, header.start, high) if header.start < high else -1
+            name = rec.decode_name(self.data[header.name_at : header.name_at + header.name_length])
+            stored, size = self._local_sizes(header, high if at < 0 else at, high)
+            self._add((name,), header, (header.method, stored, size), bool(header.flags & 1), "local")
+            first = header.at if first < 0 else first
+            if hidden:
+                self.notes.add("hidden-member", f"No directory lists {name!r}.", header.at, name)
+        return first
+
+    def _local_sizes(self, header: rec.Header, following: int, high: int) -> tuple[int, int]:
+        """Sizes of a member known by its local header only.
+
+        Without sizes, a compressed stream ends itself; a stored one ends at its data descriptor or the next
+        header.
+        """
+        if header.sized:
+            return header.stored, header.size
+        if header.method:
+            return max(high - header.start, 0), header.size
+        at = self.data.find(rec.DESCRIPTOR, header.start, max(following, header.start))
+        length = at - header.start
+        if at >= 0 and rec.descriptor_size(self.data, at, length, length):
+            return length, length
+        return (max(following - header.start, 0),) * 2
+
+    def finish_members(self) -> tuple[Member, ...]:
+        """Attach aliases, and cut back overlapping payloads so that their sum stays in proportion."""
+        budget = 8 * len(self.data) + (1 << 26)
+        starts = sorted({member.start for member in self.members.values()})
+        members: list[Member] = []
+        for key, member in self.members.items():
+            budget -= member.stored_size
+            if budget < 0:
+                self.complete = False
+                following = bisect_right(starts, member.start)
+                stop = starts[following] if following < len(starts) else len(self.data)
+                member = replace(member, stored_size=min(member.stored_size, stop - member.start))
+            names = self.aliases.get(key)
+            members.append(replace(member, aliases=tuple(sorted(names))) if names else member)
+        if budget < 0:
+            text = "The members claim many times more bytes than the file has; their ranges were cut back."
+            self.notes.add("overlapping-members", text)
+        return tuple(members)
+
+
+def _reading(record: rec.Entry | rec.Header) -> _Key:
+    return record.method, record.stored, record.size
+
+
+def _fold(name: str) -> str:
+    """Reduce a name to what the least careful readers compare: zipfile cuts at a NUL, miniz ignores case."""
+    return name.split("\0", 1)[0].lower()
+
+
+def _gaps(low: int, high: int, spans: Iterable[_Span]) -> Iterator[_Span]:
+    """Yield what the spans leave uncovered of a range."""
+    for start, stop in sorted(spans):
+        if start >= high:
+            break
+        if start > low:
+            yield low, start
+        low = max(low, stop)
+    if low < high:
+        yield low, high
+
+
+def _all_zero(data: Buffer, low: int, high: int) -> bool:
+    return all(not data[at : min(at + 65536, high)].strip(b"\0") for at in range(low, high, 65536))

@@ -1,0 +1,266 @@
+"""What a scan says: findings, verdicts, reports. Frozen data; nothing here prints or judges.
+
+`Report.to_dict()` is the JSON report; its schema ships as `pvmscan/schema/report.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+
+
+class Verdict(IntEnum):
+    """What may be believed of a stream, a file or a scan; the worst one wins."""
+
+    CLEAN = 0
+    """Every global and every call is known to be harmless with the arguments given."""
+    UNVERIFIED = 1
+    """Understood to the end; uses globals that the knowledge does not cover, in normal ways."""
+    INCOMPLETE = 2
+    """Something could not be read or understood to the end."""
+    SUSPICIOUS = 3
+    """Obfuscation, structures no honest producer writes, code carried but not called."""
+    DANGEROUS = 4
+    """A chain to a sink was found."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Severity(IntEnum):
+    """How bad it is if it is true."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Confidence(IntEnum):
+    """How sure it is."""
+
+    POSSIBLE = 0
+    LIKELY = 1
+    CERTAIN = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in the file: a member of an archive (None for the file itself) and a byte offset in it."""
+
+    member: str | None = None
+    offset: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"member": self.member, "offset": self.offset}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the evidence: what happens at an offset of the stream."""
+
+    kind: str
+    """`import`, `call`, `attribute`, `build`, `write`, `item`, `persistent`, `nested`, `code`..."""
+    text: str
+    """What happens, as a person would write it: `os.system('echo inert')`."""
+    offset: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"kind": self.kind, "text": self.text, "offset": self.offset}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason for a verdict, with its evidence."""
+
+    rule: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    """One plain sentence."""
+    effect: str
+    """Effect category of the rule: `command`, `code-execution`, `file-write`..., `structure`."""
+    verdict: Verdict
+    """The verdict that this finding alone asks for."""
+    location: Location
+    chain: tuple[Step, ...] = ()
+    """From what the file controls to the sink, in order."""
+    payload: str | None = None
+    """What the attacker would have run, written or reached: the folded constant arguments."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rule": self.rule,
+            "severity": str(self.severity),
+            "confidence": str(self.confidence),
+            "message": self.message,
+            "effect": self.effect,
+            "verdict": str(self.verdict),
+            "location": self.location.to_dict(),
+            "chain": [step.to_dict() for step in self.chain],
+            "payload": self.payload,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalUse:
+    """A global that a file names, and what the knowledge says about it."""
+
+    name: str
+    """Resolved dotted path."""
+    written: str
+    """As the pickle writes it: `module name`."""
+    status: str
+    """`harmless`, `unknown` or the effect of the worst rule that names it."""
+    count: int
+    called: bool
+    location: Location
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "name": self.name,
+            "written": self.written,
+            "status": self.status,
+            "count": self.count,
+            "called": self.called,
+            "location": self.location.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be read or understood to the end. Makes a file at least `incomplete`."""
+
+    message: str
+    location: Location = Location()
+    kind: str = "unreadable"
+    """`unreadable`, `truncated`, `malformed`, `limit`, `unsupported`, `internal`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"kind": self.kind, "message": self.message, "location": self.location.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One pickle that was run."""
+
+    member: str | None
+    offset: int
+    """Where it starts, in the member or file."""
+    length: int
+    format: str
+    """The reader that found it."""
+    verdict: Verdict
+    protocol: int
+    opcodes: int
+    dialects: tuple[str, ...]
+    stop: int | None
+    fault: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "member": self.member,
+            "offset": self.offset,
+            "length": self.length,
+            "format": self.format,
+            "verdict": str(self.verdict),
+            "protocol": self.protocol,
+            "opcodes": self.opcodes,
+            "dialects": list(self.dialects),
+            "stop": self.stop,
+            "fault": self.fault,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """Everything about one source."""
+
+    path: str
+    verdict: Verdict
+    streams: tuple[StreamReport, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    globals: tuple[GlobalUse, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    size: int | None = None
+    skipped: str | None = None
+    """Why there was nothing to judge (`no code-carrying content`), if so."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "path": self.path,
+            "verdict": str(self.verdict),
+            "size": self.size,
+            "skipped": self.skipped,
+            "streams": [stream.to_dict() for stream in self.streams],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "globals": [one.to_dict() for one in self.globals],
+            "errors": [error.to_dict() for error in self.errors],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole scan."""
+
+    files: tuple[FileReport, ...]
+    tool: Mapping[str, str] = field(default_factory=dict)
+    """Name and version of the tool and of its knowledge."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all files."""
+        return worst(one.verdict for one in self.files)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of all files, worst first."""
+        every = [finding for one in self.files for finding in one.findings]
+        return tuple(sorted(every, key=lambda finding: (-finding.verdict, -finding.severity)))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts by verdict and severity."""
+        verdicts = Counter(str(one.verdict) for one in self.files)
+        severities = Counter(str(finding.severity) for finding in self.findings)
+        return {
+            "files": len(self.files),
+            "skipped": sum(one.skipped is not None for one in self.files),
+            "errors": sum(len(one.errors) for one in self.files),
+            "by_verdict": {str(verdict): verdicts[str(verdict)] for verdict in Verdict},
+            "total_issues": len(self.findings),
+            "total_issues_by_severity": {str(level): severities[str(level)] for level in Severity},
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report, as plain data."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tool": dict(self.tool),
+            "verdict": str(self.verdict),
+            "summary": self.summary(),
+            "files": [one.to_dict() for one in self.files],
+        }
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of some verdicts; clean when there are none."""
+    return max(verdicts, default=Verdict.CLEAN)

@@ -1,0 +1,415 @@
+"""Bytes to arguments, exactly as the real unpicklers read them. Nothing here evaluates anything.
+
+Three ways of reading exist, because FRAME means something else to each loader (see `Dialect.frames`). All of
+them hand out half-open ranges of the input, so a constant is never copied before somebody wants it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import struct
+from typing import TypeAlias, Union
+
+from pvm.dialects import Dialect
+from pvm.errors import Reject
+
+Data: TypeAlias = Union[bytes, mmap.mmap]
+Span: TypeAlias = tuple[int, int]
+
+MAX_LENGTH = 2**63 - 1
+"""Longest counted argument on a 64-bit platform (`Py_ssize_t`)."""
+DIGIT_LIMIT = 4300
+"""`int()` refuses more decimal digits than this by default, from 3.8.18, 3.9.18, 3.10.13, 3.11.7 on."""
+
+_TRUNCATED = "the input ends inside an argument"
+
+
+class Contiguous:
+    """C over memory up to 3.14: a frame must exist, and means nothing after that."""
+
+    __slots__ = ("data", "position", "size")
+
+    def __init__(self, data: Data, start: int = 0) -> None:
+        self.data = data
+        self.size = len(data)
+        self.position = start
+        """Where the next instruction stands."""
+
+    def opcode(self) -> int:
+        """Offset of the next opcode byte."""
+        offset = self.position
+        if offset >= self.size:
+            raise Reject("the input ends where an opcode is expected", kind="truncated")
+        self.position = offset + 1
+        return offset
+
+    def take(self, count: int) -> Span:
+        """Range of the next `count` bytes."""
+        start = self.position
+        stop = start + count
+        if stop > self.size:
+            raise Reject(_TRUNCATED, kind="truncated")
+        self.position = stop
+        return start, stop
+
+    take_bytes = take
+    """Range of a bytes constant: some loaders read these around the end of a frame."""
+
+    def line(self) -> Span:
+        """Range of the next line, without its newline."""
+        start = self.position
+        end = self.data.find(b"\n", start)
+        if end < 0:
+            raise Reject("a text argument has no newline", kind="truncated")
+        self.position = end + 1
+        return start, end
+
+    def frame(self, length: int) -> None:
+        """Enter a frame."""
+        if self.position + length > self.size:
+            raise Reject("a frame is longer than the input", kind="truncated")
+
+    def resume(self) -> int:
+        """Where a further load from the same stream starts."""
+        return self.position
+
+
+class Dropping(Contiguous):
+    """C over a stream without `peek()`, 3.8 to 3.14.
+
+    A frame is read into a buffer; a read that does not fit into the rest of it discards that rest. The buffer
+    is always the range [position, fetched) of the input.
+    """
+
+    __slots__ = ("fetched",)
+
+    def __init__(self, data: Data, start: int = 0) -> None:
+        super().__init__(data, start)
+        self.fetched = start
+
+    def opcode(self) -> int:
+        """Offset of the next opcode byte."""
+        if self.position < self.fetched:
+            self.position += 1
+            return self.position - 1
+        if self.fetched >= self.size:
+            raise Reject("the input ends where an opcode is expected", kind="truncated")
+        self.position = self.fetched = self.fetched + 1
+        return self.position - 1
+
+    def take(self, count: int) -> Span:
+        """Range of the next `count` bytes, after the buffer if they do not fit into it."""
+        start = self.position
+        if start + count > self.fetched:
+            start = self.fetched
+            self.fetched = min(start + count, self.size)
+            if start + count > self.size:
+                raise Reject(_TRUNCATED, kind="truncated")
+        self.position = start + count
+        return start, start + count
+
+    def take_bytes(self, count: int) -> Span:
+        """Range of the next `count` bytes, buffer first."""
+        start = self.position
+        stop = start + count
+        if stop > self.size:
+            raise Reject(_TRUNCATED, kind="truncated")
+        self.position = stop
+        self.fetched = max(self.fetched, stop)
+        return start, stop
+
+    def line(self) -> Span:
+        """Range of the next line, after the buffer if the buffer holds no newline."""
+        start = self.position
+        end = self.data.find(b"\n", start, self.fetched)
+        if end >= 0:
+            self.position = end + 1
+            return start, end
+        start = self.fetched
+        end = self.data.find(b"\n", start)
+        if end < 0:
+            raise Reject("a text argument has no newline", kind="truncated")
+        self.position = self.fetched = end + 1
+        return start, end
+
+    def frame(self, length: int) -> None:
+        """Read a frame into the buffer."""
+        start, _ = self.take(length)
+        self.position = start
+
+    def resume(self) -> int:
+        """A new unpickler goes on after everything that was read."""
+        return self.fetched
+
+
+class Framed(Contiguous):
+    """The pure-Python unpickler, and C from 3.15: a frame is a stream of its own.
+
+    Outside frames the pure-Python one does not check lengths: counted reads and lines may be short at the
+    end of the input.
+    """
+
+    __slots__ = ("fetched", "inside", "short_frames", "short_reads")
+
+    def __init__(self, data: Data, start: int = 0, *, short_reads: bool, short_frames: bool) -> None:
+        super().__init__(data, start)
+        self.fetched = start
+        self.inside = False
+        self.short_reads = short_reads
+        self.short_frames = short_frames
+
+    def opcode(self) -> int:
+        """Offset of the next opcode byte."""
+        if self.position >= self.fetched:
+            self.inside = False
+            if self.position >= self.size:
+                raise Reject("the input ends where an opcode is expected", kind="truncated")
+            self.fetched = self.position + 1
+        self.position += 1
+        return self.position - 1
+
+    def take(self, count: int) -> Span:
+        """Range of the next `count` bytes; shorter than that at the end of the input."""
+        start = self.position
+        if self.inside and (count == 0 or start < self.fetched):
+            if start + count > self.fetched:
+                raise Reject("an argument crosses the end of its frame")
+            self.position = start + count
+            return start, start + count
+        self.inside = False
+        stop = min(start + count, self.size)
+        if stop < start + count and not self.short_reads:
+            raise Reject(_TRUNCATED, kind="truncated")
+        self.position = self.fetched = stop
+        return start, stop
+
+    take_bytes = take
+
+    def line(self) -> Span:
+        """Range of the next line without its last byte, which need not be a newline at the end of input."""
+        start = self.position
+        if self.inside and start < self.fetched:
+            end = self.data.find(b"\n", start, self.fetched)
+            if end < 0:
+                raise Reject("a line crosses the end of its frame")
+            self.position = end + 1
+            return start, end
+        self.inside = False
+        end = self.data.find(b"\n", start)
+        if end < 0:
+            if not self.short_reads:
+                raise Reject("a text argument has no newline", kind="truncated")
+            self.position = self.fetched = self.size
+            return start, max(start, self.size - 1)
+        self.position = self.fetched = end + 1
+        return start, end
+
+    def frame(self, length: int) -> None:
+        """Enter a frame; the one before must be used up."""
+        if self.inside and self.position < self.fetched:
+            raise Reject("a frame begins before the end of the current one")
+        stop = self.position + length
+        if stop > self.size and not self.short_frames:
+            raise Reject("a frame is longer than the input", kind="truncated")
+        self.fetched = min(stop, self.size)
+        self.inside = True
+
+    def resume(self) -> int:
+        """A new unpickler goes on after the frame."""
+        return self.fetched
+
+
+def open_input(data: Data, start: int, dialect: Dialect) -> Contiguous:
+    """The way of reading that a dialect implies."""
+    if dialect.frames == "dropped":
+        return Dropping(data, start)
+    if dialect.frames == "enforced":
+        return Framed(data, start, short_reads=dialect.pure_python, short_frames=dialect.short_frames)
+    return Contiguous(data, start)
+
+
+# Text arguments. `line` is the argument without its newline.
+
+_STRTOL = re.compile(rb"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_C_FLOAT = re.compile(rb"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(inf(inity)?|nan))", re.IGNORECASE)
+_ESCAPE = re.compile(
+    rb"\\(?:(\n)|([\\'\"abfnrtv])|([0-7]{1,3})|x([0-9a-fA-F]{2})|(x)|(.)|())", re.DOTALL
+)
+_SIMPLE = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"a": b"\a", b"b": b"\b"}
+_SIMPLE |= {b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+def text_int(line: bytes, dialect: Dialect) -> int:
+    """Argument of INT: a bool or an int."""
+    if dialect.pure_python:
+        return line == b"01" if line in (b"00", b"01") else _python_int(line, dialect)
+    if not line:
+        raise Reject("an INT without digits")
+    number, rest = _strtol(line, dialect.text_base)
+    if number is not None and rest in (b"", b"\0"):
+        if len(line) == 2 and number in (0, 1) and (dialect.bools_by_value or line in (b"00", b"01")):
+            return bool(number)
+        return number
+    return _python_int(line.split(b"\0", 1)[0], dialect)
+
+
+def _strtol(line: bytes, base: int) -> tuple[int | None, bytes]:
+    """C `strtol`: the number and the byte after it; None where it does not fit a long."""
+    if line[:1] == b"\0":
+        return 0, b"\0"
+    pattern = _STRTOL if base == 0 else _STRTOL_10
+    match = pattern.match(line)
+    if not match:
+        return None, b""
+    sign, digits = match.groups()
+    if base == 10:
+        number = int(digits) if len(digits) < 20 else 1 << 64
+    elif digits[:2] in (b"0x", b"0X"):
+        number = int(digits, 16)
+    elif digits[:1] == b"0":
+        number = int(digits, 8)
+    else:
+        number = int(digits) if len(digits) < 20 else 1 << 64
+    if sign == b"-":
+        number = -number
+    if not -(2**63) <= number < 2**63:
+        return None, b""
+    return number, line[match.end() : match.end() + 1]
+
+
+_STRTOL_10 = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+
+
+def _python_int(text: bytes, dialect: Dialect, base: int | None = None) -> int:
+    try:
+        return int(text, dialect.text_base if base is None else base)
+    except ValueError:
+        pass
+    digits = text.strip(b" \t\n\v\f\r").lstrip(b"+-").replace(b"_", b"")
+    if len(digits) > DIGIT_LIMIT and digits.isdigit():
+        raise Reject(f"an integer of {len(digits)} digits: more than int() takes by default", kind="limit")
+    raise Reject(f"not an integer: {text[:40]!r}")
+
+
+def text_long(line: bytes, dialect: Dialect) -> int:
+    """Argument of LONG."""
+    if not dialect.pure_python and not line:
+        raise Reject("a LONG without digits")
+    if line.endswith(b"L"):
+        line = line[:-1]
+    if not dialect.pure_python:
+        line = line.split(b"\0", 1)[0]
+    return _python_int(line, dialect)
+
+
+def text_float(line: bytes, dialect: Dialect) -> float:
+    """Argument of FLOAT."""
+    if not dialect.pure_python:
+        line = line.split(b"\0", 1)[0]
+        if not _C_FLOAT.fullmatch(line):
+            raise Reject(f"not a float: {line[:40]!r}")
+    try:
+        value = float(line)
+    except ValueError:
+        raise Reject(f"not a float: {line[:40]!r}") from None
+    if not dialect.pure_python and value in (float("inf"), float("-inf")) and b"n" not in line.lower():
+        raise Reject("a float too large for a double")
+    return value
+
+
+def text_index(line: bytes, dialect: Dialect) -> int:
+    """Argument of PUT and GET; may be negative."""
+    if not dialect.pure_python:
+        if not line:
+            raise Reject("a memo index without digits")
+        line = line.split(b"\0", 1)[0]
+    number = _python_int(line, dialect, 10)
+    if not dialect.pure_python and not -(2**63) <= number < 2**63:
+        raise Reject("a memo index too large")
+    return number
+
+
+def text_string(line: bytes) -> bytes:
+    """Argument of STRING: a quoted bytes literal."""
+    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
+        raise Reject("the argument of STRING is not quoted")
+    body = line[1:-1]
+    return _ESCAPE.sub(_unescape, body) if b"\\" in body else body
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    newline, simple, octal, hexadecimal, bad, other, end = match.groups()
+    if newline is not None:
+        return b""
+    if simple is not None:
+        return _SIMPLE[simple]
+    if octal is not None:
+        return bytes([int(octal, 8) & 0xFF])
+    if hexadecimal is not None:
+        return bytes([int(hexadecimal, 16)])
+    if other is not None:
+        return b"\\" + other
+    raise Reject("a trailing backslash in STRING" if end is not None else "an invalid \\x escape in STRING")
+
+
+def text_unicode(line: bytes) -> str:
+    """Argument of UNICODE: raw-unicode-escape."""
+    try:
+        return line.decode("raw-unicode-escape")
+    except UnicodeDecodeError:
+        raise Reject("a truncated escape in UNICODE") from None
+
+
+def utf8(data: bytes, what: str, errors: str = "strict") -> str:
+    """Text of a name or of a unicode constant."""
+    try:
+        return data.decode("utf-8", errors)
+    except UnicodeDecodeError:
+        raise Reject(f"{what} is not valid UTF-8") from None
+
+
+def ascii_text(data: bytes, what: str) -> str:
+    """Text of an INST name or of a persistent id."""
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError:
+        raise Reject(f"{what} is not ASCII") from None
+
+
+# Fixed-size arguments: the pure-Python unpickler may hand over too few bytes, which then fails here.
+
+_FLOAT8 = struct.Struct(">d")
+
+
+def unsigned(input: Contiguous, count: int) -> int:
+    """Unsigned little-endian integer of `count` bytes."""
+    start, stop = input.take(count)
+    if stop - start < count:
+        raise Reject(_TRUNCATED, kind="truncated")
+    return int.from_bytes(input.data[start:stop], "little")
+
+
+def signed(input: Contiguous, count: int) -> int:
+    """Signed little-endian integer of `count` bytes."""
+    start, stop = input.take(count)
+    if stop - start < count:
+        raise Reject(_TRUNCATED, kind="truncated")
+    return int.from_bytes(input.data[start:stop], "little", signed=True)
+
+
+def float8(input: Contiguous) -> float:
+    """Big-endian double."""
+    start, stop = input.take(8)
+    if stop - start < 8:
+        raise Reject(_TRUNCATED, kind="truncated")
+    value: float = _FLOAT8.unpack(input.data[start:stop])[0]
+    return value
+
+
+def length8(input: Contiguous) -> int:
+    """Eight-byte length."""
+    length = unsigned(input, 8)
+    if length > MAX_LENGTH:
+        raise Reject("a length above 2**63 - 1")
+    return length

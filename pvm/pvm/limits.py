@@ -1,0 +1,29 @@
+"""The bounds within which the machine works. Each is a parameter, and each is reported when it is hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one run. The defaults let the largest honest files through (an index of a language model
+    reaches millions of opcodes) and keep memory proportional to the input."""
+
+    opcodes: int = 50_000_000
+    """Instructions executed."""
+    stack: int = 20_000_000
+    """Values on the stack, all segments together."""
+    memo: int = 20_000_000
+    """Filled memo slots."""
+    constant_bytes: int = 1 << 20
+    """A longer constant stays a reference into the input (`Blob`) and is not decoded."""
+    fold_bytes: int = 1 << 20
+    """Size of a value that `fold` will compute."""
+    fold_steps: int = 10_000
+    """Calls that `fold` will evaluate, all together."""
+    global_name: int = 4096
+    """Length of a module or attribute name that is still resolved."""
+
+
+DEFAULT = Limits()

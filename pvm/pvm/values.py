@@ -1,0 +1,283 @@
+"""Abstract values: what the stack, the memo and the arguments of calls hold.
+
+A constant is itself: `None`, `bool`, `int`, `float`, `str`, `bytes`, and `tuple` of values. Everything with an
+identity of its own, because it can change or because the pickle does not say what it is, is a `Node`. The
+union is closed: code that asks what a value is can name every case.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias, Union
+
+
+class Node:
+    """A value with identity. Equality is identity, as it is for aliases made through the memo."""
+
+    __slots__ = ("offset",)
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        """Where the instruction stands that made it, in bytes from the start of the input."""
+
+
+class Global(Node):
+    """An object that the loader imports by name."""
+
+    __slots__ = ("module", "name", "resolved", "sources")
+
+    def __init__(
+        self, offset: int, module: str, name: str, resolved: tuple[str, str], sources: tuple[Value, ...] = ()
+    ) -> None:
+        super().__init__(offset)
+        self.module = module
+        """As written in the pickle."""
+        self.name = name
+        """As written in the pickle; empty for the module itself."""
+        self.resolved = resolved
+        """(module, dotted name) after renaming and aliases: what the loader really reaches."""
+        self.sources = sources
+        """The values that gave the name when it was computed and not written down."""
+
+    @property
+    def path(self) -> str:
+        """The resolved dotted path, such as `os.system`."""
+        module, name = self.resolved
+        return f"{module}.{name}" if name else module
+
+
+class Attribute(Node):
+    """An attribute read from a value that is no plain global: `getattr(x, 'forward')`."""
+
+    __slots__ = ("base", "name")
+
+    def __init__(self, offset: int, base: Value, name: str) -> None:
+        super().__init__(offset)
+        self.base = base
+        self.name = name
+
+
+class Call(Node):
+    """A call, and the object that it returns. It is an event of the trace as well."""
+
+    __slots__ = ("args", "callee", "kwargs", "mode", "result", "splat", "state", "via")
+
+    def __init__(
+        self,
+        offset: int,
+        via: str,
+        callee: Value,
+        args: tuple[Value, ...],
+        kwargs: Value = None,
+        *,
+        mode: str = "call",
+        splat: Value = None,
+    ) -> None:
+        super().__init__(offset)
+        self.via = via
+        """What called: the opcode's name, or the function that calls its argument (`map`, `partial`...)."""
+        self.callee = callee
+        self.args = args
+        self.kwargs = kwargs
+        """A dict container, another value where it is computed, or None."""
+        self.mode = mode
+        """`call`, `new` (only `__new__` runs) or `either` where that depends on the class."""
+        self.splat = splat
+        """The whole argument iterable where it is not a plain tuple."""
+        self.result: Value | Unset = UNSET
+        """What the call returns, where that is known (see `pvm.fold`)."""
+        self.state: list[Value] | None = None
+        """Attribute writes on the result: name, value, name, value..., as BUILD made them."""
+
+
+class Container(Node):
+    """A list, dict, set, frozenset or bytearray that the pickle itself fills.
+
+    Opcodes only ever add to containers (a list item may be replaced), so the items are a log: `at` tells
+    what was inside when an earlier call received it.
+    """
+
+    __slots__ = ("before", "edits", "items", "kind", "when")
+
+    def __init__(self, offset: int, kind: str, items: list[Value] | None = None) -> None:
+        super().__init__(offset)
+        self.kind = kind
+        """`list`, `dict`, `set`, `frozenset` or `bytearray`."""
+        self.items: list[Value] = [] if items is None else items
+        """The items in order of insertion; keys and values in turn for a dict."""
+        self.when: array[int] | None = None
+        """Offsets of the instructions that added items..."""
+        self.before: array[int] | None = None
+        """...and how many items there were before each."""
+        self.edits: list[tuple[int, int, Value]] | None = None
+        """Replaced items of a list: (offset, index, value)."""
+
+    def extend(self, items: Sequence[Value], offset: int) -> None:
+        """Add items at the end, remembering when."""
+        if self.when is None or self.before is None:
+            self.when, self.before = array("q"), array("q")
+        self.when.append(offset)
+        self.before.append(len(self.items))
+        self.items.extend(items)
+
+    def replace(self, index: int, value: Value, offset: int) -> None:
+        """Put another value at an index of a list, remembering when."""
+        if self.edits is None:
+            self.edits = []
+        self.edits.append((offset, index, value))
+
+    def at(self, offset: int | None = None) -> list[Value]:
+        """The items as they were before the instruction at `offset`; as they are in the end without one."""
+        items = self.items
+        if offset is not None and self.when is not None and self.before is not None:
+            step = bisect_left(self.when, offset)
+            if step < len(self.when):
+                items = items[: self.before[step]]
+        if self.edits:
+            items = list(items)
+            for when, index, value in self.edits:
+                if (offset is None or when < offset) and index < len(items):
+                    items[index] = value
+        return items
+
+    def pairs(self, offset: int | None = None) -> Iterator[tuple[Value, Value]]:
+        """Keys and values of a dict as Python keeps them: the first key of its kind, with the last value."""
+        merged: dict[object, list[Value]] = {}
+        items = self.at(offset)
+        for key, value in zip(items[0::2], items[1::2], strict=False):
+            merged.setdefault(key_of(key), [key, None])[1] = value
+        return ((key, value) for key, value in merged.values())
+
+    def members(self, offset: int | None = None) -> list[Value]:
+        """Items of a set or frozenset, each once."""
+        unique: dict[object, Value] = {}
+        for item in self.at(offset):
+            unique.setdefault(key_of(item), item)
+        return list(unique.values())
+
+
+class Persistent(Node):
+    """What `persistent_load` returns for an id."""
+
+    __slots__ = ("pid",)
+
+    def __init__(self, offset: int, pid: Value) -> None:
+        super().__init__(offset)
+        self.pid = pid
+
+
+class Extension(Node):
+    """An object named by a copyreg extension code that the file does not register itself."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, offset: int, code: int) -> None:
+        super().__init__(offset)
+        self.code = code
+
+
+class Buffer(Node):
+    """An out-of-band buffer (protocol 5), or a read-only view of one."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, offset: int, base: Value = None) -> None:
+        super().__init__(offset)
+        self.base = base
+
+
+class Blob(Node):
+    """A constant too long to be worth decoding: the half-open range [start, stop) of the input."""
+
+    __slots__ = ("kind", "start", "stop")
+
+    def __init__(self, offset: int, kind: str, start: int, stop: int) -> None:
+        super().__init__(offset)
+        self.kind = kind
+        """`str`, `bytes`, `bytearray` or `int`."""
+        self.start = start
+        self.stop = stop
+
+
+class Unknown(Node):
+    """A value that cannot be known, with the reason and what it was made from."""
+
+    __slots__ = ("reason", "sources")
+
+    def __init__(self, offset: int, reason: str, sources: tuple[Value, ...] = ()) -> None:
+        super().__init__(offset)
+        self.reason = reason
+        self.sources = sources
+
+
+class Unset:
+    """The type of `UNSET`: a result that is not known."""
+
+    __slots__ = ()
+
+
+UNSET = Unset()
+
+Constant: TypeAlias = Union[None, bool, int, float, str, bytes]
+Value: TypeAlias = Union[
+    None,
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    tuple[Any, ...],
+    Global,
+    Attribute,
+    Call,
+    Container,
+    Persistent,
+    Extension,
+    Buffer,
+    Blob,
+    Unknown,
+]
+
+
+def key_of(value: Value, depth: int = 50) -> object:
+    """A hashable stand-in for a key: equal when Python takes the keys for equal."""
+    if isinstance(value, tuple) and depth:
+        return tuple([key_of(item, depth - 1) for item in value])
+    if isinstance(value, Container) and value.kind == "frozenset" and depth:
+        return frozenset([key_of(item, depth - 1) for item in value.items])
+    return id(value) if isinstance(value, tuple) else value
+
+
+def reveal(value: Value) -> Value:
+    """See through a call whose result is known; every other value is returned as it is."""
+    while isinstance(value, Call) and not isinstance(value.result, Unset):
+        value = value.result
+    return value
+
+
+def children(value: Value) -> Sequence[Value]:
+    """The values that a value is made of, one level deep, for walks over the dataflow."""
+    match value:
+        case tuple():
+            return value
+        case Container():
+            return value.items
+        case Global():
+            return value.sources
+        case Attribute():
+            return (value.base,)
+        case Call():
+            parts = [value.callee, *value.args]
+            parts.extend(part for part in (value.kwargs, value.splat) if part is not None)
+            parts.extend(value.state or ())
+            return parts
+        case Persistent():
+            return (value.pid,)
+        case Buffer():
+            return () if value.base is None else (value.base,)
+        case Unknown():
+            return value.sources
+        case _:
+            return ()
