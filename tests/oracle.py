@@ -102,6 +102,9 @@ class Result(NamedTuple):
     """Everything, look-ups included."""
     stop: int | None
     """Where in the input the next reader of the same file would go on."""
+    unordered: bool = False
+    """A set was spread into arguments (pure Python only): their order is an accident of hashing, and changes
+    from one process to the next. Compare with care, or not at all."""
 
     @property
     def trace(self) -> list[Event]:
@@ -254,12 +257,13 @@ def form(value: object) -> str:
 class _Log:
     """Events and numbers of one run."""
 
-    __slots__ = ("classes_used", "count", "events", "native")
+    __slots__ = ("classes_used", "count", "events", "native", "unordered")
 
     def __init__(self, native: bool) -> None:
         self.events: list[Event] = []
         self.count = 0
         self.native = native
+        self.unordered = False
         self.classes_used = {False: 0, True: 0}
 
     def number(self) -> int:
@@ -511,6 +515,27 @@ class _PythonUnpickler(pickle._Unpickler):
         return _persisted(self.log, pid)
 
 
+def _watch_sets(opcode: bytes, depth: int) -> Callable[[Any], None]:
+    """The handler of a calling opcode; notes first whether the args, *depth* from the top, are a set."""
+    handler: Callable[[Any], None] = pickle._Unpickler.dispatch[opcode[0]]
+
+    def watching(unpickler: Any) -> None:
+        args = unpickler.stack[-depth:][:1]
+        if args and type(args[0]) in (set, frozenset) and len(args[0]) > 1:
+            unpickler.log.unordered = True
+        handler(unpickler)
+
+    return watching
+
+
+_PythonUnpickler.dispatch = {
+    **pickle._Unpickler.dispatch,
+    pickle.REDUCE[0]: _watch_sets(pickle.REDUCE, 1),
+    pickle.NEWOBJ[0]: _watch_sets(pickle.NEWOBJ, 1),
+    pickle.NEWOBJ_EX[0]: _watch_sets(pickle.NEWOBJ_EX, 2),
+}
+
+
 def _warm_up() -> None:
     """Makes the interpreter load its codecs now, so that a run imports nothing at all."""
     for encoding in ("ascii", "utf-8", "raw-unicode-escape", "latin-1"):
@@ -574,10 +599,10 @@ def run(data: bytes, loader: str) -> Result:
         try:
             value = unpickler.load()
         except MemoryError:
-            return Result(RESOURCE, None, log.events, None)
+            return Result(RESOURCE, None, log.events, None, log.unordered)
         except Exception as error:
-            return Result(type(error).__name__, None, log.events, None)
-        return Result("ok", form(value), log.events, file.tell())
+            return Result(type(error).__name__, None, log.events, None, log.unordered)
+        return Result("ok", form(value), log.events, file.tell(), log.unordered)
 
 
 def _unpickler(loader: str, file: io.BytesIO) -> _CUnpickler | _PythonUnpickler:

@@ -2,9 +2,79 @@
 
     import pvm
     trace = pvm.run(data, dialect="c")
-    for event in trace.events: ...
+    for event in trace.events:
+        print(event)
 
-The machine has no dependency and no opinion; `pvm.graph` alone needs networkx.
+`run` follows one loader exactly, `run_all` every loader that could tell a different story. The machine has
+no dependency and no opinion; `pvm.graph` alone needs networkx.
 """
 
 from __future__ import annotations
+
+from pvm import dialects as _dialects
+from pvm import machine as _machine
+from pvm.decode import Data
+from pvm.dialects import Dialect, Version
+from pvm.errors import PvmError
+from pvm.interpreter import Interpreter
+from pvm.limits import DEFAULT, Limits
+from pvm.state import Inline
+from pvm.trace import Trace
+
+__version__ = "0.1.0"
+
+
+def run(
+    data: Data,
+    dialect: str | Dialect = "c",
+    *,
+    python_version: Version = (3, 11),
+    start: int = 0,
+    limits: Limits = DEFAULT,
+    encoding: str = "ascii",
+    observer: _machine.Observer | None = None,
+    inline: Inline | None = None,
+) -> Trace:
+    """Run the pickle at `start` (a byte offset) as one loader would, and return its trace.
+
+    Never raises for any bytes: where the loader would refuse, the trace ends in a fault. Raises `PvmError`
+    for a dialect that does not exist. `encoding` is the loader's for Python 2 strings; `any` accepts what
+    any loader would.
+    """
+    if isinstance(dialect, str):
+        dialect = _dialects.dialect(dialect, python_version)
+    return _machine.run(
+        data,
+        dialect,
+        Interpreter(),
+        start=start,
+        limits=limits,
+        encoding=encoding,
+        observer=observer,
+        inline=inline,
+    )
+
+
+def run_all(
+    data: Data,
+    dialects: tuple[Dialect, ...] | None = None,
+    *,
+    start: int = 0,
+    limits: Limits = DEFAULT,
+    encoding: str = "any",
+    inline: Inline | None = None,
+) -> list[Trace]:
+    """Run the pickle as every given dialect would (all known ones by default).
+
+    A run without quirk and without fault means the same to all loaders; then one trace is all there is.
+    """
+    traces: list[Trace] = []
+    for dialect in dialects if dialects is not None else _dialects.every():
+        trace = run(data, dialect, start=start, limits=limits, encoding=encoding, inline=inline)
+        traces.append(trace)
+        if trace.complete and not trace.quirks:
+            break
+    return traces
+
+
+__all__ = ["Data", "Dialect", "Interpreter", "Limits", "PvmError", "Trace", "run", "run_all"]

@@ -10,9 +10,6 @@ import json
 from functools import cache
 from importlib import resources
 
-from pvm.dialects import Dialect
-from pvm.errors import Reject
-
 
 @cache
 def _table(file: str, key: str) -> dict[str, str]:
@@ -30,12 +27,10 @@ def fix_import(module: str, name: str) -> tuple[str, str]:
     return _table("python2.json", "modules").get(module, module), name
 
 
-def resolve(module: str, name: str, protocol: int, dialect: Dialect) -> tuple[str, str]:
+def resolve(module: str, name: str, protocol: int) -> tuple[str, str]:
     """(module, dotted name) that a lookup reaches."""
     if protocol < 3:
         module, name = fix_import(module, name)
-    if protocol >= 4 and dialect.locals_is_reserved and "<locals>" in name.split("."):
-        raise Reject(f"the name {name[:80]!r} is local to a function")
     return canonical(module, name)
 
 

@@ -46,7 +46,7 @@ class State:
         self.inline = inline
         self.input = decode.open_input(data, start, dialect)
         self.trace = Trace(dialect, start)
-        world.attach(self.trace.events, limits)
+        world.attach(self.trace.events, limits, data)
         self.stack: list[Value] = []
         self.marks: list[int] = []
         self.fence = 0

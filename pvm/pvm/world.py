@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pvm import names
+from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 from pvm.limits import Limits
@@ -95,12 +96,14 @@ class World:
         self.shapes: Shapes = shapes or Depends()
         self.events: list[Event] = []
         self.limits = Limits()
+        self.data: Data = b""
         self.extensions: dict[int, Value] = {}
 
-    def attach(self, events: list[Event], limits: Limits) -> None:
-        """Write to these events from now on."""
+    def attach(self, events: list[Event], limits: Limits, data: Data) -> None:
+        """Write to these events from now on; long constants are ranges of the data."""
         self.events = events
         self.limits = limits
+        self.data = data
 
     # Questions about values ------------------------------------------------------------------------------
 
@@ -171,7 +174,7 @@ class World:
         if not (isinstance(text_module, str) and isinstance(text_name, str)):
             return self._find_computed(module, name, protocol, offset, via)
         computed = text_module is not module or text_name is not name
-        resolved = names.resolve(text_module, text_name, protocol, dialect)
+        resolved = names.resolve(text_module, text_name, protocol)
         value = Global(offset, text_module, text_name, resolved, (module, name) if computed else ())
         self.events.append(Import(offset, via, text_module, text_name, protocol, value, computed))
         return value

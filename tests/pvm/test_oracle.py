@@ -163,6 +163,18 @@ def test_lookups(data: bytes) -> None:
     assert [lookups(data, loader) for loader in oracle.LOADERS] == [in_c, in_c, in_python]
 
 
+def test_the_order_of_a_spread_set_is_flagged() -> None:
+    pair = b"\x8f(K\x01S'a'\n\x90"
+    for data in (
+        b"cm\nk:F\n" + pair + b"R.",
+        b"cm\nk:C\n" + pair + b"\x81.",
+        b"cm\nk:C\n" + pair + b"}\x92.",
+    ):
+        assert [result.unordered for result in oracle.run_all(data).values()] == [False, False, True]
+    assert not oracle.run(b"cm\nk:F\n" + pair + b"\x85R.", "python").unordered
+    assert not oracle.run(b"cm\nk:F\n]R.", "python").unordered
+
+
 def test_results_inherit_the_letters_of_their_callee() -> None:
     result = oracle.run(b"cm\nk:Ce\n)\x81(K\x01e)R(K\x02e.", "c")
     assert [event[0] for event in result.trace] == ["find", "new", "extend", "call", "extend"]

@@ -27,10 +27,10 @@ from pvmscan.readers.zipmember import Member, member_bytes
 __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
 
 _MAX_ENDS = 20_000  # torch distributed checkpoints hold one archive per tensor
+_MAX_FALSE_HEADERS = 1_000_000  # random data has one in four billion bytes
 _ANOMALIES_PER_KIND = 50
 _TORCH_RECORDS = (".pkl", "/version", "/byteorder")  # miniz looks names up without regard to ASCII case
 
-_Span = tuple[int, int]
 _Key = tuple[int, int, int]
 
 
@@ -62,7 +62,11 @@ def sniff(data: Buffer) -> bool:
 
 
 def read_directory(data: Buffer, *, max_members: int = 100_000) -> Directory:
-    """Read every directory and every local header in `data`."""
+    """Read every directory and every local header in `data`.
+
+    `max_members` holds for each view of the last directory, so that a long decoy cannot displace the real
+    one, and for everything else taken together.
+    """
     reader = _Reader(data, max_members)
     reader.read_directories()
     reader.check_names()
@@ -106,12 +110,14 @@ class _Reader:
         self.aliases: dict[_Key, set[str]] = {}
         self.names: dict[tuple[int, str], set[tuple[str, int]]] = {}  # by archive and folded name
         self.headers: dict[int, rec.Entry] = {}  # the first entry that led to each local header
-        self.unreadable: dict[int, str] = {}  # entries, by offset, that some view could not follow
+        self.unreadable: set[int] = set()  # entries that some view could not follow
         self.readable: set[int] = set()  # entries that some view could follow
-        self.seen: dict[_Span, tuple[int, int, int]] = {}  # views read: entries, end, entries followed
-        self.spans: list[_Span] = []  # accounted for, so that gaps can be searched
+        self.seen: dict[rec.Span, tuple[int, int, int]] = {}  # views read: entries, end, entries followed
+        self.spans: list[rec.Span] = []  # accounted for, so that gaps can be searched
         self.claims: list[tuple[int, int, str]] = []  # header to end of payload, as a directory claims it
-        self.work = 4 * len(data) + (1 << 20)  # directory bytes that may still be read
+        self.false_headers = 0
+        self.misses = max_members  # entries without a local header that may still be met
+        self.work = 16 * len(data) + (1 << 20)  # directory bytes that may still be read
 
     def read_directories(self) -> None:
         """Read the last end record, then those in the parts of the file that its archive leaves uncovered.
@@ -119,7 +125,7 @@ class _Reader:
         An end record inside a member belongs to a nested archive, which is read when that member is scanned.
         """
         later, number = len(self.data), 0
-        todo: list[_Span] = [(0, len(self.data))]
+        todo: list[rec.Span] = [(0, len(self.data))]
         while todo and number < _MAX_ENDS:
             low, high = todo.pop()
             end = rec.last_end(self.data, low, high)
@@ -127,26 +133,26 @@ class _Reader:
                 continue
             spans = self._read_archive(end, number, later)
             later = min([later, *(start for start, _ in spans)])
-            todo += _gaps(low, end, spans)
+            todo += rec.gaps(low, end, spans)
             self.spans += spans
             number += 1
         if todo:
-            self._limit(f"The file holds more than {_MAX_ENDS} end records.")
-        for at, name in self.unreadable.items():
-            if at not in self.readable:
-                self.complete = False
-                self.notes.add("missing-header", f"The entry {name!r} points to no local header.", at, name)
+            self.complete = False
+            self.notes.add("limit-reached", f"The file holds more than {_MAX_ENDS} end records.")
+        for at in sorted(self.unreadable - self.readable):
+            self.complete = False
+            self.notes.add("missing-header", "A directory entry points to no local header.", at)
 
     def _limit(self, message: str) -> None:
         if not self.limited:
             self.notes.add("limit-reached", message)
         self.limited, self.complete = True, False
 
-    def _read_archive(self, end: int, number: int, later: int) -> list[_Span]:
+    def _read_archive(self, end: int, number: int, later: int) -> list[rec.Span]:
         """Read all views of the directory behind one end record; return what they account for."""
-        spans: list[_Span] = []
+        spans: list[rec.Span] = []
         views = dict.fromkeys(rec.views(self.data, end))
-        good: set[_Span] = set()
+        good: set[rec.Span] = set()
         for view in views:
             key = (view.start, view.shift)
             if key not in self.seen:
@@ -171,12 +177,14 @@ class _Reader:
             spans += [(record, record + 56), (end - 20, end)]
         return [*spans, (end, min(comment_end, len(self.data)))]
 
-    def _read_view(self, view: rec.View, number: int, spans: list[_Span]) -> tuple[int, int, int]:
+    def _read_view(self, view: rec.View, number: int, spans: list[rec.Span]) -> tuple[int, int, int]:
         """Read entries for as long as their signatures continue, whatever count and size were declared."""
         at, count, good = view.start, 0, 0
+        room = self.max_members - (len(self.members) if number else 0)
+        self.misses = self.misses if number else self.max_members
         while (entry := rec.read_entry(self.data, at)) is not None:
             self.work -= entry.end - at
-            if self.work < 0 or len(self.members) >= self.max_members:
+            if self.work < 0 or self.misses <= 0 or good >= room:
                 self._limit("The directory has more entries than the limits allow.")
                 break
             count += 1
@@ -198,14 +206,15 @@ class _Reader:
             text = f"The end record declares a directory of {view.size} bytes, not {end - view.start}."
             self.notes.add("bad-directory-size", text, view.start)
 
-    def _follow(self, entry: rec.Entry, shift: int, number: int, spans: list[_Span]) -> bool:
+    def _follow(self, entry: rec.Entry, shift: int, number: int, spans: list[rec.Span]) -> bool:
         """Go from a directory entry to its local header and register what both say."""
-        name = rec.decode_name(entry.name)
         header = rec.read_header(self.data, entry.offset + shift)
         if header is None:
-            self.unreadable.setdefault(entry.at, name)
+            self.unreadable.add(entry.at)
+            self.misses -= 1
             return False
         self.readable.add(entry.at)
+        name = rec.decode_name(entry.name)
         names = dict.fromkeys((name, self._local_name(header, entry, name)))
         for kind, text in self._oddities(entry, header, len(names) > 1):
             self.notes.add(kind, text, header.at, name)
@@ -254,24 +263,21 @@ class _Reader:
         if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
             yield "overlapping-members", "Two different directory entries share one local header."
 
-    def _add(
-        self, names: Iterable[str], header: rec.Header, reading: _Key, encrypted: bool, origin: str
-    ) -> None:
+    def _add(self, names: Iterable[str], header: rec.Header, how: _Key, encrypted: bool, origin: str) -> None:
         """Register one reading (method, stored size, size) of a payload, or add names to a known one.
 
         The miniz reader takes a stored member's uncompressed size, zipfile the compressed one: both become
         members.
         """
-        first, *others = names
-        method, stored, size = reading
+        name, *others = names
+        method, stored, size = how
+        at, start = header.at, header.start
         for length in (stored,) if method or stored == size else (stored, size):
-            available = min(length, len(self.data) - header.start)
-            key = (header.at, method, available)
+            available = min(length, len(self.data) - start)
+            key = (at, method, available)
             if key not in self.members:
-                self.members[key] = Member(
-                    first, header.at, header.start, available, size, method, encrypted, origin
-                )
-            extra = {first, *others} - {self.members[key].name}
+                self.members[key] = Member(name, at, start, available, size, method, encrypted, origin)
+            extra = {name, *others} - {self.members[key].name}
             if extra:
                 self.aliases.setdefault(key, set()).update(extra)
 
@@ -302,7 +308,7 @@ class _Reader:
         size = len(self.data)
         directory = bool(self.spans)
         start = min((low for low, _ in self.spans), default=size)
-        gaps = list(_gaps(0, size, self.spans))
+        gaps = list(rec.gaps(0, size, self.spans))
         found = [] if self.limited else [self._walk(low, high, directory) for low, high in gaps]
         hidden = min((first for first in found if first >= 0), default=size)
         if not directory:
@@ -316,30 +322,36 @@ class _Reader:
         for (low, high), first in zip(gaps, found, strict=False):
             if high == size and directory:
                 self.notes.add("trailing-data", f"{high - low} bytes follow the archive.", low)
-            elif low >= start and first < 0 and not _all_zero(self.data, low, high):
+            elif low >= start and first < 0 and not rec.all_zero(self.data, low, high):
                 self.notes.add("unclaimed-data", f"{high - low} bytes belong to no member.", low)
         return start if start < size else 0
 
     def _walk(self, low: int, high: int, hidden: bool) -> int:
         """Register the members whose local headers stand in a gap; return the first offset, or -1."""
-        first = -1
-        at = self.data.find(rec.LOCAL, low, high)
-        while at >= 0:
-            header = rec.read_header(self.data, at)
-            if header is None or header.method not in rec.METHODS:  # four bytes that only look like a header
-                at = self.data.find(rec.LOCAL, at + 4, high)
-                continue
-            if len(self.members) >= self.max_members:
-                self._limit("The file has more local headers than the limits allow.")
-                break
-            at = self.data.find(rec.LOCAL, header.start, high) if header.start < high else -1
+        headers = list(self._headers(low, high))
+        following = [*(header.at for header in headers[1:]), high]
+        for header, stop in zip(headers, following, strict=False):
             name = rec.decode_name(self.data[header.name_at : header.name_at + header.name_length])
-            stored, size = self._local_sizes(header, high if at < 0 else at, high)
-            self._add((name,), header, (header.method, stored, size), bool(header.flags & 1), "local")
-            first = header.at if first < 0 else first
+            how = (header.method, *self._local_sizes(header, stop, high))
+            self._add((name,), header, how, bool(header.flags & rec.ENCRYPTED), "local")
             if hidden:
                 self.notes.add("hidden-member", f"No directory lists {name!r}.", header.at, name)
-        return first
+        return headers[0].at if headers else -1
+
+    def _headers(self, low: int, high: int) -> Iterator[rec.Header]:
+        room = self.max_members - len(self.members)
+        at = low
+        while (at := self.data.find(rec.LOCAL, at, high)) >= 0:
+            if room <= 0 or self.false_headers > _MAX_FALSE_HEADERS:
+                return self._limit("The file has more local headers than the limits allow.")
+            header = rec.read_header(self.data, at)
+            if header is not None and header.method in rec.METHODS:
+                room -= 1
+                yield header
+                at = header.start
+            else:  # four bytes that only look like a header
+                self.false_headers += 1
+                at += 4
 
     def _local_sizes(self, header: rec.Header, following: int, high: int) -> tuple[int, int]:
         """Sizes of a member known by its local header only.
@@ -384,19 +396,3 @@ def _reading(record: rec.Entry | rec.Header) -> _Key:
 def _fold(name: str) -> str:
     """Reduce a name to what the least careful readers compare: zipfile cuts at a NUL, miniz ignores case."""
     return name.split("\0", 1)[0].lower()
-
-
-def _gaps(low: int, high: int, spans: Iterable[_Span]) -> Iterator[_Span]:
-    """Yield what the spans leave uncovered of a range."""
-    for start, stop in sorted(spans):
-        if start >= high:
-            break
-        if start > low:
-            yield low, start
-        low = max(low, stop)
-    if low < high:
-        yield low, high
-
-
-def _all_zero(data: Buffer, low: int, high: int) -> bool:
-    return all(not data[at : min(at + 65536, high)].strip(b"\0") for at in range(low, high, 65536))

@@ -7,7 +7,7 @@ there or does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 
@@ -22,6 +22,8 @@ UNUSUAL_FLAGS = 0x2060  # patched data, strong encryption, masked local headers 
 METHODS = frozenset((*range(21), *range(93, 100)))  # APPNOTE 4.4.5
 HIGHEST_VERSION = 63  # zipfile refuses an archive that asks for more
 END_SIZE = 22
+
+Span = tuple[int, int]
 
 _CENTRAL = Struct("<6xHHH8xLLHHH8xL")  # version, flags, method, two sizes, three lengths, header offset
 _LOCAL = Struct("<6xHH8xLLHH")  # flags, method, two sizes, two lengths
@@ -184,3 +186,20 @@ def decode_name(name: bytes) -> str:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         return name.decode("cp437")
+
+
+def gaps(low: int, high: int, spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield what the spans leave uncovered of a range."""
+    for start, stop in sorted(spans):
+        if start >= high:
+            break
+        if start > low:
+            yield low, start
+        low = max(low, stop)
+    if low < high:
+        yield low, high
+
+
+def all_zero(data: Buffer, low: int, high: int) -> bool:
+    """Whether a range holds nothing but zeros."""
+    return all(not data[at : min(at + 65536, high)].strip(b"\0") for at in range(low, high, 65536))

@@ -1,0 +1,73 @@
+"""Output formats by name. A format turns a report or a graph into text or bytes; it never scans.
+
+Each format is one module, imported when it is asked for:
+
+* a report format has `render(report, options) -> str`,
+* a graph format has `render(graph, name) -> bytes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import networkx as nx
+
+    from pvmscan.report import Report
+
+REPORT_FORMATS = {"console": "pvmscan.formats.console", "json": "pvmscan.formats.json_"}
+GRAPH_FORMATS = {
+    "dot": "pvmscan.formats.graph_dot",
+    "svg": "pvmscan.formats.graph_formats",
+    "png": "pvmscan.formats.graph_formats",
+    "pdf": "pvmscan.formats.graph_formats",
+    "graphml": "pvmscan.formats.graph_formats",
+    "json": "pvmscan.formats.graph_formats",
+    "mermaid": "pvmscan.formats.graph_formats",
+}
+BINARY_FORMATS = frozenset({"png", "pdf"})
+
+
+class FormatError(Exception):
+    """A format cannot be written here, with a sentence for the user that says why and what helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much a report says and how it looks. Formats ignore what they have no use for."""
+
+    verbose: bool = False
+    """Streams, errors and globals too, and nothing shortened."""
+    quiet: bool = False
+    """One line for each file that is not clean, and nothing else."""
+    globals: bool = False
+    """List the globals of each file."""
+    show_skipped: bool = False
+    """List the files that held nothing to judge."""
+    colour: bool = False
+    """Style the text with terminal escape sequences."""
+    width: int | None = None
+    """Columns to wrap to; None leaves the lines as long as they are."""
+
+
+def render_report(report: Report, name: str = "console", options: Options = Options()) -> str:
+    """Write a report in a format of `REPORT_FORMATS`."""
+    text: str = _module(REPORT_FORMATS, name).render(report, options)
+    return text
+
+
+def render_graph(graph: nx.MultiDiGraph[Any], name: str = "dot") -> bytes:
+    """Write a graph of `pvm.graph.build` in a format of `GRAPH_FORMATS`."""
+    content: bytes = _module(GRAPH_FORMATS, name).render(graph, name)
+    return content
+
+
+def _module(table: dict[str, str], name: str) -> Any:
+    try:
+        return import_module(table[name])
+    except KeyError:
+        raise FormatError(f"unknown format {name!r}: choose one of {', '.join(table)}") from None

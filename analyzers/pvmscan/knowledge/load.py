@@ -1,0 +1,83 @@
+"""Reads the rule files, once a process."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from pvmscan.knowledge import schema
+from pvmscan.knowledge.match import Index
+from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KNOWLEDGE_VERSION = "2026.11"
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """All rules, indexed by what they speak of."""
+
+    rules: dict[str, Rule] = field(default_factory=dict)
+    calls: Index[Rule] = field(default_factory=Index)
+    imports: Index[Rule] = field(default_factory=Index)
+    targets: Index[Rule] = field(default_factory=Index)
+    harmless: Index[Harmless] = field(default_factory=Index)
+    loaders: Index[Loader] = field(default_factory=Index)
+    stdlib: frozenset[str] = frozenset()
+    """Top-level modules of the standard library, of all versions."""
+    packages: frozenset[str] = frozenset()
+    """Top-level packages that the harmless list knows."""
+
+    def is_stdlib(self, path: str) -> bool:
+        """Does a dotted path begin in the standard library?"""
+        return path.partition(".")[0] in self.stdlib
+
+    def is_known_package(self, path: str) -> bool:
+        """Does a dotted path begin in a package that model files are known to name?"""
+        return path.partition(".")[0] in self.packages
+
+    def add_rule(self, rule: Rule) -> None:
+        """Enter a rule; its id must be new."""
+        if rule.id in self.rules:
+            raise RuleError(f"rule {rule.id!r} is defined twice")
+        self.rules[rule.id] = rule
+        self.calls.add(rule.calls, rule)
+        self.imports.add(rule.imports, rule)
+        self.targets.add(rule.targets, rule)
+
+
+@cache
+def load() -> Knowledge:
+    """The knowledge that ships with the package."""
+    knowledge = Knowledge()
+    for effect in EFFECTS:
+        for number, table in enumerate(_tables(f"{effect}.toml").get("rule", ())):
+            knowledge.add_rule(schema.rule(table, effect, f"{effect}.toml, rule {number + 1}"))
+    packages = set()
+    for number, table in enumerate(_tables("harmless.toml").get("harmless", ())):
+        entry = schema.harmless(table, f"harmless.toml, table {number + 1}")
+        knowledge.harmless.add(entry.calls, entry)
+        packages.update(pattern.partition(".")[0] for pattern in entry.calls)
+    for number, table in enumerate(_tables("loaders.toml").get("loader", ())):
+        one = schema.loader(table, f"loaders.toml, table {number + 1}")
+        knowledge.loaders.add(one.calls, one)
+    knowledge.stdlib = frozenset(_tables("stdlib.toml").get("modules", ()))
+    knowledge.packages = frozenset(package for package in packages if "*" not in package)
+    return knowledge
+
+
+def _tables(name: str) -> dict[str, Any]:
+    file = resources.files("pvmscan").joinpath("knowledge", "rules", name)
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{name}: {error}") from error
+    except FileNotFoundError:
+        return {}

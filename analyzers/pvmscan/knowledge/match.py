@@ -1,0 +1,58 @@
+"""Patterns on dotted paths, indexed so that one look-up costs little however many patterns there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_TOKEN = re.compile(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
+_WILD = re.compile(r"[*?\[]")
+
+
+@lru_cache(maxsize=65_536)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Regular expression of a pattern: `*` and `?` stay within a component, `**` crosses dots."""
+    parts = []
+    for token in _TOKEN.findall(pattern):
+        if token == "**":
+            parts.append(".*")
+        elif token == "*":
+            parts.append("[^.]*")
+        elif token == "?":
+            parts.append("[^.]")
+        elif token.startswith("["):
+            parts.append("[^" + token[2:] if token[1:2] == "!" else token)
+        else:
+            parts.append(re.escape(token))
+    return re.compile("".join(parts), re.DOTALL)
+
+
+class Index(Generic[T]):
+    """Things by pattern: exact paths in a dictionary, others by their first literal component."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, list[T]] = {}
+        self._wild: dict[str, list[tuple[str, T]]] = {}
+
+    def add(self, patterns: Iterable[str], thing: T) -> None:
+        """Enter a thing under all its patterns."""
+        for pattern in patterns:
+            if not _WILD.search(pattern):
+                self._exact.setdefault(pattern, []).append(thing)
+                continue
+            head = pattern.partition(".")[0]
+            self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
+
+    def exact(self, path: str) -> list[T]:
+        """Things entered under exactly this path."""
+        return self._exact.get(path, [])
+
+    def wild(self, path: str) -> Iterator[T]:
+        """Things with a wildcard pattern that matches."""
+        for head in (path.partition(".")[0], ""):
+            for pattern, thing in self._wild.get(head, ()):
+                if compiled(pattern).fullmatch(path):
+                    yield thing

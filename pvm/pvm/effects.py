@@ -1,0 +1,423 @@
+"""What Python's own callables do to abstract values: one short function per callable, by path.
+
+`call_path` is asked for callables with a name, `call_object` for objects that a call returned (`partial`,
+`attrgetter`...), `iterate` for iterators that call a function. `UNSET` stands for a result that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from pvm.namespace import module_value
+from pvm.paths import path_of
+from pvm.values import UNSET, Call, Container, Global, Unknown, Unset, Value, reveal
+
+if TYPE_CHECKING:
+    from pvm.interpreter import Interpreter
+
+MAX_ITEMS = 1000
+Effect: TypeAlias = "Callable[[Interpreter, Call], Value | Unset]"
+EFFECTS: dict[str, Effect] = {}
+
+
+def effect(*paths: str) -> Callable[[Effect], Effect]:
+    """Enter a function for these paths."""
+
+    def enter(function: Effect) -> Effect:
+        EFFECTS.update(dict.fromkeys(paths, function))
+        return function
+
+    return enter
+
+
+def call_path(world: Interpreter, path: str, call: Call) -> Value | Unset:
+    """Result of a callable that has a path."""
+    function = EFFECTS.get(path)
+    if function is not None:
+        return function(world, call)
+    return _pure(world, path, call)
+
+
+def _pure(world: Interpreter, path: str, call: Call) -> Value | Unset:
+    """Evaluate a pure function on constants."""
+    if not path.startswith(_PURE_HOMES) or call.splat is not None:
+        return UNSET
+    from pvm import fold
+
+    if not fold.is_pure(path):
+        return UNSET
+    limit = world.limits.fold_bytes
+    callee = reveal(call.callee)
+    own = () if isinstance(callee, Global) else (getattr(callee, "base", None),)
+    try:
+        args = [fold.to_python(_forced(world, value), world.data, limit) for value in (*own, *call.args)]
+        named = fold.to_python(call.kwargs, world.data, limit) if call.kwargs is not None else {}
+        return fold.to_value(fold.evaluate(path, args, named, limit), call.offset)
+    except (fold.NotConcrete, RecursionError):
+        return UNSET
+
+
+_PURE_HOMES = (
+    "builtins.",
+    "operator.",
+    "codecs.",
+    "base64.",
+    "binascii.",
+    "struct.",
+    "zlib.",
+    "gzip.",
+    "bz2.",
+    "lzma.",
+    "json.loads",
+    "urllib.parse.unquote",
+    "itertools.",
+)
+
+
+def _forced(world: Interpreter, value: Value) -> Value:
+    """An iterator as the list of its items, where they are known."""
+    if isinstance(value, Call) and isinstance(value.result, Unset):
+        items = world.forced.get(value)
+        if items is not None:
+            return Container(value.offset, "list", items)
+    return value
+
+
+def _arg(call: Call, index: int, keyword: str | None = None) -> Value | Unset:
+    """A positional argument, or the keyword that may stand for it."""
+    if index < len(call.args):
+        return reveal(call.args[index])
+    named = reveal(call.kwargs)
+    if keyword is not None and isinstance(named, Container):
+        for key, value in named.pairs():
+            if reveal(key) == keyword:
+                return reveal(value)
+    return UNSET
+
+
+# Attributes and items -------------------------------------------------------------------------------------
+
+
+@effect("builtins.getattr", "inspect.getattr_static", "builtins.type.__getattribute__", "dill._dill._get_attr")
+def _getattr(world: Interpreter, call: Call) -> Value | Unset:
+    base, name = _arg(call, 0), _arg(call, 1)
+    if isinstance(base, Unset) or not isinstance(name, str):
+        return UNSET
+    return walk(world, base, name, call.offset)
+
+
+def walk(world: Interpreter, base: Value, name: str, offset: int) -> Value:
+    """An attribute of a value; names without dots, as getattr takes them."""
+    return world.namespace.attribute(base, name, offset)
+
+
+@effect("builtins.vars")
+def _vars(world: Interpreter, call: Call) -> Value | Unset:
+    base = _arg(call, 0)
+    return UNSET if isinstance(base, Unset) else walk(world, base, "__dict__", call.offset)
+
+
+@effect("operator.getitem", "operator.__getitem__", "sys.modules.__getitem__", "builtins.dict.__getitem__")
+def _getitem(world: Interpreter, call: Call) -> Value | Unset:
+    owner = _owner(call)
+    args = call.args if owner is None else (owner, *call.args)
+    return UNSET if len(args) < 2 else item(world, args[0], args[1], call)
+
+
+def item(world: Interpreter, base: Value, key: Value, call: Call) -> Value | Unset:
+    """`base[key]`, where base may be the module table, a namespace, or a container of the pickle."""
+    base, key = reveal(base), reveal(key)
+    if isinstance(key, str):
+        found = world.namespace.item(base, key, call.offset)
+        if found is not None:
+            return found
+    if isinstance(base, tuple | Container):
+        return _member(base, key)
+    if isinstance(base, Call) and path_of(base.callee) == "collections.defaultdict" and base.args:
+        return world.apply("__missing__", base.args[0], (), call.offset)
+    return _pure(world, "operator.getitem", Call(call.offset, call.via, Global(call.offset, "operator", "getitem", ("operator", "getitem")), (base, key)))
+
+
+def _member(base: tuple[Value, ...] | Container, key: Value) -> Value | Unset:
+    if isinstance(base, Container) and base.kind == "dict":
+        for known, value in base.pairs():
+            if reveal(known) == key and isinstance(known, str | bytes | int):
+                return value
+        return UNSET
+    items = list(base) if isinstance(base, tuple) else base.at()
+    if isinstance(key, int) and -len(items) <= key < len(items):
+        return items[key]
+    return UNSET
+
+
+def _owner(call: Call) -> Value:
+    """The object whose bound method is called, for methods of `sys.modules` and namespaces."""
+    callee = reveal(call.callee)
+    if isinstance(callee, Global) and "." in callee.resolved[1]:
+        module, name = callee.resolved
+        base = name.rpartition(".")[0]
+        if (module, base) == ("builtins", "dict"):
+            return None
+        return Global(call.offset, module, base, (module, base), (callee,))
+    return getattr(callee, "base", None)
+
+
+@effect("sys.modules.get", "sys.modules.pop", "builtins.dict.get", "builtins.dict.pop", "sys.modules.__getitem__")
+def _get(world: Interpreter, call: Call) -> Value | Unset:
+    return _getitem(world, call)
+
+
+@effect("sys.modules.setdefault", "sys.modules.__setitem__", "operator.setitem", "builtins.dict.__setitem__")
+def _setitem(world: Interpreter, call: Call) -> Value | Unset:
+    owner = _owner(call)
+    args = call.args if owner is None or len(call.args) > 2 else (owner, *call.args)
+    if len(args) == 3:
+        world.set_item(args[0], args[1], args[2], call.via, call.offset)
+        return args[2] if "setdefault" in (path_of(call.callee) or "") else None
+    return UNSET
+
+
+@effect("sys.modules.update", "builtins.dict.update")
+def _update(world: Interpreter, call: Call) -> Value | Unset:
+    owner = _owner(call)
+    args = call.args if owner is None else (owner, *call.args)
+    new = reveal(args[1]) if len(args) == 2 else None
+    if isinstance(new, Container) and new.kind == "dict":
+        for key, value in new.pairs():
+            world.set_item(args[0], key, value, call.via, call.offset)
+    return None
+
+
+@effect("builtins.setattr")
+def _setattr(world: Interpreter, call: Call) -> Value | Unset:
+    if len(call.args) == 3:
+        world.namespace.write(*call.args)
+    return None
+
+
+@effect("copyreg.add_extension")
+def _add_extension(world: Interpreter, call: Call) -> Value | Unset:
+    if len(call.args) == 3:
+        code = reveal(call.args[2])
+        if isinstance(code, int):
+            world.extensions[code] = (call.args[0], call.args[1])
+    return None
+
+
+# Modules by name ------------------------------------------------------------------------------------------
+
+
+@effect(
+    "builtins.__import__",
+    "importlib.import_module",
+    "importlib.__import__",
+    "importlib._bootstrap._gcd_import",
+    "importlib._bootstrap.__import__",
+    "dill._dill._import_module",
+    "cloudpickle.cloudpickle.subimport",
+    "pydoc.safeimport",
+)
+def _import(world: Interpreter, call: Call) -> Value | Unset:
+    name = _arg(call, 0, "name")
+    if not isinstance(name, str) or not name or name.startswith("."):
+        return UNSET
+    wanted = name
+    path = path_of(call.callee) or ""
+    if path.endswith("__import__") and len(call.args) < 4:
+        wanted = name.partition(".")[0]
+    if path == "dill._dill._import_module" and "." in name:
+        module, _, attribute = name.rpartition(".")
+        return world.import_module(name, call.offset, path, call) if attribute.islower() else walk(
+            world, world.import_module(module, call.offset, path, call), attribute, call.offset
+        )
+    value = world.import_module(name, call.offset, path, call)
+    return value if wanted == name else module_value(wanted, call.offset, (call,))
+
+
+@effect("pkgutil.resolve_name", "pydoc.locate", "logging.config._resolve", "hydra._internal.utils._locate")
+def _resolve(world: Interpreter, call: Call) -> Value | Unset:
+    name = _arg(call, 0, "name")
+    if not isinstance(name, str):
+        return UNSET
+    module, colon, rest = name.partition(":")
+    if not colon:
+        module, _, rest = name.partition(".")
+    value: Value = world.import_module(module, call.offset, path_of(call.callee) or "", call)
+    for part in filter(None, rest.split(".")):
+        value = walk(world, value, part, call.offset)
+    return value
+
+
+# Callables that call their argument -----------------------------------------------------------------------
+
+
+@effect("operator.call", "builtins.apply", "types.MethodType.__call__")
+def _call(world: Interpreter, call: Call) -> Value | Unset:
+    if not call.args:
+        return UNSET
+    return world.apply("operator.call", call.args[0], call.args[1:], call.offset, call.kwargs)
+
+
+@effect("functools.reduce")
+def _reduce(world: Interpreter, call: Call) -> Value | Unset:
+    if len(call.args) < 2:
+        return UNSET
+    items = world.force(call.args[1])
+    function = call.args[0]
+    if items is None:
+        return world.apply("reduce", function, (Unknown(call.offset, "an item of an iterable", call.args[1:]),) * 2, call.offset)
+    items = [*call.args[2:3], *items[:MAX_ITEMS]]
+    if not items:
+        return UNSET
+    total = items[0]
+    for value in items[1:]:
+        total = world.apply("reduce", function, (total, value), call.offset)
+    return total
+
+
+@effect("builtins.sorted", "builtins.min", "builtins.max")
+def _with_key(world: Interpreter, call: Call) -> Value | Unset:
+    key = _arg(call, len(call.args), "key")
+    if isinstance(key, Unset) or key is None:
+        return _pure(world, path_of(call.callee) or "", call)
+    items = items_for(world, call.args[0]) if len(call.args) == 1 else list(call.args)
+    for value in items if items is not None else [Unknown(call.offset, "an item of an iterable", call.args)]:
+        world.apply("key", key, (value,), call.offset)
+    return UNSET
+
+
+def items_for(world: Interpreter, value: Value) -> list[Value] | None:
+    """Items of an iterable, with the calls that iterating makes."""
+    items = world.force(value)
+    return None if items is None else items[:MAX_ITEMS]
+
+
+@effect("copyreg.__newobj__", "copyreg.__newobj_ex__")
+def _newobj(world: Interpreter, call: Call) -> Value | Unset:
+    if not call.args:
+        return UNSET
+    return world.call(Call(call.offset, "NEWOBJ", call.args[0], tuple(call.args[1:]), mode="new"))
+
+
+@effect("copyreg._reconstructor")
+def _reconstructor(world: Interpreter, call: Call) -> Value | Unset:
+    if len(call.args) != 3:
+        return UNSET
+    base = path_of(call.args[1])
+    if base != "builtins.object":
+        return UNSET
+    return world.call(Call(call.offset, "copyreg._reconstructor", call.args[0], (), mode="new"))
+
+
+# Objects that are called ----------------------------------------------------------------------------------
+
+
+def call_object(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    """Result of calling an object that a call returned."""
+    function = _CALLED.get(path_of(callee.callee) or "")
+    return UNSET if function is None else function(world, callee, call)
+
+
+def _partial(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    function, args, kwargs = partial_parts(callee)
+    if isinstance(function, Unset):
+        return UNSET
+    return world.apply("partial", function, (*args, *call.args), call.offset, call.kwargs or kwargs)
+
+
+def partial_parts(callee: Call) -> tuple[Value | Unset, tuple[Value, ...], Value]:
+    """Function, arguments and keywords of a `functools.partial`; BUILD can replace all of them."""
+    for state in reversed(callee.state or []):
+        state = reveal(state)
+        if isinstance(state, tuple) and len(state) == 4:
+            args = reveal(state[1])
+            return state[0], args if isinstance(args, tuple) else (), state[2]
+    if not callee.args:
+        return UNSET, (), None
+    return callee.args[0], callee.args[1:], callee.kwargs
+
+
+def _attrgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    if len(call.args) != 1:
+        return UNSET
+    found: list[Value] = []
+    for name in map(reveal, callee.args):
+        if not isinstance(name, str):
+            return UNSET
+        value: Value = call.args[0]
+        for part in name.split("."):
+            value = walk(world, value, part, call.offset)
+        found.append(value)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _itemgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    if len(call.args) != 1:
+        return UNSET
+    found = [item(world, call.args[0], key, call) for key in callee.args]
+    if len(found) == 1:
+        return found[0]
+    return UNSET if any(isinstance(one, Unset) for one in found) else tuple(found)
+
+
+def _methodcaller(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    name = reveal(callee.args[0]) if callee.args else None
+    if not isinstance(name, str) or len(call.args) != 1:
+        return UNSET
+    method = walk(world, call.args[0], name, call.offset)
+    return world.apply("methodcaller", method, callee.args[1:], call.offset, callee.kwargs)
+
+
+def _method_type(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+    if len(callee.args) != 2:
+        return UNSET
+    return world.apply("MethodType", callee.args[0], (callee.args[1], *call.args), call.offset, call.kwargs)
+
+
+_CALLED: dict[str, Callable[[Interpreter, Call, Call], Value | Unset]] = {
+    "functools.partial": _partial,
+    "operator.attrgetter": _attrgetter,
+    "operator.itemgetter": _itemgetter,
+    "operator.methodcaller": _methodcaller,
+    "types.MethodType": _method_type,
+}
+
+
+# Iterators that call a function ---------------------------------------------------------------------------
+
+
+def iterate(world: Interpreter, path: str, lazy: Call) -> list[Value] | None:
+    """Make the calls of a lazy iterator; the items that it yields, or None where they are not known."""
+    short = path.rpartition(".")[2]
+    if not lazy.args:
+        return None
+    if path == "builtins.iter":
+        if len(lazy.args) == 2:
+            world.apply(short, lazy.args[0], (), lazy.offset)
+            return None
+        return items_for(world, lazy.args[0])
+    if short in ("accumulate", "groupby"):
+        function, sources = (lazy.args[1] if len(lazy.args) > 1 else None), lazy.args[:1]
+    else:
+        function, sources = lazy.args[0], lazy.args[1:]
+    if function is None or not sources:
+        return None
+    columns = [items_for(world, source) for source in sources]
+    if any(column is None for column in columns):
+        unknown = Unknown(lazy.offset, "an item of an iterable", sources)
+        world.apply(short, function, (unknown,), lazy.offset)
+        return None
+    known = [column for column in columns if column is not None]
+    results = [world.apply(short, function, args, lazy.offset) for args in _rows(short, known)]
+    return results if path == "builtins.map" or short == "starmap" else None
+
+
+def _rows(short: str, columns: list[list[Value]]) -> list[tuple[Value, ...]]:
+    """Arguments of each call that the iterator makes."""
+    if short == "starmap":
+        rows = [reveal(row) for row in columns[0]]
+        return [row if isinstance(row, tuple) else (row,) for row in rows]
+    if short == "accumulate":
+        return [(value, value) for value in columns[0]]
+    return list(zip(*columns, strict=False))

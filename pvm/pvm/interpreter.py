@@ -1,0 +1,244 @@
+"""The world in which Python's own functions do what they do: names, attributes, pure functions, iterators.
+
+A call whose result is known keeps it in `Call.result`; the call itself stays in the dataflow, so that the
+evidence shows how a name or an argument was computed. Calls that a function makes in turn (`partial`, `map`,
+`reduce`, `operator.call`) become calls of the trace with that function in `via`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pvm.dialects import Dialect
+from pvm.errors import Reject
+from pvm.namespace import EXTENSION_TABLES, Namespace, module_value
+from pvm.paths import path_of
+from pvm.trace import Append, Build, Import, SetAttribute, SetItem
+from pvm.values import UNSET, Call, Container, Global, Node, Unknown, Unset, Value, reveal
+from pvm.world import World
+
+MAX_FORCED = 1000
+"""Calls that one iterator makes."""
+LAZY = frozenset(
+    """builtins.map builtins.filter builtins.iter itertools.starmap itertools.filterfalse itertools.takewhile
+    itertools.dropwhile itertools.accumulate itertools.groupby""".split()
+)
+"""Iterators that call a function when somebody iterates them."""
+PASSIVE = frozenset(
+    """builtins.zip builtins.enumerate builtins.reversed itertools.chain itertools.chain.from_iterable itertools.islice
+    itertools.cycle itertools.tee itertools.compress itertools.zip_longest itertools.product
+    functools.partial builtins.getattr operator.attrgetter copyreg._reconstructor""".split()
+)
+"""Callables that keep an iterator without iterating it."""
+
+
+class Interpreter(World):
+    """Objects from outside, as far as Python's own semantics tell what they do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.namespace = Namespace()
+        self.steps = 0
+        self.depth = 0
+        self.forced: dict[Call, list[Value] | None] = {}
+
+    # Names -----------------------------------------------------------------------------------------------
+
+    def find(
+        self, module: Value, name: Value, *, protocol: int, offset: int, via: str, dialect: Dialect
+    ) -> Value:
+        """Import a global, unless the pickle has put something else in its place."""
+        value = super().find(module, name, protocol=protocol, offset=offset, via=via, dialect=dialect)
+        if not isinstance(value, Global):
+            return value
+        if protocol >= 4 and dialect.locals_is_reserved and "<locals>" in value.name:
+            raise Reject(f"the name {value.name[:80]!r} is local to a function")
+        text = value.module if protocol >= 3 or value.module in self.namespace.modules else value.resolved[0]
+        written = self.namespace.lookup(text, value.name)
+        if written is None:
+            written = self.namespace.lookup(*value.resolved)
+        if written is None and self.namespace.tainted:
+            written = Unknown(offset, "a global after writes to unknown names", (value,))
+        if written is None:
+            return value
+        event = self.events[-1]
+        if isinstance(event, Import):
+            event.value = written
+        hook = self.namespace.modules.get(text)
+        if hook is not None and isinstance(reveal(hook), Call):
+            self._attribute_hook(reveal(hook), value.name, offset)
+        return written
+
+    def _attribute_hook(self, owner: Value, name: str, offset: int) -> None:
+        """A module that is an instance of a class made by the pickle: its `__getattr__` gets the name."""
+        getter = _class_member(owner, "__getattr__")
+        if getter is not None:
+            self.apply("__getattr__", getter, (name,), offset)
+
+    def extension(self, code: int, *, protocol: int, offset: int, via: str, dialect: Dialect) -> Value:
+        """The object of an extension code, which the pickle may have registered itself."""
+        known = self.extensions.get(code)
+        pair = reveal(known) if known is not None else None
+        if isinstance(pair, tuple) and len(pair) == 2:
+            return self.find(pair[0], pair[1], protocol=protocol, offset=offset, via=via, dialect=dialect)
+        return super().extension(code, protocol=protocol, offset=offset, via=via, dialect=dialect)
+
+    # Calls -----------------------------------------------------------------------------------------------
+
+    def call(self, call: Call) -> Value:
+        """A call was made: find out what it returns and what it calls in turn."""
+        self.events.append(call)
+        self.steps += 1
+        if self.steps > self.limits.fold_steps or self.depth > 32:
+            return call
+        self.depth += 1
+        try:
+            call.result = self._result(call)
+        finally:
+            self.depth -= 1
+        return call
+
+    def apply(self, via: str, callee: Value, args: Iterable[Value], offset: int, kwargs: Value = None) -> Value:
+        """A function calls its argument."""
+        return self.call(Call(offset, via, callee, tuple(args), kwargs))
+
+    def _result(self, call: Call) -> Value | Unset:
+        from pvm import effects
+
+        callee = reveal(call.callee)
+        if isinstance(callee, Call) and callee is not call:
+            bound = effects.call_object(self, callee, call)
+            if not isinstance(bound, Unset):
+                return bound
+        path = path_of(callee)
+        if path is None:
+            self._force_arguments(call)
+            return UNSET
+        if path not in LAZY and path not in PASSIVE:
+            self._force_arguments(call)
+        return effects.call_path(self, path, call)
+
+    # Iterators -------------------------------------------------------------------------------------------
+
+    def _force_arguments(self, call: Call) -> None:
+        for value in (*call.args, call.splat):
+            if isinstance(value, Call):
+                self.force(value)
+
+    def force(self, value: Value) -> list[Value] | None:
+        """Iterate a lazy iterator: its function is called with every item. None where the items are unknown."""
+        if isinstance(value, Call) and not isinstance(value.result, Unset):
+            return self.force(value.result)
+        if not isinstance(value, Call):
+            return items_of(value)
+        if value in self.forced:
+            return self.forced[value]
+        path = path_of(value.callee)
+        if path in PASSIVE:
+            for part in value.args:
+                if isinstance(part, Call):
+                    self.force(part)
+            return None
+        if path not in LAZY:
+            return None
+        self.forced[value] = None
+        from pvm import effects
+
+        self.forced[value] = effects.iterate(self, path, value)
+        return self.forced[value]
+
+    # Writes ----------------------------------------------------------------------------------------------
+
+    def append(self, target: Value, items: tuple[Value, ...], how: str, via: str, offset: int) -> None:
+        """A method of the receiver gets the items: the pickle may have written that method itself."""
+        self.events.append(Append(offset, target, items, how, via))
+        written = self._written(target)
+        wanted = ("add",) if how == "add" else ("extend", "append")
+        for method in wanted:
+            if method not in written:
+                continue
+            if method == "extend":
+                self.apply(via, written[method], (Container(offset, "list", list(items)),), offset)
+            else:
+                for item in items[:MAX_FORCED]:
+                    self.apply(via, written[method], (item,), offset)
+
+    def _written(self, target: Value) -> dict[str, Value]:
+        target = reveal(target)
+        return self.namespace.attributes.get(target, {}) if isinstance(target, Node) else {}
+
+    def set_item(self, target: Value, key: Value, value: Value, via: str, offset: int) -> None:
+        """`target[key] = value`."""
+        self.events.append(SetItem(offset, target, key, value, via))
+        self.namespace.write_item(target, key, value)
+        plain, code = reveal(target), reveal(key)
+        if isinstance(plain, Global) and plain.path in EXTENSION_TABLES and isinstance(code, int):
+            self.extensions[code] = value
+        setter = self._written(target).get("__setitem__") or _class_member(plain, "__setitem__")
+        if setter is not None:
+            self.apply(via, setter, (key, value), offset)
+
+    def set_state(self, target: Value, state: Value, how: str, offset: int) -> None:
+        """BUILD handed over a state."""
+        self.events.append(Build(offset, target, state, how))
+        setter = self._written(target).get("__setstate__") or _class_member(reveal(target), "__setstate__")
+        if setter is not None:
+            self.apply("BUILD", setter, (state,), offset)
+            return
+        plain, slots = reveal(state), None
+        if isinstance(plain, tuple) and len(plain) == 2:
+            plain, slots = reveal(plain[0]), reveal(plain[1])
+        owner = reveal(target)
+        if isinstance(owner, Call):
+            owner.state = [*(owner.state or []), state]
+        for part in (plain, slots):
+            if isinstance(part, Container) and part.kind == "dict":
+                for name, value in part.pairs(offset):
+                    self.namespace.write(target, name, value)
+
+    def set_attribute(self, target: Value, name: Value, value: Value, how: str, offset: int) -> None:
+        """BUILD wrote one attribute."""
+        self.events.append(SetAttribute(offset, target, name, value, how))
+        self.namespace.write(target, name, value)
+
+    def import_module(self, name: str, offset: int, via: str, call: Call) -> Value:
+        """`importlib.import_module(name)` and its relatives."""
+        value = module_value(name, offset, (call,))
+        self.events.append(Import(offset, via, name, "", 4, value, True))
+        return self.namespace.modules.get(name, value)
+
+
+def items_of(value: Value) -> list[Value] | None:
+    """Items of a constant sequence or container; None for anything else."""
+    value = reveal(value)
+    match value:
+        case tuple():
+            return list(value)
+        case str() | bytes():
+            return list(value[:MAX_FORCED])
+        case Container(kind="dict"):
+            return [key for key, _ in value.pairs()]
+        case Container(kind="set" | "frozenset"):
+            return value.members()
+        case Container(kind="list"):
+            return list(value.at())
+        case _:
+            return None
+
+
+def _class_member(value: Value, name: str) -> Value | None:
+    """A member of the class of an instance, where the pickle made that class with `type(...)`."""
+    if not isinstance(value, Call):
+        return None
+    cls = reveal(value.callee)
+    if not isinstance(cls, Call) or path_of(cls.callee) != "builtins.type" or len(cls.args) != 3:
+        return None
+    members = reveal(cls.args[2])
+    if isinstance(members, Container) and members.kind == "dict":
+        for key, member in members.pairs():
+            if reveal(key) == name:
+                return member
+    return None
+
+
+__all__ = ["Interpreter", "items_of"]
