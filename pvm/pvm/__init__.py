@@ -15,7 +15,7 @@ from pvm import dialects as _dialects
 from pvm import machine as _machine
 from pvm.decode import Data
 from pvm.dialects import Dialect, Version
-from pvm.errors import PvmError
+from pvm.errors import PvmError, Reject
 from pvm.interpreter import Interpreter
 from pvm.limits import DEFAULT, Limits
 from pvm.state import Inline
@@ -77,4 +77,4 @@ def run_all(
     return traces
 
 
-__all__ = ["Data", "Dialect", "Interpreter", "Limits", "PvmError", "Trace", "run", "run_all"]
+__all__ = ["Data", "Dialect", "Interpreter", "Limits", "PvmError", "Reject", "Trace", "run", "run_all"]

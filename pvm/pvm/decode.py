@@ -74,6 +74,10 @@ class Contiguous:
         """Where a further load from the same stream starts."""
         return self.position
 
+    def skip_to(self, position: int) -> None:
+        """Go on elsewhere: the loader has read raw data from the stream itself."""
+        self.position = min(position, self.size)
+
 
 class Dropping(Contiguous):
     """C over a stream without `peek()`, 3.8 to 3.14.
@@ -141,6 +145,10 @@ class Dropping(Contiguous):
     def resume(self) -> int:
         """A new unpickler goes on after everything that was read."""
         return self.fetched
+
+    def skip_to(self, position: int) -> None:
+        """Go on elsewhere."""
+        self.position = self.fetched = min(position, self.size)
 
 
 class Framed(Contiguous):
@@ -218,6 +226,11 @@ class Framed(Contiguous):
     def resume(self) -> int:
         """A new unpickler goes on after the frame."""
         return self.fetched
+
+    def skip_to(self, position: int) -> None:
+        """Go on elsewhere."""
+        self.position = self.fetched = min(position, self.size)
+        self.inside = False
 
 
 def open_input(data: Data, start: int, dialect: Dialect) -> Contiguous:

@@ -54,7 +54,10 @@ class Options:
     """Columns to wrap to; None leaves the lines as long as they are."""
 
 
-def render_report(report: Report, name: str = "console", options: Options = Options()) -> str:
+DEFAULT = Options()
+
+
+def render_report(report: Report, name: str = "console", options: Options = DEFAULT) -> str:
     """Write a report in a format of `REPORT_FORMATS`."""
     text: str = _module(REPORT_FORMATS, name).render(report, options)
     return text

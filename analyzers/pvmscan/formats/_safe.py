@@ -57,8 +57,6 @@ def without_surrogates(text: str) -> str:
     return _LONE_SURROGATE.sub(lambda match: escape(match[0]), text)
 
 
-
-
 def width_of(text: str) -> int:
     """Columns that safe text takes on a terminal."""
     if text.isascii():

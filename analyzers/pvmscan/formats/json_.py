@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pvmscan.report import Report
 
 _MAY_BE_LONE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+MAX_BITS = 1 << 12
+"""A longer integer is written as a hexadecimal string: Python refuses to print it in decimal."""
 
 
 def render(report: Report, options: Options | None = None) -> str:
@@ -23,17 +26,24 @@ def render(report: Report, options: Options | None = None) -> str:
 
 
 def dumps(data: Any, indent: int | None = 2) -> str:
-    """JSON text. Lone surrogates, which strict parsers refuse, become visible escapes."""
-    text = json.dumps(data, indent=indent, allow_nan=False)
-    if _MAY_BE_LONE.search(text):
-        text = json.dumps(_scrub(data), indent=indent, allow_nan=False)
-    return text
+    """JSON text. What strict parsers refuse (lone surrogates, NaN, huge numbers) becomes a string."""
+    try:
+        text = json.dumps(data, indent=indent, allow_nan=False)
+        if not _MAY_BE_LONE.search(text):
+            return text
+    except ValueError:
+        pass
+    return json.dumps(_scrub(data), indent=indent, allow_nan=False)
 
 
 def _scrub(data: Any) -> Any:
     match data:
         case str():
             return without_surrogates(data)
+        case float() if not math.isfinite(data):
+            return repr(data)
+        case int() if data.bit_length() > MAX_BITS:
+            return hex(data)
         case dict():
             return {_scrub(key): _scrub(value) for key, value in data.items()}
         case list() | tuple():

@@ -7,17 +7,18 @@ decoded raw: gzip (RFC 1952) and zlib (RFC 1950) headers are stepped over here a
 compared.
 
 Work is linear in input plus output: a damaged stream is decoded at most three times, with smaller and smaller
-steps, because the decoders in the standard library drop the output of the one call that fails.
+steps, because decoders drop the output of the one call that fails. The last step is a single byte, so at most
+one byte before the damage is lost.
 """
 
 from __future__ import annotations
 
-import importlib
 import mmap
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib import import_module
 from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
@@ -268,7 +269,7 @@ def _open_gzip(job: _Job, at: int) -> tuple[int, Factory] | None:
 def _open_bzip2(job: _Job, at: int) -> tuple[int, Factory] | None:
     if job.peek(at, 3) != b"BZh":
         return None
-    return at, importlib.import_module("bz2").BZ2Decompressor
+    return at, import_module("bz2").BZ2Decompressor
 
 
 def _open_lzma(job: _Job, at: int) -> tuple[int, Factory] | None:
@@ -280,7 +281,7 @@ def _open_lzma(job: _Job, at: int) -> tuple[int, Factory] | None:
 
 
 def _lzma_factory(kind: str, header: bytes = b"") -> Factory:
-    lzma = importlib.import_module("lzma")
+    lzma = import_module("lzma")
 
     def make() -> Decoder:
         decoder: Decoder = lzma.LZMADecompressor(getattr(lzma, kind), memlimit=_LZMA_MEMORY)
@@ -307,10 +308,6 @@ def _open_zlib(job: _Job, at: int) -> tuple[int, Factory] | None:
     if len(head) < 2 or head[0] & 0x0F != 8 or head[1] & 0x20:  # 0x20: needs a preset dictionary
         return None
     return at + 2, _Deflate
-
-
-def _open_deflate(job: _Job, at: int) -> tuple[int, Factory] | None:
-    return at, _Deflate
 
 
 def _joblib_zf(job: _Job, at: int) -> _Ending:
@@ -343,11 +340,11 @@ def _zstd_factory() -> Factory:
     """Find a zstd decoder: the standard library from Python 3.14 on, else one of two packages."""
     for name in ("compression.zstd", "backports.zstd"):
         try:
-            factory: Factory = importlib.import_module(name).ZstdDecompressor
+            factory: Factory = import_module(name).ZstdDecompressor
         except ImportError:
             continue
         return factory
-    return partial(_Zstandard, importlib.import_module("zstandard"))
+    return partial(_Zstandard, import_module("zstandard"))
 
 
 class _Zstandard:
@@ -388,7 +385,7 @@ class _Zstandard:
 _CODECS: dict[str, Callable[[_Job, int], _Ending]] = {
     "gzip": partial(_streams, _open_gzip, trailer=8),
     "zlib": partial(_streams, _open_zlib, trailer=4, many=False),
-    "deflate": partial(_streams, _open_deflate, many=False),
+    "deflate": partial(_streams, lambda _, at: (at, _Deflate), many=False),
     "bzip2": partial(_streams, _open_bzip2),
     "xz": partial(_streams, _open_lzma),
     "lzma": partial(_streams, _open_lzma),

@@ -230,7 +230,7 @@ class _Reader:
             stop += rec.descriptor_size(self.data, stop, entry.stored, entry.size)
         spans.append((header.at, min(stop, len(self.data))))
         self.claims.append((header.at, header.start + entry.stored, name))
-        self.names.setdefault((number, _fold(name)), set()).add((name, header.at))
+        self.names.setdefault((number, rec.fold_name(name)), set()).add((name, header.at))
         return True
 
     def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
@@ -374,16 +374,20 @@ class _Reader:
         budget = 8 * len(self.data) + (1 << 26)
         starts = sorted({member.start for member in self.members.values()})
         members: list[Member] = []
+        cut: set[tuple[int, int]] = set()
         for key, member in self.members.items():
             budget -= member.stored_size
             if budget < 0:
                 self.complete = False
+                if (member.start, member.method) in cut:
+                    continue
+                cut.add((member.start, member.method))
                 following = bisect_right(starts, member.start)
                 stop = starts[following] if following < len(starts) else len(self.data)
                 member = replace(member, stored_size=min(member.stored_size, stop - member.start))
             names = self.aliases.get(key)
             members.append(replace(member, aliases=tuple(sorted(names))) if names else member)
-        if budget < 0:
+        if cut:
             text = "The members claim many times more bytes than the file has; their ranges were cut back."
             self.notes.add("overlapping-members", text)
         return tuple(members)
@@ -391,8 +395,3 @@ class _Reader:
 
 def _reading(record: rec.Entry | rec.Header) -> _Key:
     return record.method, record.stored, record.size
-
-
-def _fold(name: str) -> str:
-    """Reduce a name to what the least careful readers compare: zipfile cuts at a NUL, miniz ignores case."""
-    return name.split("\0", 1)[0].lower()

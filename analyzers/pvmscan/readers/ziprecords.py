@@ -188,6 +188,11 @@ def decode_name(name: bytes) -> str:
         return name.decode("cp437")
 
 
+def fold_name(name: str) -> str:
+    """Reduce a name to what the least careful readers compare: zipfile cuts at a NUL, miniz ignores case."""
+    return name.split("\0", 1)[0].lower()
+
+
 def gaps(low: int, high: int, spans: Iterable[Span]) -> Iterator[Span]:
     """Yield what the spans leave uncovered of a range."""
     for start, stop in sorted(spans):

@@ -6,7 +6,6 @@ import bz2
 import gzip
 import lzma
 import mmap
-import os
 import random
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import tempfile
 import types
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,19 +109,21 @@ def test_checksums_do_not_matter(codec: str) -> None:
 @pytest.mark.parametrize("codec", ["bzip2", "xz"])
 def test_wrong_checksum_costs_at_most_one_byte(codec: str) -> None:
     packed = bytearray(COMPRESSORS[codec](SAMPLE))
-    packed[-40:] = bytes(40)
+    index_size = (int.from_bytes(packed[-8:-4], "little") + 1) * 4
+    packed[10 if codec == "bzip2" else -12 - index_size - 1] ^= 1  # the block's checksum
     got = inflate(bytes(packed), codec, limit=LIMIT)
-    assert not got.complete
+    assert (got.complete, got.reason) == (False, DAMAGED)
     assert SAMPLE.startswith(got.data)
-    if codec == "xz":
-        assert len(got.data) >= len(SAMPLE) - 1
+    assert len(got.data) >= len(SAMPLE) - 1
 
 
 def test_everything_before_the_damage_is_kept() -> None:
     writer = zlib.compressobj(wbits=-15)
     good = writer.compress(SAMPLE) + writer.flush(zlib.Z_SYNC_FLUSH)
     got = inflate(good + b"\xff" * 10, "deflate", limit=LIMIT)  # block type 3 does not exist
-    assert got == Inflated(SAMPLE, False, DAMAGED, "deflate", 0)
+    assert (got.complete, got.reason) == (False, DAMAGED)
+    assert SAMPLE.startswith(got.data)
+    assert len(got.data) >= len(SAMPLE) - 1
 
 
 @pytest.mark.parametrize("codec", ["gzip", "bzip2", "xz", "lzma"])
@@ -236,9 +238,17 @@ def test_a_million_tiny_streams_is_linear() -> None:
 
 
 def test_import_is_cheap() -> None:
-    code = "import sys, pvmscan.readers.zipdir; sys.exit(bool({'bz2', 'lzma', 'zipfile'} & set(sys.modules)))"
-    path = os.pathsep.join(sys.path)
-    assert subprocess.run([sys.executable, "-S", "-c", code], env={"PYTHONPATH": path}).returncode == 0
+    """The packages are replaced by empty ones, to measure these modules and not their neighbours."""
+    root = Path(module.__file__).parents[1]
+    code = f"""
+import sys, types
+for name, path in (("pvmscan", {str(root)!r}), ("pvmscan.readers", {str(root / "readers")!r})):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [path]
+import pvmscan.readers.zipdir
+sys.exit(bool({{"bz2", "lzma", "zipfile"}} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-S", "-c", code]).returncode == 0
 
 
 class FakeDecoder:
@@ -262,7 +272,7 @@ def without_zstd(monkeypatch: pytest.MonkeyPatch, allowed: types.ModuleType | No
         raise ImportError(name)
 
     module._zstd_factory.cache_clear()
-    monkeypatch.setattr(module.importlib, "import_module", load)
+    monkeypatch.setattr(module, "import_module", load)
 
 
 def test_zstd_missing(monkeypatch: pytest.MonkeyPatch) -> None:

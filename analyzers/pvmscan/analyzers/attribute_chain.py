@@ -1,0 +1,74 @@
+"""Walks from an object to its module, its namespace or its interpreter: names that no pickler writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pvm.values import Attribute, Call, Global, Value, reveal
+from pvmscan.analyzers.base import Context, finding, walk
+from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
+
+ID = "attribute-chain"
+
+_INTROSPECTION = re.compile(
+    r"(^|\.)(__globals__|__builtins__|__subclasses__|__code__|__closure__|__mro__|__bases__|__base__|__loader__|"
+    r"__self__|__func__|__wrapped__|__getattribute__|__reduce(_ex)?__|__spec__|__dict__|__class__|f_globals|"
+    r"f_builtins|f_locals|f_back|gi_frame|cr_frame|tb_frame|func_globals|im_func|im_self|__import__|__kwdefaults__|"
+    r"__defaults__|__init_subclass__|__set_name__|__call__|__get__|__init__)(\.|$)"
+)
+
+
+def analyze(context: Context) -> Iterator[Finding]:
+    """One finding for each name that walks through introspection or into a module another module imports."""
+    seen: set[str] = set()
+    for event in context.imports:
+        written = f"{event.module}.{event.name}"
+        match = _INTROSPECTION.search(event.name) or _INTROSPECTION.search(event.module)
+        through = _through_module(event.value) if match is None else None
+        if (match is None and through is None) or written in seen or event.protocol < 4 and "." in event.name:
+            continue
+        seen.add(written)
+        what = f"the attribute {match.group(2)}" if match else f"the module {through}, which another imports"
+        yield _finding(context, written, what, event.offset)
+    for judged in context.calls:
+        for part in (judged.call.callee, judged.call):
+            name = _computed_introspection(part)
+            if name is not None and name not in seen:
+                seen.add(name)
+                yield _finding(context, name, f"the attribute {name}", judged.call.offset)
+
+
+def _finding(context: Context, written: str, what: str, offset: int) -> Finding:
+    return finding(
+        context,
+        f"{ID}/introspection",
+        f"The name {written} reaches its object through {what}; no pickler writes that.",
+        effect="reflection",
+        verdict=Verdict.SUSPICIOUS,
+        severity=Severity.MEDIUM,
+        confidence=Confidence.LIKELY,
+        offset=offset,
+        steps=(Step("import", f"import {written}", offset),),
+    )
+
+
+def _through_module(value: Value) -> str | None:
+    """The module in the middle of a dotted name: `shutil.os.system`."""
+    value = reveal(value)
+    if not isinstance(value, Global) or "." not in value.name:
+        return None
+    first = value.name.partition(".")[0].lstrip("_")
+    module = value.resolved[0]
+    return module if first and (module == first or module.startswith(f"{first}.")) and module != value.module else None
+
+
+def _computed_introspection(value: Value) -> str | None:
+    for part in walk(value, 50):
+        if isinstance(part, Attribute) and _INTROSPECTION.search(part.name):
+            return part.name
+        if isinstance(part, Call):
+            known = reveal(part)
+            if isinstance(known, Global) and _INTROSPECTION.search(known.name):
+                return known.name
+    return None

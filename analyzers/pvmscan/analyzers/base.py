@@ -1,0 +1,205 @@
+"""What every analyzer gets: one trace, joined with the knowledge about everything that it calls and imports.
+
+An analyzer is a module with an `id` and a function `analyze(context)` that yields findings. It never sees
+files. List a new one in `pvmscan.analyzers.ANALYZERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pvm.paths import path_of
+from pvm.render import call_text, text
+from pvm.trace import Import, Trace
+from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Value, reveal
+from pvmscan.knowledge import Judgement, Knowledge, Status, effects_of
+from pvmscan.report import Confidence, Finding, Location, Severity, Step, Verdict
+
+MAX_CHAIN = 24
+MAX_WALK = 20_000
+
+EFFECT_VERDICTS = {
+    "file-read": Verdict.SUSPICIOUS,
+    "import-side-effect": Verdict.SUSPICIOUS,
+    "reflection": Verdict.SUSPICIOUS,
+    "resource-exhaustion": Verdict.SUSPICIOUS,
+}
+"""Effects that make a file suspicious; every other effect of a sink that is reached makes it dangerous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A call, the path of its callee, and what the knowledge says."""
+
+    call: Call
+    path: str | None
+    judgement: Judgement
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of one stream."""
+
+    trace: Trace
+    knowledge: Knowledge
+    member: str | None
+    start: int
+    """Offset of the stream in its member; offsets of the trace count from the start of the member already."""
+    format: str = "pickle"
+    calls: list[Judged] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    called: set[int] = field(default_factory=set)
+    """Identities of globals that are called."""
+
+    def __post_init__(self) -> None:
+        judged: dict[str, Judgement] = {}
+        for event in self.trace.events:
+            if isinstance(event, Import):
+                self.imports.append(event)
+            elif isinstance(event, Call):
+                self.calls.append(self._judge(event, judged))
+
+    def _judge(self, call: Call, judged: dict[str, Judgement]) -> Judged:
+        callee = reveal(call.callee)
+        self.called.add(id(callee))
+        path = path_of(callee)
+        if path is None:
+            return Judged(call, None, Judgement(Status.UNKNOWN))
+        # without arguments the answer is the same each time, and honest files repeat few callees often
+        known = judged.get(path)
+        if known is None:
+            known = judged[path] = effects_of(self.knowledge, path)
+        if known.status is Status.HARMLESS and not known.rules:
+            return Judged(call, path, known)
+        return Judged(call, path, effects_of(self.knowledge, path, call))
+
+    def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
+        """The sink that a value is, or calls when it is called; looks through partial and containers."""
+        for part in walk(value):
+            path = path_of(part) if isinstance(part, Global | Attribute) else None
+            if path is None:
+                continue
+            judgement = effects_of(self.knowledge, path)
+            if judgement.status is Status.SINK and is_carried_danger(judgement):
+                return path, judgement
+        return None
+
+    def at(self, offset: int | None) -> Location:
+        """A location in this stream."""
+        return Location(self.member, offset)
+
+
+_CARRIED = frozenset(
+    ("code-execution", "command", "native-code", "deserialisation", "file-write", "network", "tampering", "reflection")
+)
+
+
+def is_carried_danger(judgement: Judgement) -> bool:
+    """Is the mere presence of this callable in a pickle worth a word?"""
+    return any(rule.effect in _CARRIED and rule.severity >= Severity.MEDIUM for rule in judgement.rules)
+
+
+class Analyzer(Protocol):
+    """One kind of reasoning."""
+
+    ID: str
+
+    def analyze(self, context: Context) -> Iterator[Finding]:
+        """Findings of one run."""
+
+
+def walk(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
+    """A value and everything it is made of, each part once, outer parts first, without recursion."""
+    seen: set[int] = set()
+    pending: list[Value] = [value]
+    while pending and limit > 0:
+        limit -= 1
+        part = pending.pop()
+        if isinstance(part, Node | tuple):
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+        yield part
+        pending.extend(reversed(_parts(part)))
+
+
+def _parts(value: Value) -> Sequence[Value]:
+    match value:
+        case tuple():
+            return value[:1000]
+        case Container():
+            return value.items[:1000]
+        case Call():
+            known = reveal(value)
+            parts = [known] if known is not value else [value.callee]
+            return [*parts, *value.args, *(value.state or ()), value.kwargs, value.splat]
+        case Attribute():
+            return (value.base,)
+        case Global() | Unknown():
+            return value.sources
+        case _:
+            return ()
+
+
+def chain(call: Call, opcode_offset: int | None = None) -> tuple[Step, ...]:
+    """The evidence for one call: everything that made its callee and its arguments, in order of the stream."""
+    steps: dict[int, tuple[int, int, Step]] = {}
+    for rank, part in enumerate(walk(call, 400)):
+        step = _step(part)
+        if step is not None:
+            steps.setdefault(id(part), (step.offset or 0, -rank, step))
+    ordered = [step for _, _, step in sorted(steps.values(), key=lambda item: (item[0], item[1]))]
+    unique = list(dict.fromkeys(ordered))
+    if len(unique) > MAX_CHAIN:
+        unique = [*unique[: MAX_CHAIN - 1], unique[-1]]
+    return tuple(unique)
+
+
+def _step(part: Value) -> Step | None:
+    match part:
+        case Global(name=""):
+            return Step("import", f"import {part.path}", part.offset)
+        case Global():
+            written = f"{part.module}.{part.name}"
+            alias = "" if written == part.path else f"  ({part.path})"
+            return Step("import", f"import {written}{alias}", part.offset)
+        case Call():
+            known = reveal(part)
+            result = "" if known is part else f"  ->  {text(known, limit=80)}"
+            via = "" if part.via.isupper() else f"  (by {part.via})"
+            return Step("call", call_text(part, limit=160) + result + via, part.offset)
+        case Attribute():
+            return Step("attribute", f"attribute {part.name!r} of {text(part.base, limit=60)}", part.offset)
+        case _:
+            return None
+
+
+def finding(
+    context: Context,
+    rule: str,
+    message: str,
+    *,
+    effect: str,
+    verdict: Verdict,
+    severity: Severity,
+    offset: int | None,
+    confidence: Confidence = Confidence.CERTAIN,
+    steps: tuple[Step, ...] = (),
+    payload: str | None = None,
+) -> Finding:
+    """A finding of this stream."""
+    return Finding(
+        rule, severity, confidence, message, effect, verdict, context.at(offset), steps, payload
+    )
+
+
+__all__ = [
+    "Analyzer",
+    "Context",
+    "Judged",
+    "chain",
+    "finding",
+    "walk",
+]

@@ -1,0 +1,142 @@
+"""Code inside a pickle: code objects, functions rebuilt from bytecode, source text that a loader compiles."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from pvm.paths import path_of
+from pvm.render import text
+from pvm.values import Attribute, Call, Container, Value, reveal
+from pvmscan.analyzers.base import Context, chain, finding, walk
+from pvmscan.report import Confidence, Finding, Severity, Verdict
+
+ID = "code-object"
+
+_BUILDERS = re.compile(
+    r"^(types\.(CodeType|FunctionType|LambdaType)|marshal\.loads?"
+    r"|cloudpickle\.(cloudpickle|cloudpickle_fast)\.(_make_function|_make_skel_func|_fill_function|_builtin_type)"
+    r"|(joblib\.externals\.)?cloudpickle\.cloudpickle\.(_make_function|_make_skel_func)"
+    r"|dill\.(_dill\.)?(_create_function|_create_code|_unmarshal|FunctionType|CodeType)"
+    r"|importlib\._bootstrap_external\._compile_bytecode|idlelib\.rpc\.unpickle_code|.*\.__class__)$"
+)
+_FX = re.compile(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
+_FX_MODULES = frozenset("torch math operator numpy builtins collections typing torchvision transformers inf nan device".split())
+
+
+def analyze(context: Context) -> Iterator[Finding]:
+    """Code that is called is dangerous; code that is carried is suspicious, once a stream."""
+    carried: Call | None = None
+    for judged in context.calls:
+        call, path = judged.call, judged.path
+        if path is not None and _FX.match(path):
+            yield _fx(context, call)
+            continue
+        if path is not None and _BUILDERS.match(path) and not path.endswith("__class__"):
+            carried = carried or call
+        if _is_code(call.callee):
+            yield _executed(context, call)
+    if carried is not None:
+        yield finding(
+            context,
+            f"{ID}/carried",
+            "The pickle carries Python bytecode and makes functions from it.",
+            effect="code-execution",
+            verdict=Verdict.SUSPICIOUS,
+            severity=Severity.MEDIUM,
+            confidence=Confidence.LIKELY,
+            offset=carried.offset,
+            steps=chain(carried),
+            payload=", ".join(_names(carried)) or None,
+        )
+
+
+def _executed(context: Context, call: Call) -> Finding:
+    return finding(
+        context,
+        f"{ID}/executed",
+        "Loading calls a function that the pickle itself carries as bytecode.",
+        effect="code-execution",
+        verdict=Verdict.DANGEROUS,
+        severity=Severity.CRITICAL,
+        offset=call.offset,
+        steps=chain(call),
+        payload=", ".join(_names(call)) or None,
+    )
+
+
+def _is_code(callee: Value) -> bool:
+    """Is the callee a function that was made from code of the pickle?"""
+    callee = reveal(callee)
+    depth = 0
+    while isinstance(callee, Call | Attribute) and depth < 16:
+        depth += 1
+        if isinstance(callee, Attribute):
+            callee = reveal(callee.base)
+            continue
+        path = path_of(callee.callee) or ""
+        if _BUILDERS.match(path) and "_builtin_type" not in path:
+            return True
+        if path != "functools.partial" or not callee.args:
+            return False
+        callee = reveal(callee.args[0])
+    return False
+
+
+def _names(call: Call) -> list[str]:
+    """Text in the code that tells what it does: names and short constants."""
+    words: list[str] = []
+    for part in walk(call, 2000):
+        if isinstance(part, str) and 1 < len(part) <= 80 and part not in words:
+            words.append(part)
+        elif isinstance(part, bytes) and len(part) > 40:
+            words.extend(found.decode() for found in re.findall(rb"[A-Za-z_][\w ./'-]{3,60}", part)[:20])
+    return words[:20]
+
+
+def _fx(context: Context, call: Call) -> Finding:
+    """torch.fx compiles source from its argument: a forward method and imports are what it writes itself."""
+    sources = [part for part in walk(call.args, 5000) if isinstance(part, str) and ("def " in part or "import " in part)]
+    odd = next((reason for reason in map(_odd_source, sources) if reason), None)
+    return finding(
+        context,
+        f"{ID}/{'graph-module' if odd is None else 'graph-module-code'}",
+        "Loading compiles the source of a torch.fx graph module"
+        + (", which only defines its forward method." if odd is None else f", and the source does more: {odd}."),
+        effect="code-execution",
+        verdict=Verdict.UNVERIFIED if odd is None and sources else Verdict.DANGEROUS,
+        severity=Severity.LOW if odd is None and sources else Severity.CRITICAL,
+        confidence=Confidence.LIKELY,
+        offset=call.offset,
+        steps=chain(call),
+        payload=text(sources[0], limit=400) if sources else None,
+    )
+
+
+def _odd_source(source: str) -> str | None:
+    """What a module-level statement does beyond importing and defining a function; None if nothing."""
+    try:
+        tree = ast.parse(source.strip())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "it does not parse"
+    for statement in tree.body:
+        match statement:
+            case ast.Import(names=names):
+                roots = [name.name.partition(".")[0] for name in names]
+            case ast.ImportFrom(module=module):
+                roots = [(module or "").partition(".")[0]]
+            case ast.FunctionDef(decorator_list=[]) if not _has_call(statement.args.defaults):
+                continue
+            case _:
+                return f"a statement at module level, line {statement.lineno}"
+        if any(root not in _FX_MODULES for root in roots):
+            return f"an import of {', '.join(roots)}"
+    return None
+
+
+def _has_call(nodes: list[ast.expr]) -> bool:
+    return any(isinstance(part, ast.Call) for node in nodes for part in ast.walk(node))
+
+
+__all__ = ["Container", "analyze", "ID"]

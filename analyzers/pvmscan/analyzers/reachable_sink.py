@@ -1,0 +1,70 @@
+"""Calls that reach a sink: the callee does something dangerous with the arguments that the pickle gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvm.render import text
+from pvm.values import Call, reveal
+from pvmscan.analyzers.base import EFFECT_VERDICTS, Context, Judged, chain, finding
+from pvmscan.knowledge import Rule, Status
+from pvmscan.report import Finding, Severity, Verdict
+
+ID = "reachable-sink"
+_IMPORTERS = "import-side-effect"
+
+
+def analyze(context: Context) -> Iterator[Finding]:
+    """One finding for each call of a sink."""
+    for judged in context.calls:
+        if judged.judgement.status is not Status.SINK or judged.path is None:
+            continue
+        rule = judged.judgement.rules[0]
+        if rule.effect == "trampoline" or _is_honest_load(context, judged) or _is_known_import(context, judged, rule):
+            continue
+        yield _finding(context, judged, rule)
+
+
+def _finding(context: Context, judged: Judged, rule: Rule) -> Finding:
+    call = judged.call
+    verdict = EFFECT_VERDICTS.get(rule.effect, Verdict.DANGEROUS)
+    if rule.severity < Severity.MEDIUM:
+        verdict = min(verdict, Verdict.SUSPICIOUS)
+    return finding(
+        context,
+        f"{ID}/{rule.id}",
+        f"Loading calls {judged.path}: {rule.title[:1].lower()}{rule.title[1:]}.",
+        effect=rule.effect,
+        verdict=verdict,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        offset=call.offset,
+        steps=chain(call),
+        payload=payload(call, rule),
+    )
+
+
+def payload(call: Call, rule: Rule) -> str | None:
+    """The arguments that a reader wants to see."""
+    picked = [call.args[index] for index in rule.payload if index < len(call.args)] or list(call.args)
+    own = getattr(reveal(call.callee), "base", None)
+    if not picked and own is not None:
+        picked = [own]
+    return ", ".join(text(value, limit=400, at=call.offset) for value in picked[:4]) or None
+
+
+def _is_honest_load(context: Context, judged: Judged) -> bool:
+    """Loads of embedded files as honest files do them are judged by what lies inside (see `scan`)."""
+    path = judged.path or ""
+    found = [*context.knowledge.loaders.exact(path), *context.knowledge.loaders.wild(path)]
+    return any(loader.honest for loader in found)
+
+
+def _is_known_import(context: Context, judged: Judged, rule: Rule) -> bool:
+    """Importing a package that model files name anyway is what unpickling does all the time."""
+    if rule.effect != _IMPORTERS or not judged.call.args:
+        return False
+    name = reveal(judged.call.args[0])
+    if not isinstance(name, str) or not context.knowledge.is_known_package(name):
+        return False
+    return not context.knowledge.is_stdlib(name)

@@ -1,0 +1,70 @@
+"""Dangerous callables handed to a callee that calls them, now or later: threads, callbacks, key functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvm.paths import path_of
+from pvm.values import Call, Value, reveal
+from pvmscan.analyzers.base import Context, Judged, chain, finding
+from pvmscan.knowledge import Status
+from pvmscan.report import Confidence, Finding, Severity, Verdict
+
+ID = "trampoline"
+
+_KEEPS = frozenset({"functools.partial", "builtins.getattr", "operator.attrgetter", "builtins.map", "builtins.filter"})
+"""Callees that only keep what they get: the call that uses it is judged."""
+
+
+def analyze(context: Context) -> Iterator[Finding]:
+    """One finding for each call that gets a sink among its arguments."""
+    reported: set[str] = set()
+    for judged in context.calls:
+        if judged.judgement.status is Status.HARMLESS and not _may_call(judged):
+            continue
+        if judged.path in _KEEPS:
+            continue
+        sink = _sink_argument(context, judged.call)
+        if sink is not None:
+            reported.add(sink[0])
+            yield _finding(context, judged, sink[0])
+
+
+def _may_call(judged: Judged) -> bool:
+    """A callee that is harmless by itself and yet calls what it is given (a class with a factory, a key)."""
+    return judged.path in ("collections.defaultdict", "builtins.type", "builtins.property", "builtins.sorted")
+
+
+def _sink_argument(context: Context, call: Call) -> tuple[str, object] | None:
+    own = getattr(reveal(call.callee), "base", None)
+    values: list[Value] = [*call.args, call.kwargs, call.splat, own]
+    for value in values:
+        if value is None:
+            continue
+        found = context.sink_of(value)
+        if found is not None and not _was_called_already(value, found[0]):
+            return found
+    return None
+
+
+def _was_called_already(value: Value, path: str) -> bool:
+    """The result of calling a sink is not the sink; that call has its own finding."""
+    value = reveal(value)
+    return isinstance(value, Call) and path_of(value.callee) == path
+
+
+def _finding(context: Context, judged: Judged, sink: str) -> Finding:
+    name = judged.path or "a computed callee"
+    known = judged.judgement.status is Status.SINK
+    return finding(
+        context,
+        f"{ID}/sink-argument",
+        f"Loading hands {sink} to {name}, which can call it.",
+        effect="code-execution",
+        verdict=Verdict.DANGEROUS,
+        severity=Severity.CRITICAL if known else Severity.HIGH,
+        confidence=Confidence.LIKELY,
+        offset=judged.call.offset,
+        steps=chain(judged.call),
+        payload=sink,
+    )

@@ -1,0 +1,133 @@
+"""Styled lines: made once, wrapped by one rule, then written plain or with terminal colours.
+
+So the words are the same either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeAlias
+
+from pvmscan.formats._safe import split_at, width_of
+
+Span: TypeAlias = tuple[str, str]
+"""Safe text and the name of a style in `STYLES`, or an empty name."""
+
+STYLES = {
+    "dangerous": "bold white on red",
+    "suspicious": "bold black on yellow",
+    "incomplete": "bold magenta",
+    "unverified": "bold cyan",
+    "clean": "green",
+    "skipped": "dim",
+    "critical": "bold red",
+    "high": "red",
+    "medium": "yellow",
+    "low": "cyan",
+    "info": "dim",
+    "title": "bold",
+    "label": "dim",
+    "dim": "dim",
+    "payload": "bold yellow",
+    "arrow": "cyan",
+}
+
+_PIECES = re.compile(r" +|[^ ]+")
+MIN_WIDTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One logical line: styled spans, and how far its continuation lines are indented."""
+
+    spans: tuple[Span, ...] = ()
+    hang: int = 0
+
+
+@dataclass(slots=True)
+class Page:
+    """Lines in order."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def add(self, *spans: Span | str, hang: int = 0) -> None:
+        """Add a line; a bare string is a span without style."""
+        styled = tuple((span, "") if isinstance(span, str) else span for span in spans)
+        self.lines.append(Line(styled, hang))
+
+    def gap(self) -> None:
+        """Add an empty line, unless there is one already or nothing comes before it."""
+        if self.lines and self.lines[-1].spans:
+            self.lines.append(Line())
+
+    def render(self, width: int | None = None, colour: bool = False) -> str:
+        """The whole page as text; every line ends with a newline."""
+        write = _coloured if colour else _plain
+        return "".join(write(row) + "\n" for line in self.lines for row in wrap(line, width))
+
+
+def wrap(line: Line, width: int | None) -> Iterator[list[Span]]:
+    """Break a line at spaces so that it fits; a word that cannot fit is cut."""
+    if width is None or sum(width_of(text) for text, _ in line.spans) <= width:
+        yield list(line.spans)
+        return
+    width = max(width, MIN_WIDTH)
+    hang = min(line.hang, width // 3)
+    row: list[Span] = []
+    used = fresh = 0
+    for piece, style in _split(line.spans):
+        if piece.startswith(" "):
+            if used == fresh and fresh:
+                continue
+        elif used > fresh and used + width_of(piece) > width and not _worth_cutting(piece, width - hang):
+            yield _trimmed(row)
+            row, used, fresh = [(" " * hang, "")], hang, hang
+        rest = piece
+        while used + width_of(rest) > width and not rest.startswith(" "):
+            head, rest = split_at(rest, max(width - used, 1))
+            yield [*row, (head, style)]
+            row, used, fresh = [(" " * hang, "")], hang, hang
+            if not rest:
+                break
+        if rest:
+            row.append((rest, style))
+            used += width_of(rest)
+    if any(text.strip() for text, _ in row):
+        yield _trimmed(row)
+
+
+def _split(spans: Iterable[Span]) -> Iterator[Span]:
+    for text, style in spans:
+        for match in _PIECES.finditer(text):
+            yield match[0], style
+
+
+def _worth_cutting(piece: str, room: int) -> bool:
+    """A word longer than a whole line is cut where it stands instead of leaving the line half empty."""
+    return width_of(piece) > room
+
+
+def _trimmed(row: list[Span]) -> list[Span]:
+    while row and not row[-1][0].strip():
+        row = row[:-1]
+    return row
+
+
+def _plain(row: list[Span]) -> str:
+    return "".join(text for text, _ in row).rstrip()
+
+
+def _coloured(row: list[Span]) -> str:
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    parts = []
+    for style, group in groupby(row, key=lambda span: span[1]):
+        text = "".join(piece for piece, _ in group)
+        if style:
+            text = Style.parse(STYLES[style]).render(text, color_system=ColorSystem.STANDARD)
+        parts.append(text)
+    return "".join(parts).rstrip()

@@ -1,0 +1,87 @@
+"""What readers take and give. A reader turns content into streams, facts, problems and further sources.
+
+To add a format, write a module with a `Reader` and list it in `pvmscan.readers.READERS`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from pvm.trace import Trace
+from pvmscan.report import Problem, Verdict
+
+Buffer: TypeAlias = bytes | mmap.mmap
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes to judge: a file, a member of an archive, or bytes that a pickle hands to a loader."""
+
+    data: Buffer
+    name: str
+    """File name, for messages and for the hint that its extension gives."""
+    member: str | None = None
+    """Path inside the file, `archive/data.pkl`; None for the file itself."""
+    depth: int = 0
+    """How many containers it lies in."""
+    expected: bool = False
+    """Some loader is known to run this as a pickle: that it cannot be read is a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pickle, run by the machine in every dialect that tells a different story."""
+
+    member: str | None
+    offset: int
+    length: int
+    format: str
+    traces: tuple[Trace, ...]
+    data: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something about a container that matters by itself: a duplicate name, a hidden member."""
+
+    rule: str
+    message: str
+    verdict: Verdict
+    member: str | None = None
+    offset: int | None = None
+
+
+Item: TypeAlias = Stream | Fact | Problem | Source
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bounds of one scanned file; what hits them is reported as a problem."""
+
+    inflated: int = 2 << 30
+    """Bytes that decompression may still yield."""
+    members: int = 100_000
+    """Archive members that may still be read."""
+    depth: int = 8
+    """Containers within containers."""
+    candidates: int = 20_000
+    """Places in the middle of data where a pickle may still be tried."""
+    opcodes: int = 100_000_000
+    """Instructions that may still be run."""
+    seen: set[bytes] = field(default_factory=set)
+    """Digests of nested sources, so that none is judged twice."""
+
+
+class Reader(Protocol):
+    """One format."""
+
+    id: str
+
+    def sniff(self, source: Source) -> bool:
+        """Could a loader of this format open the source? By content, never by name alone."""
+
+    def read(self, source: Source, budget: Budget) -> Iterator[Item]:
+        """Everything in it that a loader would run, and what could not be read."""

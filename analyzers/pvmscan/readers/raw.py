@@ -1,0 +1,192 @@
+"""Raw pickles: any number in one stream, with junk in between, also hidden in the middle of other data.
+
+A loader reads from the start, and from where the last pickle ended. Applications also seek: so after bytes
+that are no pickle, every place that looks like the start of one is tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pvm
+from pvm import dialects
+from pvm.limits import Limits
+from pvm.state import State
+from pvm.trace import Import, Trace
+from pvm.values import Call, Value
+from pvmscan.readers import joblib
+from pvmscan.readers.base import Budget, Item, Source, Stream
+from pvmscan.readers.foreign import foreign_format
+from pvmscan.report import Location, Problem
+
+_CANDIDATE = re.compile(
+    rb"\x80[\x01-\x05][\x95}\](cX\x8c\x8aKJMGNC\x8f)\x80]"
+    rb"|[ci](?=[A-Za-z_][\w.]{0,99}\n[A-Za-z_][\w.]{0,99}\n)"
+    rb"|\x8c[\x01-\x40](?=[A-Za-z_][\w.]{0,63}\x94?\x8c[\x01-\x40][A-Za-z_][\w.]{0,63}\x94?\x93)"
+)
+"""PROTO and a likely second opcode, a GLOBAL or INST with names, or two short strings and STACK_GLOBAL."""
+_NAME = re.compile(r"[A-Za-z_][\w.]*")
+_MODEL_NAME = re.compile(
+    r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
+    re.IGNORECASE,
+)
+_CONTAINER_HEADS = (
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ\x00",
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+)
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+class Raw:
+    """The reader that tries every source."""
+
+    id = "pickle"
+
+    def sniff(self, source: Source) -> bool:
+        """Always: nothing marks a pickle."""
+        return True
+
+    def read(self, source: Source, budget: Budget) -> Iterator[Item]:
+        """Every pickle, and what kept the reader from seeing more."""
+        yield from _Walk(source, budget).items()
+
+
+class _Walk:
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self.source = source
+        self.budget = budget
+        self.data = source.data
+        self.format = "pickle"
+        self.found = 0
+
+    def items(self) -> Iterator[Item]:
+        """Pickle after pickle; then, where none follows, the places that look like one."""
+        position, size = 0, len(self.data)
+        while position < size:
+            if self.budget.opcodes <= 0:
+                yield Problem("more instructions than the limit allows", self._at(position), "limit")
+                return
+            start = position
+            traces, nested = self._run(start)
+            first = traces[0]
+            if not self._plausible(start, traces):
+                if start == 0:
+                    yield from self._not_a_pickle(first)
+                position = self._next_candidate(start + 1)
+                continue
+            yield self._stream(start, traces)
+            for inner, trace in nested:
+                yield self._stream(inner, [trace])
+            resumed = sorted({trace.resume for trace in traces if trace.resume is not None})
+            if len(resumed) > 1:
+                for other in resumed[1:]:
+                    yield from self._also_at(other)
+            if resumed:
+                position = resumed[0]
+            else:
+                position = self._next_candidate(max(start, first.fault.offset if first.fault else start) + 1)
+
+    def _run(self, start: int) -> tuple[list[Trace], list[tuple[int, Trace]]]:
+        nested: list[tuple[int, Trace]] = []
+
+        def inline(state: State, value: Value) -> None:
+            if isinstance(value, Call) and joblib.is_wrapper(value):
+                self.format = "joblib"
+                joblib.skip_array(state, value, run_inner)
+
+        def run_inner(at: int) -> int:
+            trace = pvm.run(self.data, start=at, encoding="any", limits=self._limits())
+            if all(at != known for known, _ in nested):
+                nested.append((at, trace))
+            if trace.resume is None:
+                raise pvm.Reject("the pickle of an object array does not end")
+            return trace.resume
+
+        traces = pvm.run_all(self.data, dialects.every(), start=start, limits=self._limits(), inline=inline)
+        self.budget.opcodes -= sum(trace.opcodes for trace in traces)
+        if start == 0 and traces[0].result == _TORCH_MAGIC:
+            self.format = "torch-legacy"
+        return traces, nested
+
+    def _limits(self) -> Limits:
+        default = Limits()
+        return replace(default, opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
+
+    def _plausible(self, start: int, traces: list[Trace]) -> bool:
+        """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
+        if start in (0, self.found):
+            if any(trace.complete and trace.opcodes > 1 for trace in traces):
+                return True
+            if any(map(_imports_names, traces)):
+                return True
+            return start == 0 and self._declared(traces)
+        return any(map(_imports_names, traces))
+
+    def _declared(self, traces: list[Trace]) -> bool:
+        """It begins as a pickle and runs for a while, or it is known that a loader runs it."""
+        begins = self.data[:1] == b"\x80" and len(self.data) > 2 and self.data[1] <= 5
+        return begins and (self.source.expected or max(trace.opcodes for trace in traces) > 3)
+
+    def _stream(self, start: int, traces: list[Trace]) -> Stream:
+        ends = [
+            trace.stop if trace.stop is not None else (trace.fault.offset if trace.fault else start)
+            for trace in traces
+        ]
+        end = max(ends)
+        self.found = traces[0].resume if traces[0].resume is not None else -1
+        return Stream(self.source.member, start, end - start, self.format, tuple(traces), self.data)
+
+    def _also_at(self, start: int) -> Iterator[Item]:
+        traces, _ = self._run(start)
+        if any(map(_imports_names, traces)):
+            yield self._stream(start, traces)
+
+    def _next_candidate(self, start: int) -> int:
+        """The next place that looks like the start of a pickle; the end of the data if there is none."""
+        if self.budget.candidates <= 0:
+            return len(self.data)
+        self.budget.candidates -= 1
+        match = _CANDIDATE.search(self.data, start)
+        return match.start() if match else len(self.data)
+
+    def _not_a_pickle(self, trace: Trace) -> Iterator[Item]:
+        head = bytes(self.data[:512])
+        if head.startswith(_LFS):
+            yield Problem("a Git LFS pointer: the file itself is not here", self._at(0), "unreadable")
+        elif self.source.expected or (_MODEL_NAME.search(self.source.name) and self.source.depth == 0):
+            if _is_text(head) or head.startswith(_CONTAINER_HEADS) or foreign_format(head):
+                return
+            reason = trace.fault.reason if trace.fault else "it ends at once"
+            yield Problem(f"not recognised as any format that is known; as a pickle: {reason}", self._at(0))
+
+    def _at(self, offset: int) -> Location:
+        return Location(self.source.member, offset)
+
+
+def _imports_names(trace: Trace) -> bool:
+    """It imports something that can exist, so a loader would have done something here."""
+    return any(
+        isinstance(event, Import)
+        and (
+            _NAME.fullmatch(event.module) is not None
+            or (not isinstance(event.value, type(None)) and event.computed)
+        )
+        for event in trace.events
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\n\r\t\f" for character in text)

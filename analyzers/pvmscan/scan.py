@@ -1,0 +1,344 @@
+"""The only place that knows the order: source, readers, machine, analyzers, report.
+
+A parallel or a distributed scan maps `scan_source` over sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pvm
+from pvm.paths import path_of
+from pvm.trace import Import, Trace
+from pvm.values import Global, reveal
+from pvmscan.analyzers import ANALYZERS, Context
+from pvmscan.analyzers.nested import Layer, layers
+from pvmscan.knowledge import Knowledge, Status, effects_of, load
+from pvmscan.knowledge.load import KNOWLEDGE_VERSION
+from pvmscan.readers import READERS, Budget, Fact, Source, Stream
+from pvmscan.report import (
+    Confidence,
+    FileReport,
+    Finding,
+    GlobalUse,
+    Location,
+    Problem,
+    Report,
+    Severity,
+    Step,
+    StreamReport,
+    Verdict,
+    worst,
+)
+
+STDIN = "-"
+MAX_FINDINGS = 500
+NESTED_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What a scan may spend, for each file."""
+
+    inflated_bytes: int = 2 << 30
+    members: int = 100_000
+    depth: int = 8
+    opcodes: int = 100_000_000
+
+    def budget(self) -> Budget:
+        """A fresh budget for one file."""
+        return Budget(self.inflated_bytes, self.members, self.depth, opcodes=self.opcodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a scan of several files stands."""
+
+    path: str
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+
+
+DEFAULT_OPTIONS = ScanOptions()
+
+
+def tool() -> dict[str, str]:
+    """What made a report."""
+    return {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+
+
+def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
+    """Judge a file, or every file of a folder. Never raises for what a file contains."""
+    return scan_paths([path], options=options)
+
+
+def scan_bytes(data: bytes, *, name: str = "<bytes>", options: ScanOptions = DEFAULT_OPTIONS) -> Report:
+    """Judge bytes in memory."""
+    return Report((scan_source(Source(data, name), options),), tool())
+
+
+def scan_paths(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    options: ScanOptions = DEFAULT_OPTIONS,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Judge files and folders; `-` stands for standard input. What cannot be opened is reported."""
+    found = list(expand(paths))
+    sizes = [_size(path) for path in found]
+    total, done = sum(sizes), 0
+    files = []
+    for number, (path, size) in enumerate(zip(found, sizes, strict=True)):
+        if progress is not None:
+            progress(Progress(path, number, len(found), done, total))
+        files.append(scan_file(path, options))
+        done += size
+    if progress is not None:
+        progress(Progress("", len(found), len(found), total, total))
+    return Report(tuple(files), tool())
+
+
+def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
+    """Files in the order given, folders walked in the order of their names; links to folders not followed."""
+    for path in paths:
+        name = os.fspath(path)
+        if name == STDIN or not os.path.isdir(name):
+            yield name
+            continue
+        for folder, folders, files in os.walk(name, onerror=None):
+            folders.sort()
+            yield from (os.path.join(folder, file) for file in sorted(files))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
+    """Judge one file; one that cannot be read is `incomplete`, with the reason."""
+    name = path
+    try:
+        if path == STDIN:
+            return scan_source(Source(sys.stdin.buffer.read(), "<stdin>"), options)
+        if not os.path.isfile(path):
+            reason = "is no regular file" if os.path.exists(path) else "does not exist"
+            return _unread(name, f"{path}: {reason}")
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return scan_source(Source(data, name), options)
+    except OSError as error:
+        return _unread(name, f"{path}: {error.strerror or error}")
+
+
+def _unread(name: str, message: str) -> FileReport:
+    return FileReport(name, Verdict.INCOMPLETE, errors=(Problem(message),))
+
+
+def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
+    """Judge the bytes of one file: the function that everything else maps."""
+    return _FileScan(source, options).report()
+
+
+def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
+    """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
+    name = os.fspath(path)
+    data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    budget = options.budget()
+    pending = [Source(data, name)]
+    while pending:
+        source = pending.pop(0)
+        for reader in READERS:
+            if not reader.sniff(source):
+                continue
+            for item in reader.read(source, budget):
+                if isinstance(item, Stream):
+                    yield item
+                elif isinstance(item, Source) and item.depth <= budget.depth:
+                    pending.append(item)
+
+
+@dataclass
+class _FileScan:
+    source: Source
+    options: ScanOptions
+    knowledge: Knowledge = field(default_factory=load)
+    streams: list[StreamReport] = field(default_factory=list)
+    findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
+    recognised: bool = False
+
+    def report(self) -> FileReport:
+        """Everything about the file."""
+        budget = self.options.budget()
+        self._read(self.source, budget, ())
+        findings = sorted(self.findings.values(), key=_rank)[:MAX_FINDINGS]
+        verdict = worst(
+            [*(finding.verdict for finding in findings), *(stream.verdict for stream in self.streams)]
+            + [Verdict.INCOMPLETE for _ in self.problems]
+        )
+        nothing = not (self.streams or findings or self.problems or self.recognised)
+        return FileReport(
+            path=self.source.name,
+            verdict=verdict,
+            streams=tuple(self.streams),
+            findings=tuple(findings),
+            globals=tuple(sorted(self.uses.values(), key=lambda use: use.name)),
+            errors=tuple(self.problems),
+            size=len(self.source.data),
+            skipped="no code-carrying content" if nothing else None,
+        )
+
+    def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
+        if source.depth > budget.depth:
+            self.problems.append(Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit"))
+            return
+        for reader in READERS:
+            if not reader.sniff(source):
+                continue
+            for item in reader.read(source, budget):
+                match item:
+                    case Stream():
+                        self._stream(item, source, budget, outer)
+                    case Fact():
+                        self._add(_fact_finding(item))
+                    case Problem():
+                        self.problems.append(item)
+                    case Source():
+                        self.recognised = True
+                        self._read(item, budget, outer)
+
+    def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
+        verdict = Verdict.CLEAN
+        for trace in stream.traces:
+            context = Context(trace, self.knowledge, stream.member, stream.offset, stream.format)
+            for analyzer in ANALYZERS:
+                for finding in analyzer.analyze(context):
+                    verdict = max(verdict, finding.verdict)
+                    self._add(_inside(finding, outer))
+            verdict = max(verdict, self._globals(context))
+            for layer in layers(context, stream.data, NESTED_BYTES):
+                self._layer(layer, source, budget, stream, outer)
+        verdict = max(verdict, self._fault(stream))
+        self.streams.append(_stream_report(stream, verdict))
+
+    def _fault(self, stream: Stream) -> Verdict:
+        """A stream that no loader reads to its end is incomplete."""
+        if any(trace.complete for trace in stream.traces):
+            return Verdict.CLEAN
+        fault = stream.traces[0].fault
+        if fault is None:
+            return Verdict.CLEAN
+        self.problems.append(
+            Problem(f"the pickle cannot be followed to its end: {fault.reason}", Location(stream.member, fault.offset), fault.kind)
+        )
+        return Verdict.INCOMPLETE
+
+    def _layer(
+        self, layer: Layer, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
+    ) -> None:
+        if layer.data is None:
+            if layer.honest:
+                message = f"what {layer.path} loads cannot be told from the file"
+                self.problems.append(Problem(message, Location(stream.member, layer.offset)))
+            return
+        digest = hashlib.blake2b(layer.data, digest_size=16).digest()
+        if digest in budget.seen:
+            return
+        budget.seen.add(digest)
+        where = f"{stream.member}!" if stream.member else ""
+        member = f"{where}{layer.path}@{layer.offset}"
+        self._read(Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps))
+
+    def _globals(self, context: Context) -> Verdict:
+        """Count the globals; those that the knowledge does not cover make a stream unverified."""
+        verdict = Verdict.CLEAN
+        for event in context.imports:
+            value = reveal(event.value)
+            path = path_of(value) or "?"
+            judgement = effects_of(self.knowledge, path)
+            status = judgement.rules[0].effect if judgement.rules else judgement.status.value
+            if judgement.status is not Status.HARMLESS and event.name:
+                verdict = Verdict.UNVERIFIED
+            self._use(event, path, status, id(value) in context.called, context)
+        for judged in context.calls:
+            if judged.judgement.status is Status.UNKNOWN:
+                verdict = Verdict.UNVERIFIED
+        return verdict
+
+    def _use(self, event: Import, path: str, status: str, called: bool, context: Context) -> None:
+        written = f"{event.module} {event.name}".strip()
+        known = self.uses.get((path, written))
+        self.uses[path, written] = GlobalUse(
+            name=path,
+            written=written,
+            status=status,
+            count=1 + (known.count if known else 0),
+            called=called or (known.called if known else False),
+            location=known.location if known else context.at(event.offset),
+        )
+
+    def _add(self, finding: Finding) -> None:
+        key = (finding.rule, finding.location, finding.message)
+        if len(self.findings) < MAX_FINDINGS * 20:
+            self.findings.setdefault(key, finding)
+
+
+def _rank(finding: Finding) -> tuple[object, ...]:
+    place = finding.location
+    return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0
+
+
+def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
+    """A finding in a nested layer shows how the layer is reached."""
+    if not outer:
+        return finding
+    from dataclasses import replace
+
+    return replace(finding, chain=(*outer, *finding.chain))
+
+
+def _fact_finding(fact: Fact) -> Finding:
+    return Finding(
+        rule=fact.rule,
+        severity=Severity.MEDIUM if fact.verdict >= Verdict.SUSPICIOUS else Severity.INFO,
+        confidence=Confidence.CERTAIN,
+        message=fact.message,
+        effect="structure",
+        verdict=fact.verdict,
+        location=Location(fact.member, fact.offset),
+    )
+
+
+def _stream_report(stream: Stream, verdict: Verdict) -> StreamReport:
+    first: Trace = stream.traces[0]
+    fault = next((trace.fault for trace in stream.traces if trace.fault is not None), None)
+    return StreamReport(
+        member=stream.member,
+        offset=stream.offset,
+        length=stream.length,
+        format=stream.format,
+        verdict=verdict,
+        protocol=max(trace.protocol for trace in stream.traces),
+        opcodes=first.opcodes,
+        dialects=tuple(str(trace.dialect) for trace in stream.traces),
+        stop=first.stop,
+        fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
+    )
+
+
+__all__ = ["Global", "Progress", "ScanOptions", "expand", "scan", "scan_bytes", "scan_file", "scan_paths", "streams", "tool"]

@@ -1,0 +1,163 @@
+"""What the verbs share: exit codes, writing to standard output, messages, and the pickles of a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from pvm import Trace
+    from pvm.decode import Data
+
+STDIN = "-"
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Exit(IntEnum):
+    """What the process returns."""
+
+    FINE = 0
+    """Nothing at or above the threshold."""
+    FINDINGS = 1
+    """Findings at or above the threshold; wins over every error."""
+    INCOMPLETE = 2
+    """A source could not be judged, and nothing else failed."""
+    NOTHING = 3
+    """Nothing to scan or to show."""
+    USAGE = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pickle of a file, run."""
+
+    number: int
+    """Counted from 1."""
+    member: str | None
+    offset: int
+    data: Data
+    trace: Trace
+
+    @property
+    def title(self) -> str:
+        """Where it is."""
+        from pvmscan.formats._safe import safe
+
+        member = f" in {safe(self.member)}" if self.member is not None else ""
+        return f"pickle {self.number} at {self.offset} (0x{self.offset:x}){member}"
+
+
+def message(text: str) -> None:
+    """Say something on standard error."""
+    from pvmscan.formats._safe import safe_lines
+
+    _put(sys.stderr, f"pvmscan: {safe_lines(text)}\n")
+
+
+def write(content: str | bytes, output: str | None = None) -> None:
+    """Write to a file, or to standard output. A reader that went away is no error."""
+    if output is None or output == STDIN:
+        _put(sys.stdout, content)
+        return
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    try:
+        with open(output, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise click.FileError(_shown(output), hint=error.strerror or str(error)) from None
+
+
+def check_output(output: str | None, sources: tuple[str, ...]) -> None:
+    """Refuse an output file that cannot be written, or that is one of the sources."""
+    if output is None or output == STDIN:
+        return
+    folder = os.path.dirname(output) or "."
+    if os.path.isdir(output) or not os.path.isdir(folder):
+        raise click.BadParameter(f"{_shown(output)} cannot be written.", param_hint="--output")
+    for source in sources:
+        with suppress(OSError):
+            if os.path.samefile(source, output):
+                raise click.BadParameter(f"{_shown(output)} is a file to be read.", param_hint="--output")
+
+
+def _shown(path: str) -> str:
+    from pvmscan.formats._safe import safe
+
+    return safe(path)
+
+
+def _put(stream: TextIO, content: str | bytes) -> None:
+    try:
+        if isinstance(content, bytes):
+            stream.flush()
+            stream.buffer.write(content)
+        else:
+            encoding = stream.encoding or "utf-8"
+            stream.write(content.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is still to come, the interpreter's last flush included, to nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Does a person look at the stream? Not in continuous integration, whatever it pretends."""
+    return stream.isatty() and not os.environ.get("CI")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Colour only for people, and only for those who did not decline (no-color.org)."""
+    declined = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return is_terminal(stream) and not declined
+
+
+def columns(stream: TextIO) -> int | None:
+    """Columns to wrap to; None where nobody looks."""
+    if not stream.isatty():
+        return None
+    return min(shutil.get_terminal_size((80, 24)).columns, 120)
+
+
+def open_streams(path: str, number: int | None = None) -> Iterator[Stream]:
+    """The pickles of a file, or one of them. A file without any is said to have none, with exit code 3."""
+    import pvmscan
+
+    if path != STDIN and not os.path.exists(path):
+        raise Nothing(f"no such file: {path}")
+    count = 0
+    try:
+        for count, (member, offset, data, trace) in enumerate(pvmscan.streams(path), 1):
+            if number is None or number == count:
+                yield Stream(count, member, offset, data, trace)
+    except OSError as error:
+        raise Nothing(f"{path} cannot be read: {error.strerror or error}") from None
+    if count == 0:
+        raise Nothing(f"no pickle found in {path}")
+    if number is not None and number > count:
+        raise click.BadParameter(f"{_shown(path)} has {count} pickles.", param_hint="--stream")
+
+
+class Nothing(click.ClickException):
+    """There is nothing to scan or to show."""
+
+    exit_code = Exit.NOTHING
+
+    def show(self, file: object = None) -> None:
+        """Say why, on standard error."""
+        message(self.message)

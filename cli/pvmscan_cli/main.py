@@ -1,0 +1,115 @@
+"""The command and its verbs. Each verb is a module of its own, imported when it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from pvmscan_cli.common import CONTEXT, Exit, Nothing, message
+
+VERBS = {
+    "scan": "Judge files and folders.",
+    "graph": "Draw what a pickle does as a graph.",
+    "trace": "Show every opcode of a pickle and what it does.",
+    "decompile": "Show a pickle as Python source.",
+    "demo": "Write harmless and inert malicious sample files to play with.",
+}
+
+
+class Commands(click.Group):
+    """Verbs, with `scan` where none is named, and with this command's exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, the most useful one first."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb by name."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"pvmscan_cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`pvmscan PATH` means `pvmscan scan PATH`."""
+        if args and args[0] not in VERBS and args[0] not in ("-h", "--help", "--version"):
+            args = ["scan", *args]
+        return super().parse_args(ctx, args)
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run, and leave the process with this command's exit codes."""
+        code = self._run(*args, **extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, *args: Any, **extra: Any) -> int:
+        run: Callable[..., Any] = super().main
+        try:
+            return int(run(*args, standalone_mode=False, **extra) or Exit.FINE)
+        except Nothing as error:
+            error.show()
+            return error.exit_code
+        except click.ClickException as error:
+            error.show()
+            return Exit.USAGE
+        except (click.Abort, KeyboardInterrupt):
+            message("interrupted")
+            return Exit.INTERRUPTED
+        except Exception as error:
+            if os.environ.get("PVMSCAN_DEBUG"):
+                raise
+            message(f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)")
+            return Exit.INCOMPLETE
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("pvmscan")
+        except PackageNotFoundError:
+            import pvm
+
+            number = pvm.__version__
+        click.echo(f"pvmscan {number}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Understand the program inside a pickle or model file, without running it.
+
+    pvmscan PATH... is short for pvmscan scan PATH...
+
+    Exit codes: 0 nothing found, 1 findings, 2 something could not be judged, 3 nothing to scan, 4 usage.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the `pvmscan` script."""
+    cli.main(None if arguments is None else list(arguments), prog_name="pvmscan")
+    raise AssertionError("unreachable")
+
+
+if __name__ == "__main__":
+    main()
