@@ -85,7 +85,7 @@ class Writer:
     def __init__(self) -> None:
         self.numbers: dict[ValueNode, int] = {}
 
-    def number(self, value: Value) -> int:
+    def number(self, value: object) -> int:
         assert isinstance(value, ValueNode)
         return self.numbers.setdefault(value, len(self.numbers) + 1)
 

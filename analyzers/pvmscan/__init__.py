@@ -1,10 +1,10 @@
 """pvmscan: judges pickles and model files without running anything in them.
 
-    import pvmscan
-    report = pvmscan.scan("model.pt")
-    print(report.verdict)
-    for finding in report.findings:
-        print(finding.message, finding.payload)
+import pvmscan
+report = pvmscan.scan("model.pt")
+print(report.verdict)
+for finding in report.findings:
+print(finding.message, finding.payload)
 """
 
 from __future__ import annotations

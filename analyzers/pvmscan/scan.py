@@ -21,7 +21,7 @@ from pvmscan.analyzers import ANALYZERS, Context
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.readers import READERS, Budget, Fact, Source, Stream
+from pvmscan.readers import READERS, Budget, Fact, Recognised, Source, Stream
 from pvmscan.report import (
     Confidence,
     FileReport,
@@ -205,8 +205,11 @@ class _FileScan:
 
     def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         if source.depth > budget.depth:
-            self.problems.append(Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit"))
+            self.problems.append(
+                Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit")
+            )
             return
+        known = False
         for reader in READERS:
             if not reader.sniff(source):
                 continue
@@ -216,11 +219,15 @@ class _FileScan:
                         self._stream(item, source, budget, outer)
                     case Fact():
                         self._add(_fact_finding(item))
+                    case Problem(kind="unrecognised") if known:
+                        continue
                     case Problem():
                         self.problems.append(item)
                     case Source():
-                        self.recognised = True
                         self._read(item, budget, outer)
+                    case Recognised():
+                        pass
+                known = self.recognised = True
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         verdict = Verdict.CLEAN
@@ -244,7 +251,11 @@ class _FileScan:
         if fault is None:
             return Verdict.CLEAN
         self.problems.append(
-            Problem(f"the pickle cannot be followed to its end: {fault.reason}", Location(stream.member, fault.offset), fault.kind)
+            Problem(
+                f"the pickle cannot be followed to its end: {fault.reason}",
+                Location(stream.member, fault.offset),
+                fault.kind,
+            )
         )
         return Verdict.INCOMPLETE
 
@@ -262,7 +273,9 @@ class _FileScan:
         budget.seen.add(digest)
         where = f"{stream.member}!" if stream.member else ""
         member = f"{where}{layer.path}@{layer.offset}"
-        self._read(Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps))
+        self._read(
+            Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
+        )
 
     def _globals(self, context: Context) -> Verdict:
         """Count the globals; those that the knowledge does not cover make a stream unverified."""
@@ -341,4 +354,15 @@ def _stream_report(stream: Stream, verdict: Verdict) -> StreamReport:
     )
 
 
-__all__ = ["Global", "Progress", "ScanOptions", "expand", "scan", "scan_bytes", "scan_file", "scan_paths", "streams", "tool"]
+__all__ = [
+    "Global",
+    "Progress",
+    "ScanOptions",
+    "expand",
+    "scan",
+    "scan_bytes",
+    "scan_file",
+    "scan_paths",
+    "streams",
+    "tool",
+]

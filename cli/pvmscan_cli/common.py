@@ -142,9 +142,9 @@ def open_streams(path: str, number: int | None = None) -> Iterator[Stream]:
         raise Nothing(f"no such file: {path}")
     count = 0
     try:
-        for count, (member, offset, data, trace) in enumerate(pvmscan.streams(path), 1):
+        for count, found in enumerate(pvmscan.streams(path), 1):
             if number is None or number == count:
-                yield Stream(count, member, offset, data, trace)
+                yield Stream(count, found.member, found.offset, found.data, found.traces[0])
     except OSError as error:
         raise Nothing(f"{path} cannot be read: {error.strerror or error}") from None
     if count == 0:

@@ -118,15 +118,28 @@ def _tell_errors(report: Report) -> None:
 
 
 def _scan(sources: tuple[str, ...]) -> tuple[Report, bool]:
-    """The report, and whether the user interrupted the scan."""
-    from pvmscan.scan import scan_paths
-
+    """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import Report
+    from pvmscan.scan import Progress, expand, scan_file, tool
+
     from pvmscan_cli.progress import Meter
 
     done: list[FileReport] = []
     with Meter() as meter:
         try:
-            return scan_paths(sources, progress=meter, on_file=done.append), False
+            found = [(path, _size(path)) for path in expand(sources)]
+            total, passed = sum(size for _, size in found), 0
+            for path, size in found:
+                meter(Progress(path, len(done), len(found), passed, total))
+                done.append(scan_file(path))
+                passed += size
         except KeyboardInterrupt:
-            return Report(tuple(done), {"name": "pvmscan"}), True
+            return Report(tuple(done), tool()), True
+    return Report(tuple(done), tool()), False
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pvm.state import State
     from pvm.trace import Event, Trace
 
-MAX_ARGUMENT = 48
+MAX_ARGUMENT = 80
+ARGUMENT_COLUMN = 32
 MAX_EVENT = 160
 BATCH = 256
 """Lines written at once."""
@@ -149,7 +150,7 @@ def _event(event: Event, opcode: str) -> str:
     match event:
         case trace.Import():
             reached = text(event.value, limit=MAX_EVENT)
-            written = printable(f"{event.module}.{event.name}")
+            written = printable(f"{event.module}.{event.name}" if event.name else event.module)
             phrase = f"imports {reached}" + ("" if reached == written else f" (written {written})")
         case Call():
             through = "" if event.via == opcode else f" (made by {event.via})"
@@ -176,7 +177,7 @@ def _event(event: Event, opcode: str) -> str:
 
 def _print(one: Stream, dialect: str | None, keep: Callable[[str], None]) -> None:
     keep(
-        f"{one.title}\n{'offset':>10}  {'hex':<10} {'opcode':<17}{'argument':<26} "
+        f"{one.title}\n{'offset':>10}  {'hex':<10} {'opcode':<17}{'argument':<{ARGUMENT_COLUMN}} "
         f"{'stack':<9} {'memo':<12} what it does\n"
     )
     lines: list[str] = []
@@ -197,7 +198,11 @@ def _line(row: Row) -> str:
     change = f"{row.change:+d}" if row.change else ""
     stack = f"{row.stack:<4} {change:<4}"
     first, *rest = row.events or [""]
-    start = f"{row.offset:>10}  0x{row.offset:<8x} {row.name:<16} {row.argument:<26} {stack} {row.memo:<12} "
+    argument = row.argument
+    if len(argument) > ARGUMENT_COLUMN:
+        argument = argument[: ARGUMENT_COLUMN - 3] + "..."
+    place = f"{row.offset:>10}  0x{row.offset:<8x}"
+    start = f"{place} {row.name:<16} {argument:<{ARGUMENT_COLUMN}} {stack} {row.memo:<12} "
     lines = [(start + safe(first)).rstrip()]
     lines += [" " * len(start) + safe(event) for event in rest]
     return "".join(line + "\n" for line in lines)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 
-Data: TypeAlias = Union[bytes, mmap.mmap]
+Data: TypeAlias = bytes | mmap.mmap
 Span: TypeAlias = tuple[int, int]
 
 MAX_LENGTH = 2**63 - 1
@@ -246,9 +246,7 @@ def open_input(data: Data, start: int, dialect: Dialect) -> Contiguous:
 
 _STRTOL = re.compile(rb"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _C_FLOAT = re.compile(rb"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(inf(inity)?|nan))", re.IGNORECASE)
-_ESCAPE = re.compile(
-    rb"\\(?:(\n)|([\\'\"abfnrtv])|([0-7]{1,3})|x([0-9a-fA-F]{2})|(x)|(.)|())", re.DOTALL
-)
+_ESCAPE = re.compile(rb"\\(?:(\n)|([\\'\"abfnrtv])|([0-7]{1,3})|x([0-9a-fA-F]{2})|(x)|(.)|())", re.DOTALL)
 _SIMPLE = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"a": b"\a", b"b": b"\b"}
 _SIMPLE |= {b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -352,7 +350,7 @@ def text_string(line: bytes) -> bytes:
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
-    newline, simple, octal, hexadecimal, bad, other, end = match.groups()
+    newline, simple, octal, hexadecimal, _, other, end = match.groups()
     if newline is not None:
         return b""
     if simple is not None:

@@ -45,6 +45,12 @@ def _pure(world: Interpreter, path: str, call: Call) -> Value | Unset:
         return UNSET
     from pvm import fold
 
+    return UNSET if path in fold.ITERATORS else _evaluate(world, path, call)
+
+
+def _evaluate(world: Interpreter, path: str, call: Call) -> Value | Unset:
+    from pvm import fold
+
     if not fold.is_pure(path):
         return UNSET
     limit = world.limits.fold_bytes
@@ -56,6 +62,14 @@ def _pure(world: Interpreter, path: str, call: Call) -> Value | Unset:
         return fold.to_value(fold.evaluate(path, args, named, limit), call.offset)
     except (fold.NotConcrete, RecursionError):
         return UNSET
+
+
+def passive_items(world: Interpreter, path: str, call: Call) -> list[Value] | None:
+    """What an iterator over constants yields."""
+    from pvm import fold
+
+    items = _evaluate(world, path, call) if path in fold.ITERATORS else UNSET
+    return items.items if isinstance(items, Container) else None
 
 
 _PURE_HOMES = (
@@ -78,7 +92,7 @@ _PURE_HOMES = (
 def _forced(world: Interpreter, value: Value) -> Value:
     """An iterator as the list of its items, where they are known."""
     if isinstance(value, Call) and isinstance(value.result, Unset):
-        items = world.forced.get(value)
+        items = world.force(value)
         if items is not None:
             return Container(value.offset, "list", items)
     return value
@@ -99,7 +113,9 @@ def _arg(call: Call, index: int, keyword: str | None = None) -> Value | Unset:
 # Attributes and items -------------------------------------------------------------------------------------
 
 
-@effect("builtins.getattr", "inspect.getattr_static", "builtins.type.__getattribute__", "dill._dill._get_attr")
+@effect(
+    "builtins.getattr", "inspect.getattr_static", "builtins.type.__getattribute__", "dill._dill._get_attr"
+)
 def _getattr(world: Interpreter, call: Call) -> Value | Unset:
     base, name = _arg(call, 0), _arg(call, 1)
     if isinstance(base, Unset) or not isinstance(name, str):
@@ -136,7 +152,16 @@ def item(world: Interpreter, base: Value, key: Value, call: Call) -> Value | Uns
         return _member(base, key)
     if isinstance(base, Call) and path_of(base.callee) == "collections.defaultdict" and base.args:
         return world.apply("__missing__", base.args[0], (), call.offset)
-    return _pure(world, "operator.getitem", Call(call.offset, call.via, Global(call.offset, "operator", "getitem", ("operator", "getitem")), (base, key)))
+    return _pure(
+        world,
+        "operator.getitem",
+        Call(
+            call.offset,
+            call.via,
+            Global(call.offset, "operator", "getitem", ("operator", "getitem")),
+            (base, key),
+        ),
+    )
 
 
 def _member(base: tuple[Value, ...] | Container, key: Value) -> Value | Unset:
@@ -163,7 +188,9 @@ def _owner(call: Call) -> Value:
     return getattr(callee, "base", None)
 
 
-@effect("sys.modules.get", "sys.modules.pop", "builtins.dict.get", "builtins.dict.pop", "sys.modules.__getitem__")
+@effect(
+    "sys.modules.get", "sys.modules.pop", "builtins.dict.get", "builtins.dict.pop", "sys.modules.__getitem__"
+)
 def _get(world: Interpreter, call: Call) -> Value | Unset:
     return _getitem(world, call)
 
@@ -228,8 +255,10 @@ def _import(world: Interpreter, call: Call) -> Value | Unset:
         wanted = name.partition(".")[0]
     if path == "dill._dill._import_module" and "." in name:
         module, _, attribute = name.rpartition(".")
-        return world.import_module(name, call.offset, path, call) if attribute.islower() else walk(
-            world, world.import_module(module, call.offset, path, call), attribute, call.offset
+        return (
+            world.import_module(name, call.offset, path, call)
+            if attribute.islower()
+            else walk(world, world.import_module(module, call.offset, path, call), attribute, call.offset)
         )
     value = world.import_module(name, call.offset, path, call)
     return value if wanted == name else module_value(wanted, call.offset, (call,))
@@ -266,7 +295,12 @@ def _reduce(world: Interpreter, call: Call) -> Value | Unset:
     items = world.force(call.args[1])
     function = call.args[0]
     if items is None:
-        return world.apply("reduce", function, (Unknown(call.offset, "an item of an iterable", call.args[1:]),) * 2, call.offset)
+        return world.apply(
+            "reduce",
+            function,
+            (Unknown(call.offset, "an item of an iterable", call.args[1:]),) * 2,
+            call.offset,
+        )
     items = [*call.args[2:3], *items[:MAX_ITEMS]]
     if not items:
         return UNSET

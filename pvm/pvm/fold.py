@@ -67,10 +67,14 @@ class _Converter:
 
     def _container(self, value: Container, depth: int) -> Any:
         if value.kind == "dict":
-            pairs = ((self.convert(key, depth + 1), self.convert(item, depth + 1)) for key, item in value.pairs())
+            pairs = (
+                (self.convert(key, depth + 1), self.convert(item, depth + 1)) for key, item in value.pairs()
+            )
             return dict(pairs)
         if value.kind == "bytearray":
-            parts = [part if isinstance(part, bytes) else bytes([self.convert(part, depth)]) for part in value.at()]
+            parts = [
+                part if isinstance(part, bytes) else bytes([self.convert(part, depth)]) for part in value.at()
+            ]
             return bytearray(b"".join(parts))
         items = [self.convert(item, depth + 1) for item in value.at()]
         return {"list": list, "set": set, "frozenset": frozenset}[value.kind](items)
@@ -144,13 +148,44 @@ def _size(value: Any) -> int:
 # Functions of our own in place of those that could run long or grow without bound -------------------------
 
 _CODECS = frozenset(
-    """ascii latin_1 utf_8 utf_16 utf_16_le utf_16_be utf_32 utf_32_le utf_32_be utf_7 rot_13 hex_codec
-    base64_codec quopri_codec uu_codec raw_unicode_escape unicode_escape punycode cp1252 cp437""".split()
+    [
+        "ascii",
+        "latin_1",
+        "utf_8",
+        "utf_16",
+        "utf_16_le",
+        "utf_16_be",
+        "utf_32",
+        "utf_32_le",
+        "utf_32_be",
+        "utf_7",
+        "rot_13",
+        "hex_codec",
+        "base64_codec",
+        "quopri_codec",
+        "uu_codec",
+        "raw_unicode_escape",
+        "unicode_escape",
+        "punycode",
+        "cp1252",
+        "cp437",
+    ]
 )
 _CODEC_ALIASES = {"hex": "hex_codec", "base64": "base64_codec", "base_64": "base64_codec", "rot13": "rot_13"}
 _CODEC_ALIASES |= {"utf8": "utf_8", "latin1": "latin_1", "iso8859_1": "latin_1", "us_ascii": "ascii"}
-_CODEC_ALIASES |= {"iso_8859_1": "latin_1", "l1": "latin_1", "utf16": "utf_16", "utf7": "utf_7", "u8": "utf_8"}
-_CODEC_ALIASES |= {"quopri": "quopri_codec", "uu": "uu_codec", "quoted_printable": "quopri_codec", "utf": "utf_8"}
+_CODEC_ALIASES |= {
+    "iso_8859_1": "latin_1",
+    "l1": "latin_1",
+    "utf16": "utf_16",
+    "utf7": "utf_7",
+    "u8": "utf_8",
+}
+_CODEC_ALIASES |= {
+    "quopri": "quopri_codec",
+    "uu": "uu_codec",
+    "quoted_printable": "quopri_codec",
+    "utf": "utf_8",
+}
 
 
 def _codec(name: str) -> str:
@@ -236,22 +271,29 @@ _OWN: dict[str, Callable[..., Any]] = {
     "lzma.decompress": _lzma,
     "json.loads": json.loads,
     "urllib.parse.unquote": _unquote,
+    "builtins.sorted": lambda items, *, reverse=False: sorted(items, reverse=reverse),
+    "builtins.next": lambda items, *default: next(iter(items), *default),
+}
+
+
+ITERATORS: dict[str, Callable[..., list[Any]]] = {
+    "builtins.iter": list,
     "builtins.reversed": lambda items: list(reversed(items)),
     "builtins.zip": lambda *items: list(zip(*items, strict=False)),
     "builtins.enumerate": lambda items, start=0: list(enumerate(items, start)),
     "builtins.range": lambda *args: list(range(*args)),
-    "builtins.sorted": lambda items, *, reverse=False: sorted(items, reverse=reverse),
-    "builtins.iter": list,
     "itertools.chain": lambda *items: [item for part in items for item in part],
     "itertools.islice": lambda items, *args: list(items)[slice(*args)],
-    "builtins.next": lambda items, *default: list(items)[0] if len(items) else default[0],
+    "itertools.repeat": lambda item, times: [item] * times,
 }
+"""Iterators over constants, as the list of what they yield. Only their consumer sees it: the object itself
+stays an iterator, with a state of its own."""
 
 
 @cache
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function that can be evaluated, by path."""
-    listed = json.loads(resources.files("pvm").joinpath("data", "pure.json").read_text("utf-8"))
+    listed = json.loads(resources.files("pvm").joinpath("data").joinpath("pure.json").read_text("utf-8"))
     builtin: dict[str, Any] = vars(__import__("builtins"))
     homes = {"builtins": builtin, "operator": vars(operator), "codecs": vars(codecs), "base64": vars(base64)}
     homes |= {"binascii": vars(binascii), "struct": vars(struct)}
@@ -263,7 +305,7 @@ def functions() -> dict[str, Callable[..., Any]]:
         table.update((f"builtins.{kind}.{name}", getattr(cls, name)) for name in names if hasattr(cls, name))
     for name in _CODECS:
         codecs.lookup(name)  # here and not while a file is judged: a look-up imports a module
-    return table | _OWN
+    return table | _OWN | ITERATORS
 
 
 # Guards: may the function run on these arguments? ---------------------------------------------------------
@@ -299,7 +341,7 @@ def _plain_format(args: list[Any], limit: int) -> bool:
     template = args[0]
     simple = template.replace("{}", "")
     for number in range(min(len(args), 10)):
-        simple = simple.replace("{%d}" % number, "")
+        simple = simple.replace(f"{{{number}}}", "")
     return "{" not in simple and len(template) * max(map(_size, args), default=1) <= limit
 
 
@@ -329,6 +371,7 @@ _GUARDS: dict[str, Callable[[list[Any], int], bool]] = {
     "builtins.bytes": _small_numbers,
     "builtins.bytearray": _small_numbers,
     "builtins.range": _small_numbers,
+    "itertools.repeat": _small_numbers,
     "builtins.int.to_bytes": lambda args, limit: len(args) < 2 or args[1] <= 65_536,
     "builtins.str.replace": _replacement,
     "builtins.bytes.replace": _replacement,

@@ -1,22 +1,19 @@
 """A trace as a networkx graph of its dataflow. Edges run the way the data runs: from a value to what uses it.
 
-Node ids are `kind@offset`, with `.2`, `.3`... after it where several nodes of a kind share an offset; the node of
-the returned object is `load`. The same trace always gives the same ids. Every node has
-
-| attribute | holds |
-|---|---|
-| `kind` | events: `call build set-attribute set-item append`; objects: `global attribute persistent extension buffer unknown`; data: `const blob tuple list dict set frozenset bytearray`; and `load` |
-| `label` | one printable line |
-| `offset` | of the instruction; constants and tuples have that of their first user |
-
-and, where there is something to say (an attribute without a value is absent):
+Node ids are `kind@offset`, with `.2`, `.3`... after it where several nodes of a kind share an offset; the
+node of the returned object is `load`. The same trace always gives the same ids. Kinds: `load`;
+events `call`, `build`, `set-attribute`, `set-item`, `append`;
+objects `global`, `attribute`, `persistent`, `extension`, `buffer`, `unknown`;
+data `const`, `blob`, `tuple`, `list`, `dict`, `set`, `frozenset`, `bytearray`.
+Every node has `kind`, `label` (one line) and `offset` (of its instruction; constants and tuples have
+that of their first user). An attribute without a value is absent:
 
 | attribute | on | holds |
 |---|---|---|
 | `order` | events, and objects that an event brought in | number of the event in the trace |
 | `opcode` | same | what did it: an opcode's name, or the function that made the call (`map`) |
 | `path` | global, call, attribute | canonical dotted path; of the callee for a call |
-| `mode` | call | `call new either new-on-instance` |
+| `mode` | call | `call`, `new`, `either`, `new-on-instance` |
 | `result` | call | text of the result, where it is known |
 | `module`, `name` | global | as written |
 | `value` | const | text, shortened |
@@ -25,24 +22,27 @@ and, where there is something to say (an attribute without a value is absent):
 | `omitted` | containers | how many of its constants have no node |
 | `data` | consumers, after `collapse_data` | one line per input that was dropped: `role: text` |
 
-Every edge has `role`, `offset` (when the connection was made; `later` is True for what was added to a container
-after it was made) and, in sequences, `position`:
+Every edge has `role`, `offset` (when the connection was made; `later` is True for what was added to a
+container after it was made) and, in sequences, `position`:
 
 | role | from | to |
 |---|---|---|
-| `callee` `arg` `keyword` | callee, positional argument (`position`; `splat` for `*x`), keyword (`name`; none for `**x`) | call, persistent (`arg`) |
+| `callee` | the object called | call |
+| `arg` | positional argument; `splat` is True for `*x` | call; persistent |
+| `keyword` | keyword argument, with its `name`; without one for `**x` | call |
 | `item` | item | tuple, list, set, frozenset, bytearray, append |
-| `key` `value` | key, value | dict, set-item; `value` also set-attribute |
+| `key`, `value` | key and value | dict, set-item; `value` also set-attribute |
 | `name` | attribute name, parts of a computed name | set-attribute; global, unknown |
 | `base` | object | attribute, buffer, or global found on it |
-| `source` | what an unknown value was made from | unknown |
-| `receiver` | object | build, set-attribute, set-item, append: the event that writes to it |
+| `source` | what a value of unknown making was made from | unknown, global |
+| `receiver` | object | the event that writes to it |
 | `state` | what BUILD hands over; the event that writes | build; the object written to |
-| `result` | the value that a call returns, or the result of the load | call; load |
-| `cause` | a call | a call that it makes in turn (`map`, `partial`) |
+| `result` | the value that a call returns; the object returned | call; load |
+| `cause` | a call, or a write that calls a method | the calls it makes in turn (`map`, `partial`) |
 
-The value of a call is the call's node; where the result is known it flows into that node. Keys of edges are the
-role, with the position where there is one. Building and every query are linear in the size of the graph.
+The value of a call is the call's node; where the result is known it flows into that node. Keys of edges are
+the role, with the position or name where there is one. Building and every query are linear in the size of the
+graph.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from pvm.plain import Plain
 
-DATA = frozenset("const blob tuple list dict set frozenset bytearray".split())
+DATA = frozenset(["const", "blob", "tuple", "list", "dict", "set", "frozenset", "bytearray"])
 """Kinds of nodes that are no objects from outside."""
 _LAST = 1 << 62
 _PREFERENCE = (
@@ -108,10 +108,10 @@ def _inputs(graph: nx.MultiDiGraph[str], node: str, target: str) -> list[tuple[s
     order, offset = own.get("order", _LAST), own["offset"] if "order" in own else _LAST
     found = []
     for source, _, key, data in graph.in_edges(node, keys=True, data=True):
-        written = data["role"] in ("state", "result", "receiver") and node != target
-        if data["role"] == "receiver" and node != target:
+        role = data["role"]
+        if role == "receiver" and node != target:
             continue
-        if written and graph.nodes[source].get("order", -1) >= order:
+        if role in ("state", "result") and graph.nodes[source].get("order", -1) >= order:
             continue
         if data["offset"] <= offset or not data.get("later", False):
             found.append((source, key, data))
@@ -161,7 +161,7 @@ def chain(graph: nx.MultiDiGraph[str], sink: str) -> list[str]:
     """
     part = backward_slice(graph, sink)
     path: dict[str, None] = {}
-    causes = [source for source, _, role in part.in_edges(sink, data="role") if role == "cause"]
+    causes = [source for source, _, data in part.in_edges(sink, data=True) if data["role"] == "cause"]
     for cause in causes:
         path.update(dict.fromkeys([*_way(part, cause, callee=True), cause]))
     for callee in (True, False):

@@ -6,14 +6,13 @@ The vocabulary of nodes and edges stands in `pvm.graph`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, cast
 
 from pvm import render
 from pvm.trace import Append, Build, Event, Import, SetAttribute, SetItem, Trace
 from pvm.values import (
     UNSET,
     Attribute,
-    Blob,
     Buffer,
     Call,
     Container,
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
     import networkx as nx
 
 MAX_CONSTANTS = 100
-"""Constants of one container, of each kind of edge, that become nodes; the label and `omitted` tell the rest."""
+"""Constants of one container, per kind of edge, that become nodes; label and `omitted` tell the rest."""
 _WRITES: dict[type, str] = {
     Build: "build",
     SetAttribute: "set-attribute",
     SetItem: "set-item",
     Append: "append",
 }
-_Attributes = dict[str, Union[str, int, bool]]
+_Attributes = dict[str, str | int | bool]
 
 
 class Builder:
@@ -96,7 +95,7 @@ class Builder:
             value = event if isinstance(event, Call) else getattr(event, "value", None)
             if not isinstance(value, Node) or id(value) in self.ids:
                 return None
-            node = self.object_node(value)
+            node = self.object_node(cast("Value", value))
         if node is not None:
             self.graph.nodes[node].update(order=order, opcode=event.via)
             if isinstance(event, Build | SetAttribute | Append):
@@ -105,7 +104,7 @@ class Builder:
                 self.graph.nodes[node]["computed"] = True
         return node
 
-    def object_node(self, value: Node | tuple[Value, ...], offset: int = 0) -> str | None:
+    def object_node(self, value: Value, offset: int = 0) -> str | None:
         """A new node for a value with identity."""
         more: _Attributes = {}
         match value:
@@ -281,8 +280,8 @@ def _log(value: Container) -> Iterator[tuple[int, Value, int]]:
             offset = offsets[step]
             step += 1
         yield index, part, offset
-    for offset, index, part in value.edits or ():
-        yield index, part, offset
+    for when, index, replacement in value.edits or ():
+        yield index, replacement, when
 
 
 def _write_label(event: Event) -> str:

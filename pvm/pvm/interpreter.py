@@ -20,14 +20,39 @@ from pvm.world import World
 MAX_FORCED = 1000
 """Calls that one iterator makes."""
 LAZY = frozenset(
-    """builtins.map builtins.filter builtins.iter itertools.starmap itertools.filterfalse itertools.takewhile
-    itertools.dropwhile itertools.accumulate itertools.groupby""".split()
+    [
+        "builtins.map",
+        "builtins.filter",
+        "builtins.iter",
+        "itertools.starmap",
+        "itertools.filterfalse",
+        "itertools.takewhile",
+        "itertools.dropwhile",
+        "itertools.accumulate",
+        "itertools.groupby",
+    ]
 )
 """Iterators that call a function when somebody iterates them."""
 PASSIVE = frozenset(
-    """builtins.zip builtins.enumerate builtins.reversed itertools.chain itertools.chain.from_iterable itertools.islice
-    itertools.cycle itertools.tee itertools.compress itertools.zip_longest itertools.product
-    functools.partial builtins.getattr operator.attrgetter copyreg._reconstructor""".split()
+    [
+        "builtins.zip",
+        "builtins.enumerate",
+        "builtins.reversed",
+        "itertools.chain",
+        "itertools.chain.from_iterable",
+        "itertools.islice",
+        "builtins.range",
+        "itertools.repeat",
+        "itertools.cycle",
+        "itertools.tee",
+        "itertools.compress",
+        "itertools.zip_longest",
+        "itertools.product",
+        "functools.partial",
+        "builtins.getattr",
+        "operator.attrgetter",
+        "copyreg._reconstructor",
+    ]
 )
 """Callables that keep an iterator without iterating it."""
 
@@ -98,7 +123,9 @@ class Interpreter(World):
             self.depth -= 1
         return call
 
-    def apply(self, via: str, callee: Value, args: Iterable[Value], offset: int, kwargs: Value = None) -> Value:
+    def apply(
+        self, via: str, callee: Value, args: Iterable[Value], offset: int, kwargs: Value = None
+    ) -> Value:
         """A function calls its argument."""
         return self.call(Call(offset, via, callee, tuple(args), kwargs))
 
@@ -133,18 +160,19 @@ class Interpreter(World):
             return items_of(value)
         if value in self.forced:
             return self.forced[value]
-        path = path_of(value.callee)
-        if path in PASSIVE:
-            for part in value.args:
-                if isinstance(part, Call):
-                    self.force(part)
-            return None
-        if path not in LAZY:
+        path = path_of(value.callee) or ""
+        if path not in LAZY and path not in PASSIVE:
             return None
         self.forced[value] = None
         from pvm import effects
 
-        self.forced[value] = effects.iterate(self, path, value)
+        if path in LAZY:
+            self.forced[value] = effects.iterate(self, path, value)
+            return self.forced[value]
+        for part in value.args:
+            if isinstance(part, Call):
+                self.force(part)
+        self.forced[value] = effects.passive_items(self, path, value)
         return self.forced[value]
 
     # Writes ----------------------------------------------------------------------------------------------
@@ -185,9 +213,11 @@ class Interpreter(World):
         if setter is not None:
             self.apply("BUILD", setter, (state,), offset)
             return
-        plain, slots = reveal(state), None
+        plain: Value = reveal(state)
+        slots: Value = None
         if isinstance(plain, tuple) and len(plain) == 2:
-            plain, slots = reveal(plain[0]), reveal(plain[1])
+            first, second = plain
+            plain, slots = reveal(first), reveal(second)
         owner = reveal(target)
         if isinstance(owner, Call):
             owner.state = [*(owner.state or []), state]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one run. The defaults let the largest honest files through (an index of a language model
-    reaches millions of opcodes) and keep memory proportional to the input."""
+    reaches millions of opcodes) and keep memory proportional to the input.
+    """
 
     opcodes: int = 50_000_000
     """Instructions executed."""

@@ -6,7 +6,7 @@ tell a different story: a run without quirk and without fault means the same to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 from pvm.decode import Data
@@ -59,5 +59,3 @@ def _loop(state: State, observer: Observer | None) -> None:
                 state.check_limits(count)
     finally:
         trace.opcodes = count
-
-

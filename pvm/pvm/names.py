@@ -14,7 +14,7 @@ from importlib import resources
 @cache
 def _table(file: str, key: str) -> dict[str, str]:
     """One table of a data file; a list becomes a table of its members."""
-    content = json.loads(resources.files("pvm").joinpath("data", file).read_text("utf-8"))[key]
+    content = json.loads(resources.files("pvm").joinpath("data").joinpath(file).read_text("utf-8"))[key]
     return content if isinstance(content, dict) else dict.fromkeys(content, "")
 
 

@@ -62,7 +62,9 @@ class Namespace:
             module, reached = base.resolved
             resolved = names.canonical(module, f"{reached}.{name}" if reached else name)
             written_name = f"{base.name}.{name}" if base.name else name
-            return Global(offset if offset >= 0 else base.offset, base.module, written_name, resolved, (base,))
+            return Global(
+                offset if offset >= 0 else base.offset, base.module, written_name, resolved, (base,)
+            )
         if isinstance(base, Call) and name == "__call__":
             return base
         return Attribute(offset, base, name)

@@ -14,16 +14,60 @@ def is_class_name(name: str) -> bool:
 
 
 _LOWER_CASE_CLASSES = frozenset(
-    """object type str bytes bytearray int float complex bool list tuple dict set frozenset memoryview slice
-    range property staticmethod classmethod super deque defaultdict date datetime time timedelta timezone
-    socket partial attrgetter itemgetter methodcaller map filter zip enumerate reversed array mmap
-    scheduler local ndarray dtype device""".split()
+    [
+        "object",
+        "type",
+        "str",
+        "bytes",
+        "bytearray",
+        "int",
+        "float",
+        "complex",
+        "bool",
+        "list",
+        "tuple",
+        "dict",
+        "set",
+        "frozenset",
+        "memoryview",
+        "slice",
+        "range",
+        "property",
+        "staticmethod",
+        "classmethod",
+        "super",
+        "deque",
+        "defaultdict",
+        "date",
+        "datetime",
+        "time",
+        "timedelta",
+        "timezone",
+        "socket",
+        "partial",
+        "attrgetter",
+        "itemgetter",
+        "methodcaller",
+        "map",
+        "filter",
+        "zip",
+        "enumerate",
+        "reversed",
+        "array",
+        "mmap",
+        "scheduler",
+        "local",
+        "ndarray",
+        "dtype",
+        "device",
+    ]
 )
 
 
 def path_of(value: Value) -> str | None:
     """`os.system`, `profile.Profile.run` (an instance counts as its class), `builtins.str.join`; None if the
-    value has no path."""
+    value has no path.
+    """
     parts: list[str] = []
     value = reveal(value)
     while isinstance(value, Attribute):

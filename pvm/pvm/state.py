@@ -124,7 +124,7 @@ class State:
         except KeyError:
             raise Reject(f"memo entry {index} was never filled") from None
 
-    def text(self, count: int) -> None:
+    def push_text(self, count: int) -> None:
         """Push a unicode constant of that many bytes."""
         start, stop = self.input.take(count)
         if stop - start > self.limits.constant_bytes:
@@ -135,7 +135,7 @@ class State:
         except UnicodeDecodeError:
             raise Reject("a unicode constant is not valid UTF-8") from None
 
-    def bytes(self, count: int) -> None:
+    def push_bytes(self, count: int) -> None:
         """Push a bytes constant of that many bytes."""
         start, stop = self.input.take_bytes(count)
         if stop - start > self.limits.constant_bytes:
@@ -143,7 +143,7 @@ class State:
         else:
             self.stack.append(self.data[start:stop])
 
-    def string(self, raw: bytes) -> None:
+    def push_string(self, raw: bytes) -> None:
         """Push a constant that Python 2 wrote as str."""
         if self.encoding == "bytes":
             self.stack.append(raw)
@@ -155,7 +155,7 @@ class State:
                 raise Reject(f"a string is not valid {self.encoding}") from None
             self.stack.append(_any_text(raw))
 
-    def integer(self, count: int) -> None:
+    def push_integer(self, count: int) -> None:
         """Push a two's complement integer of that many bytes."""
         start, stop = self.input.take(count)
         if stop - start > self.limits.constant_bytes:
@@ -200,7 +200,9 @@ class State:
 
     # Calls -----------------------------------------------------------------------------------------------
 
-    def call(self, via: str, callee: Value, args: tuple[Value, ...], mode: str = "call", **more: Value) -> None:
+    def call(
+        self, via: str, callee: Value, args: tuple[Value, ...], mode: str = "call", **more: Value
+    ) -> None:
         """Call, and push what comes back."""
         kind = "type" if mode == "new" else "callable"
         if not isinstance(reveal(callee), OUTSIDE):
@@ -259,7 +261,9 @@ def _iterate(value: Value) -> tuple[Value, ...]:
 
 def bytearray_bytes(value: Container) -> bytes:
     """Contents of a bytearray container."""
-    parts = [part if isinstance(part, bytes) else bytes([int(part)]) for part in value.at() if isinstance(part, int | bytes)]
+    parts = [
+        part if isinstance(part, bytes) else bytes([int(part)])
+        for part in value.at()
+        if isinstance(part, int | bytes)
+    ]
     return b"".join(parts)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from pvm.dialects import Dialect
 from pvm.values import Call, Value
@@ -100,9 +100,9 @@ class BufferLoad:
     via: str = "NEXT_BUFFER"
 
 
-Event: TypeAlias = Union[
-    Import, Call, Build, SetAttribute, SetItem, Append, PersistentLoad, ExtensionLoad, BufferLoad
-]
+Event: TypeAlias = (
+    Import | Call | Build | SetAttribute | SetItem | Append | PersistentLoad | ExtensionLoad | BufferLoad
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 
 class Node:
@@ -220,25 +220,25 @@ class Unset:
 
 UNSET = Unset()
 
-Constant: TypeAlias = Union[None, bool, int, float, str, bytes]
-Value: TypeAlias = Union[
-    None,
-    bool,
-    int,
-    float,
-    str,
-    bytes,
-    tuple[Any, ...],
-    Global,
-    Attribute,
-    Call,
-    Container,
-    Persistent,
-    Extension,
-    Buffer,
-    Blob,
-    Unknown,
-]
+Constant: TypeAlias = None | bool | int | float | str | bytes
+Value: TypeAlias = (
+    None
+    | bool
+    | int
+    | float
+    | str
+    | bytes
+    | tuple[Any, ...]
+    | Global
+    | Attribute
+    | Call
+    | Container
+    | Persistent
+    | Extension
+    | Buffer
+    | Blob
+    | Unknown
+)
 
 
 def key_of(value: Value, depth: int = 50) -> object:

@@ -16,8 +16,8 @@ from pvm.errors import Reject
 from pvm.limits import Limits
 from pvm.trace import (
     Append,
-    Build,
     BufferLoad,
+    Build,
     Event,
     ExtensionLoad,
     Import,
@@ -53,7 +53,8 @@ class Shapes(Protocol):
 
     def is_a(self, value: Node, kind: str) -> bool | None:
         """Is it a `type`, `tuple`, `dict`, `str`, `callable`, `index`, `bytes` (bytes-like), `iterable`, or
-        `true` (its truth value)?"""
+        `true` (its truth value)?
+        """
 
     def instantiates(self, value: Node) -> bool | None:
         """Does INST or OBJ without arguments run only the class's `__new__`?"""

@@ -24,9 +24,15 @@ def analyze(context: Context) -> Iterator[Finding]:
     seen: set[str] = set()
     for event in context.imports:
         written = f"{event.module}.{event.name}"
+        if event.name == "__dict__" and not context.knowledge.is_stdlib(event.module):
+            continue  # dill names the globals of a module like this
         match = _INTROSPECTION.search(event.name) or _INTROSPECTION.search(event.module)
         through = _through_module(event.value) if match is None else None
-        if (match is None and through is None) or written in seen or event.protocol < 4 and "." in event.name:
+        if (
+            (match is None and through is None)
+            or written in seen
+            or (event.protocol < 4 and "." in event.name)
+        ):
             continue
         seen.add(written)
         what = f"the attribute {match.group(2)}" if match else f"the module {through}, which another imports"
@@ -60,7 +66,11 @@ def _through_module(value: Value) -> str | None:
         return None
     first = value.name.partition(".")[0].lstrip("_")
     module = value.resolved[0]
-    return module if first and (module == first or module.startswith(f"{first}.")) and module != value.module else None
+    return (
+        module
+        if first and (module == first or module.startswith(f"{first}.")) and module != value.module
+        else None
+    )
 
 
 def _computed_introspection(value: Value) -> str | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from pvm.paths import path_of
 from pvm.render import call_text, text
 from pvm.trace import Import, Trace
-from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Value, reveal
+from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal
 from pvmscan.knowledge import Judgement, Knowledge, Status, effects_of
 from pvmscan.report import Confidence, Finding, Location, Severity, Step, Verdict
 
@@ -73,11 +73,15 @@ class Context:
             known = judged[path] = effects_of(self.knowledge, path)
         if known.status is Status.HARMLESS and not known.rules:
             return Judged(call, path, known)
-        return Judged(call, path, effects_of(self.knowledge, path, call))
+        judgement = effects_of(self.knowledge, path, call)
+        if judgement.status is Status.UNKNOWN and not isinstance(call.result, Unset):
+            # the machine has evaluated it: a pure function on constants, or a look-up
+            judgement = Judgement(Status.HARMLESS)
+        return Judged(call, path, judgement)
 
     def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
         """The sink that a value is, or calls when it is called; looks through partial and containers."""
-        for part in walk(value):
+        for part in carried(value):
             path = path_of(part) if isinstance(part, Global | Attribute) else None
             if path is None:
                 continue
@@ -92,7 +96,16 @@ class Context:
 
 
 _CARRIED = frozenset(
-    ("code-execution", "command", "native-code", "deserialisation", "file-write", "network", "tampering", "reflection")
+    (
+        "code-execution",
+        "command",
+        "native-code",
+        "deserialisation",
+        "file-write",
+        "network",
+        "tampering",
+        "reflection",
+    )
 )
 
 
@@ -123,6 +136,49 @@ def walk(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
             seen.add(id(part))
         yield part
         pending.extend(reversed(_parts(part)))
+
+
+KEEPS = frozenset(
+    [
+        "functools.partial",
+        "builtins.getattr",
+        "operator.attrgetter",
+        "operator.methodcaller",
+        "builtins.map",
+        "builtins.filter",
+        "builtins.iter",
+        "itertools.starmap",
+        "types.MethodType",
+        "builtins.staticmethod",
+        "builtins.classmethod",
+    ]
+)
+"""Callees that only keep what they get: the call that uses their result is judged."""
+
+
+def carried(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
+    """What somebody who gets the value can call: not what was called to make it."""
+    seen: set[int] = set()
+    pending: list[Value] = [value]
+    while pending and limit > 0:
+        limit -= 1
+        part = reveal(pending.pop())
+        if isinstance(part, Node | tuple):
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+        yield part
+        match part:
+            case tuple():
+                pending.extend(part[:1000])
+            case Container():
+                pending.extend(part.items[:1000])
+            case Attribute():
+                pending.append(part.base)
+            case Call() if path_of(part.callee) in KEEPS:
+                pending.extend((*part.args, *(part.state or ()), part.kwargs))
+            case _:
+                pass
 
 
 def _parts(value: Value) -> Sequence[Value]:
@@ -190,12 +246,11 @@ def finding(
     payload: str | None = None,
 ) -> Finding:
     """A finding of this stream."""
-    return Finding(
-        rule, severity, confidence, message, effect, verdict, context.at(offset), steps, payload
-    )
+    return Finding(rule, severity, confidence, message, effect, verdict, context.at(offset), steps, payload)
 
 
 __all__ = [
+    "KEEPS",
     "Analyzer",
     "Context",
     "Judged",

@@ -21,13 +21,34 @@ _BUILDERS = re.compile(
     r"|dill\.(_dill\.)?(_create_function|_create_code|_unmarshal|FunctionType|CodeType)"
     r"|importlib\._bootstrap_external\._compile_bytecode|idlelib\.rpc\.unpickle_code|.*\.__class__)$"
 )
+_DANGEROUS_NAMES = re.compile(
+    r"(os|posix|nt|subprocess|pty|socket|ctypes|importlib|builtins|shutil|urllib|requests|http|webbrowser|"
+    r"system|popen|Popen|exec|eval|execv\w*|spawn\w*|__import__|compile|check_output|urlopen|urlretrieve|"
+    r"connect|CDLL|rmtree|import_module|run_code|marshal|pickle|__builtins__|__globals__|getoutput)"
+)
 _FX = re.compile(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
-_FX_MODULES = frozenset("torch math operator numpy builtins collections typing torchvision transformers inf nan device".split())
+_FX_MODULES = frozenset(
+    [
+        "torch",
+        "math",
+        "operator",
+        "numpy",
+        "builtins",
+        "collections",
+        "typing",
+        "torchvision",
+        "transformers",
+        "inf",
+        "nan",
+        "device",
+    ]
+)
 
 
 def analyze(context: Context) -> Iterator[Finding]:
     """Code that is called is dangerous; code that is carried is suspicious, once a stream."""
     carried: Call | None = None
+    words: list[str] = []
     for judged in context.calls:
         call, path = judged.call, judged.path
         if path is not None and _FX.match(path):
@@ -35,21 +56,33 @@ def analyze(context: Context) -> Iterator[Finding]:
             continue
         if path is not None and _BUILDERS.match(path) and not path.endswith("__class__"):
             carried = carried or call
+            words.extend(word for word in _names(call) if word not in words)
         if _is_code(call.callee):
             yield _executed(context, call)
     if carried is not None:
-        yield finding(
-            context,
-            f"{ID}/carried",
-            "The pickle carries Python bytecode and makes functions from it.",
-            effect="code-execution",
-            verdict=Verdict.SUSPICIOUS,
-            severity=Severity.MEDIUM,
-            confidence=Confidence.LIKELY,
-            offset=carried.offset,
-            steps=chain(carried),
-            payload=", ".join(_names(carried)) or None,
-        )
+        yield _carried(context, carried, words)
+
+
+def _carried(context: Context, call: Call, words: list[str]) -> Finding:
+    """Functions as data: what cloudpickle and dill write. What the code names tells how much to fear."""
+    bad = [word for word in words if _DANGEROUS_NAMES.fullmatch(word)]
+    return finding(
+        context,
+        f"{ID}/carried",
+        "The pickle carries Python bytecode and makes functions from it"
+        + (
+            f"; the code names {', '.join(bad[:6])}."
+            if bad
+            else ", which runs if the application calls them."
+        ),
+        effect="code-execution",
+        verdict=Verdict.SUSPICIOUS if bad else Verdict.UNVERIFIED,
+        severity=Severity.HIGH if bad else Severity.LOW,
+        confidence=Confidence.LIKELY,
+        offset=call.offset,
+        steps=chain(call),
+        payload=", ".join(words[:20]) or None,
+    )
 
 
 def _executed(context: Context, call: Call) -> Finding:
@@ -97,13 +130,21 @@ def _names(call: Call) -> list[str]:
 
 def _fx(context: Context, call: Call) -> Finding:
     """torch.fx compiles source from its argument: a forward method and imports are what it writes itself."""
-    sources = [part for part in walk(call.args, 5000) if isinstance(part, str) and ("def " in part or "import " in part)]
+    sources = [
+        part
+        for part in walk(call.args, 5000)
+        if isinstance(part, str) and ("def " in part or "import " in part)
+    ]
     odd = next((reason for reason in map(_odd_source, sources) if reason), None)
     return finding(
         context,
         f"{ID}/{'graph-module' if odd is None else 'graph-module-code'}",
         "Loading compiles the source of a torch.fx graph module"
-        + (", which only defines its forward method." if odd is None else f", and the source does more: {odd}."),
+        + (
+            ", which only defines its forward method."
+            if odd is None
+            else f", and the source does more: {odd}."
+        ),
         effect="code-execution",
         verdict=Verdict.UNVERIFIED if odd is None and sources else Verdict.DANGEROUS,
         severity=Severity.LOW if odd is None and sources else Severity.CRITICAL,
@@ -126,6 +167,8 @@ def _odd_source(source: str) -> str | None:
                 roots = [name.name.partition(".")[0] for name in names]
             case ast.ImportFrom(module=module):
                 roots = [(module or "").partition(".")[0]]
+            case ast.Assign() if ast.unparse(statement) == "NoneType = type(None)":
+                continue
             case ast.FunctionDef(decorator_list=[]) if not _has_call(statement.args.defaults):
                 continue
             case _:
@@ -139,4 +182,4 @@ def _has_call(nodes: list[ast.expr]) -> bool:
     return any(isinstance(part, ast.Call) for node in nodes for part in ast.walk(node))
 
 
-__all__ = ["Container", "analyze", "ID"]
+__all__ = ["ID", "Container", "analyze"]

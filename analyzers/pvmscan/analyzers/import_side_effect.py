@@ -17,7 +17,10 @@ def analyze(context: Context) -> Iterator[Finding]:
         if event.module in seen:
             continue
         seen.add(event.module)
-        rules = [*context.knowledge.imports.exact(event.module), *context.knowledge.imports.wild(event.module)]
+        rules = [
+            *context.knowledge.imports.exact(event.module),
+            *context.knowledge.imports.wild(event.module),
+        ]
         if not rules:
             continue
         rule = max(rules, key=lambda one: one.severity)

@@ -31,9 +31,18 @@ def layers(context: Context, data: object, limit: int) -> Iterator[Layer]:
     for judged in context.calls:
         if judged.path is None:
             continue
-        for loader in (*context.knowledge.loaders.exact(judged.path), *context.knowledge.loaders.wild(judged.path)):
+        for loader in (
+            *context.knowledge.loaders.exact(judged.path),
+            *context.knowledge.loaders.wild(judged.path),
+        ):
             content = next(
-                (found for found in (_bytes(part, data, limit) for part in _candidates(judged.call, loader.argument)) if found),
+                (
+                    found
+                    for found in (
+                        _bytes(part, data, limit) for part in _candidates(judged.call, loader.argument)
+                    )
+                    if found
+                ),
                 None,
             )
             yield Layer(judged.path, judged.call.offset, content, loader.honest, chain(judged.call))

@@ -20,7 +20,11 @@ def analyze(context: Context) -> Iterator[Finding]:
         if judged.judgement.status is not Status.SINK or judged.path is None:
             continue
         rule = judged.judgement.rules[0]
-        if rule.effect == "trampoline" or _is_honest_load(context, judged) or _is_known_import(context, judged, rule):
+        if (
+            rule.effect == "trampoline"
+            or _is_honest_load(context, judged)
+            or _is_known_import(context, judged, rule)
+        ):
             continue
         yield _finding(context, judged, rule)
 

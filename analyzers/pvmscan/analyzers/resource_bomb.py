@@ -37,7 +37,7 @@ def expanded(value: Value, limit: int = 200_000) -> int:
     while pending:
         part, done = pending.pop()
         items = _items(part)
-        if items is None or (key := id(part)) in sizes and not done:
+        if items is None or ((key := id(part)) in sizes and not done):
             continue
         if not done:
             if len(sizes) > limit:
@@ -56,4 +56,4 @@ def _items(value: Value) -> tuple[Value, ...] | list[Value] | None:
     return value.items if isinstance(value, Container) else None
 
 
-__all__ = ["Blob", "Call", "analyze", "ID"]
+__all__ = ["ID", "Blob", "Call", "analyze"]

@@ -27,7 +27,8 @@ _SERIOUS = frozenset({"frame-crossed", "frame-nested", "unusual-text", "argument
 def analyze(context: Context) -> Iterator[Finding]:
     """Quirks once each, computed names, extension codes."""
     seen: set[str] = set()
-    for quirk in context.trace.quirks:
+    # without an import nothing can happen, however odd the bytes are: most likely they are no pickle at all
+    for quirk in context.trace.quirks if context.imports else ():
         if quirk.id in seen or quirk.id not in _QUIRKS:
             continue
         seen.add(quirk.id)
@@ -45,7 +46,9 @@ def analyze(context: Context) -> Iterator[Finding]:
             yield _computed(context, event)
         elif isinstance(event, ExtensionLoad):
             message = f"Extension code {event.code} is registered elsewhere: the object cannot be told from the file."
-            yield _finding(context, "extension-code", message, Severity.MEDIUM, event.offset, Verdict.SUSPICIOUS)
+            yield _finding(
+                context, "extension-code", message, Severity.MEDIUM, event.offset, Verdict.SUSPICIOUS
+            )
 
 
 def _computed(context: Context, event: Import) -> Finding:

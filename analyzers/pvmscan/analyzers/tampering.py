@@ -32,7 +32,9 @@ def analyze(context: Context) -> Iterator[Finding]:
         if isinstance(owner, Global):
             yield _finding(context, owner.path, what, event.offset, event.via, target)
         elif isinstance(owner, Unknown | Extension):
-            yield _finding(context, "an object that cannot be told from the file", what, event.offset, event.via, target)
+            yield _finding(
+                context, "an object that cannot be told from the file", what, event.offset, event.via, target
+            )
 
 
 def _plain(name: Value) -> str:
@@ -43,7 +45,9 @@ def _plain(name: Value) -> str:
 def _finding(context: Context, path: str, what: str, offset: int, via: str, target: Value) -> Finding:
     rules = [*context.knowledge.targets.exact(path), *context.knowledge.targets.wild(path)]
     rule = max(rules, key=lambda one: one.severity, default=None)
-    steps = chain(target) if isinstance(target, Call) else (Step("import", f"import {path}", _offset(target)),)
+    steps = (
+        chain(target) if isinstance(target, Call) else (Step("import", f"import {path}", _offset(target)),)
+    )
     title = f": {rule.title[:1].lower()}{rule.title[1:]}" if rule else ""
     return finding(
         context,
@@ -63,4 +67,4 @@ def _offset(value: Value) -> int | None:
     return value.offset if isinstance(value, Global) else None
 
 
-__all__ = ["analyze", "ID", "path_of"]
+__all__ = ["ID", "analyze", "path_of"]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvm.paths import path_of
 from pvm.values import Call, Value, reveal
-from pvmscan.analyzers.base import Context, Judged, chain, finding
+from pvmscan.analyzers.base import KEEPS, Context, Judged, chain, finding
 from pvmscan.knowledge import Status
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "trampoline"
-
-_KEEPS = frozenset({"functools.partial", "builtins.getattr", "operator.attrgetter", "builtins.map", "builtins.filter"})
-"""Callees that only keep what they get: the call that uses it is judged."""
 
 
 def analyze(context: Context) -> Iterator[Finding]:
@@ -22,7 +18,7 @@ def analyze(context: Context) -> Iterator[Finding]:
     for judged in context.calls:
         if judged.judgement.status is Status.HARMLESS and not _may_call(judged):
             continue
-        if judged.path in _KEEPS:
+        if judged.path in KEEPS:
             continue
         sink = _sink_argument(context, judged.call)
         if sink is not None:
@@ -42,15 +38,9 @@ def _sink_argument(context: Context, call: Call) -> tuple[str, object] | None:
         if value is None:
             continue
         found = context.sink_of(value)
-        if found is not None and not _was_called_already(value, found[0]):
+        if found is not None:
             return found
     return None
-
-
-def _was_called_already(value: Value, path: str) -> bool:
-    """The result of calling a sink is not the sink; that call has its own finding."""
-    value = reveal(value)
-    return isinstance(value, Call) and path_of(value.callee) == path
 
 
 def _finding(context: Context, judged: Judged, sink: str) -> Finding:

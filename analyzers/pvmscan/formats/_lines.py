@@ -37,6 +37,8 @@ STYLES = {
 
 _PIECES = re.compile(r" +|[^ ]+")
 MIN_WIDTH = 20
+MIN_PIECE = 8
+"""Columns that must be left on a line to begin a word there that has to be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +73,49 @@ class Page:
 
 def wrap(line: Line, width: int | None) -> Iterator[list[Span]]:
     """Break a line at spaces so that it fits; a word that cannot fit is cut."""
-    if width is None or sum(width_of(text) for text, _ in line.spans) <= width:
+    if width is None or _columns(line.spans) <= width:
         yield list(line.spans)
         return
     width = max(width, MIN_WIDTH)
-    hang = min(line.hang, width // 3)
+    indent = " " * min(line.hang, width // 3)
     row: list[Span] = []
     used = fresh = 0
-    for piece, style in _split(line.spans):
-        if piece.startswith(" "):
-            if used == fresh and fresh:
-                continue
-        elif used > fresh and used + width_of(piece) > width and not _worth_cutting(piece, width - hang):
+    for word in _words(line.spans):
+        if word[0][0].startswith(" "):
+            row += word if used > fresh or not fresh else []
+            used += _columns(word) if used > fresh or not fresh else 0
+            continue
+        size = _columns(word)
+        fits_on_a_line = size <= width - len(indent)
+        if used > fresh and used + size > width and (fits_on_a_line or width - used < MIN_PIECE):
             yield _trimmed(row)
-            row, used, fresh = [(" " * hang, "")], hang, hang
-        rest = piece
-        while used + width_of(rest) > width and not rest.startswith(" "):
-            head, rest = split_at(rest, max(width - used, 1))
-            yield [*row, (head, style)]
-            row, used, fresh = [(" " * hang, "")], hang, hang
-            if not rest:
-                break
-        if rest:
-            row.append((rest, style))
-            used += width_of(rest)
+            row, used, fresh = [(indent, "")], len(indent), len(indent)
+        for text, style in word:
+            while used + width_of(text) > width:
+                head, text = split_at(text, width - used) if width - used > 1 else ("", text)
+                yield [*row, (head, style)]
+                row, used, fresh = [(indent, "")], len(indent), len(indent)
+            row.append((text, style))
+            used += width_of(text)
     if any(text.strip() for text, _ in row):
         yield _trimmed(row)
 
 
-def _split(spans: Iterable[Span]) -> Iterator[Span]:
+def _columns(spans: Iterable[Span]) -> int:
+    return sum(width_of(text) for text, _ in spans)
+
+
+def _words(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Words, which may reach over several spans, and the spaces between them."""
+    word: list[Span] = []
     for text, style in spans:
         for match in _PIECES.finditer(text):
-            yield match[0], style
-
-
-def _worth_cutting(piece: str, room: int) -> bool:
-    """A word longer than a whole line is cut where it stands instead of leaving the line half empty."""
-    return width_of(piece) > room
+            if word and match[0].startswith(" ") != word[-1][0].startswith(" "):
+                yield word
+                word = []
+            word.append((match[0], style))
+    if word:
+        yield word
 
 
 def _trimmed(row: list[Span]) -> list[Span]:

@@ -175,7 +175,10 @@ def _chain(page: Page, chain: Sequence[Step], options: Options) -> None:
             spans.append((f"({_count(step, 'more step')}; -v shows them)", "dim"))
         else:
             cut = None if options.verbose else MAX_TEXT
-            spans += [(f"{safe(step.kind)} ", "label"), (safe(step.text, cut), "")]
+            kind, text = safe(step.kind), safe(step.text, cut)
+            if not text.startswith(f"{kind} "):
+                spans.append((f"{kind} ", "label"))
+            spans.append((text, ""))
             if step.offset is not None:
                 spans += [("  ", ""), (f"at {offset_text(step.offset)}", "dim")]
         label = (("" if index else "chain").ljust(LABEL_COLUMN + min(index, 1)), "label")
@@ -227,7 +230,7 @@ def _stream(page: Page, stream: StreamReport) -> None:
         f"protocol {stream.protocol}",
         f"{stream.opcodes} opcodes",
         f"stops at {offset_text(stream.stop)}" if stream.stop is not None else "never stops",
-        f"dialects {' '.join(stream.dialects)}" if stream.dialects else "",
+        f"dialects {safe(' '.join(stream.dialects))}" if stream.dialects else "",
         f"fault: {safe(stream.fault, MAX_TEXT)}" if stream.fault else "",
     ]
     text = f"  {safe(stream.format)} {where}, " + ", ".join(fact for fact in facts if fact)
@@ -235,7 +238,7 @@ def _stream(page: Page, stream: StreamReport) -> None:
 
 
 def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
-    column = max(len(use.status) for use in uses)
+    column = max(len(safe(use.status)) for use in uses)
     for use in uses:
         status = safe(use.status)
         style = "clean" if status == "harmless" else "unverified" if status == "unknown" else "high"

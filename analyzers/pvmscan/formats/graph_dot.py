@@ -33,7 +33,7 @@ class Look:
 
 _NAME = Look("component", "#d6e6f7")
 _CALL = Look("box", "#fbe7c6")
-_WRITE = Look("cds", "#eadcf4")
+_WRITE = Look("tab", "#eadcf4")
 _OUTSIDE = Look("cylinder", "#dcefe0")
 _MADE = Look("folder", "#f2f2f2")
 _DATA = Look("note", "#ffffff")
@@ -139,7 +139,7 @@ def _node(attributes: Mapping[str, Any]) -> dict[str, str]:
     }
     colour = VERDICT_COLOURS.get(str(attributes.get("verdict", "")))
     if colour is not None:
-        written |= {"color": quote(colour), "penwidth": '"2.5"', "fontcolor": quote(colour)}
+        written |= {"color": quote(colour), "penwidth": quote("2.5")}
     return written
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PICTURES = ("svg", "png", "pdf")
 MERMAID_SHAPES = {
     "component": ("[[", "]]"),
-    "cds": (">", "]"),
+    "tab": (">", "]"),
     "cylinder": ("[(", ")]"),
     "folder": ("[", "]"),
     "note": ("(", ")"),

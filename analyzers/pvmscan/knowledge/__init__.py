@@ -11,4 +11,14 @@ from pvmscan.knowledge.judge import Judgement, Status, effects_of
 from pvmscan.knowledge.load import Knowledge, load
 from pvmscan.knowledge.schema import Harmless, Loader, Rule, RuleError
 
-__all__ = ["Harmless", "Judgement", "Knowledge", "Loader", "Rule", "RuleError", "Status", "effects_of", "load"]
+__all__ = [
+    "Harmless",
+    "Judgement",
+    "Knowledge",
+    "Loader",
+    "Rule",
+    "RuleError",
+    "Status",
+    "effects_of",
+    "load",
+]

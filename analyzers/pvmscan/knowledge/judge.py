@@ -59,7 +59,9 @@ def _sink(rules: list[Rule]) -> Judgement | None:
 
 
 def _is_harmless(entries: list[Harmless], call: Call | None) -> bool:
-    return any(not entry.when or (call is not None and _holds(entry.when, call, unknown=False)) for entry in entries)
+    return any(
+        not entry.when or (call is not None and _holds(entry.when, call, unknown=False)) for entry in entries
+    )
 
 
 def _holds(when: tuple[Condition, ...], call: Call | None, *, unknown: bool = True) -> bool:

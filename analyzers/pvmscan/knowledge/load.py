@@ -60,7 +60,7 @@ def load() -> Knowledge:
     for effect in EFFECTS:
         for number, table in enumerate(_tables(f"{effect}.toml").get("rule", ())):
             knowledge.add_rule(schema.rule(table, effect, f"{effect}.toml, rule {number + 1}"))
-    packages = set()
+    packages: set[str] = set()
     for number, table in enumerate(_tables("harmless.toml").get("harmless", ())):
         entry = schema.harmless(table, f"harmless.toml, table {number + 1}")
         knowledge.harmless.add(entry.calls, entry)
@@ -74,7 +74,7 @@ def load() -> Knowledge:
 
 
 def _tables(name: str) -> dict[str, Any]:
-    file = resources.files("pvmscan").joinpath("knowledge", "rules", name)
+    file = resources.files("pvmscan").joinpath("knowledge").joinpath("rules").joinpath(name)
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:

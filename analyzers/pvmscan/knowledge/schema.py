@@ -107,11 +107,15 @@ def conditions(tables: Any, where: str) -> tuple[Condition, ...]:
     return tuple(Condition(**table) for table in tables)
 
 
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
 def rule(table: Mapping[str, Any], effect: str, where: str) -> Rule:
     """One `[[rule]]` table."""
     _check(table, Rule, where)
     try:
-        values = dict(table)
+        values: dict[str, Any] = dict(table)
         payload, callables = values.pop("payload", ()), values.pop("callable", ())
         return Rule(
             effect=effect,
@@ -120,7 +124,7 @@ def rule(table: Mapping[str, Any], effect: str, where: str) -> Rule:
             when=conditions(values.pop("when", ()), where),
             payload=(payload,) if isinstance(payload, int) else tuple(payload),
             callable=(callables,) if isinstance(callables, int | str) else tuple(callables),
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()},
+            **_frozen(values),
         )
     except (KeyError, TypeError) as error:
         raise RuleError(f"{where}: {error}") from error

@@ -15,6 +15,9 @@ from pvmscan.report import Problem, Verdict
 
 Buffer: TypeAlias = bytes | mmap.mmap
 
+UNRECOGNISED = "unrecognised"
+"""Kind of the problem that no reader knows the content: void if another reader does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,7 +57,14 @@ class Fact:
     offset: int | None = None
 
 
-Item: TypeAlias = Stream | Fact | Problem | Source
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The content was understood, and nothing in it is code."""
+
+    format: str
+
+
+Item: TypeAlias = Stream | Fact | Problem | Source | Recognised
 
 
 @dataclass(slots=True)

@@ -17,13 +17,13 @@ from pvm.state import State
 from pvm.trace import Import, Trace
 from pvm.values import Call, Value
 from pvmscan.readers import joblib
-from pvmscan.readers.base import Budget, Item, Source, Stream
-from pvmscan.readers.foreign import foreign_format
+from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
 from pvmscan.report import Location, Problem
 
 _CANDIDATE = re.compile(
     rb"\x80[\x01-\x05][\x95}\](cX\x8c\x8aKJMGNC\x8f)\x80]"
-    rb"|[ci](?=[A-Za-z_][\w.]{0,99}\n[A-Za-z_][\w.]{0,99}\n)"
+    rb"|\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic][A-Za-z_][\w.]{0,60}\n[A-Za-z_][\w.]{0,60}\n)"
+    rb"|c(?=[A-Za-z_][\w.]{0,99}\n[A-Za-z_][\w.]{0,99}\n)"
     rb"|\x8c[\x01-\x40](?=[A-Za-z_][\w.]{0,63}\x94?\x8c[\x01-\x40][A-Za-z_][\w.]{0,63}\x94?\x93)"
 )
 """PROTO and a likely second opcode, a GLOBAL or INST with names, or two short strings and STACK_GLOBAL."""
@@ -31,14 +31,6 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _MODEL_NAME = re.compile(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
-)
-_CONTAINER_HEADS = (
-    b"PK\x03\x04",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\x00",
-    b"\x28\xb5\x2f\xfd",
-    b"\x04\x22\x4d\x18",
 )
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -127,7 +119,7 @@ class _Walk:
             if any(map(_imports_names, traces)):
                 return True
             return start == 0 and self._declared(traces)
-        return any(map(_imports_names, traces))
+        return any(map(_does_something, traces))
 
     def _declared(self, traces: list[Trace]) -> bool:
         """It begins as a pickle and runs for a while, or it is known that a loader runs it."""
@@ -161,10 +153,11 @@ class _Walk:
         if head.startswith(_LFS):
             yield Problem("a Git LFS pointer: the file itself is not here", self._at(0), "unreadable")
         elif self.source.expected or (_MODEL_NAME.search(self.source.name) and self.source.depth == 0):
-            if _is_text(head) or head.startswith(_CONTAINER_HEADS) or foreign_format(head):
+            if _is_text(head):
                 return
             reason = trace.fault.reason if trace.fault else "it ends at once"
-            yield Problem(f"not recognised as any format that is known; as a pickle: {reason}", self._at(0))
+            message = f"not recognised as any format that is known; as a pickle: {reason}"
+            yield Problem(message, self._at(0), UNRECOGNISED)
 
     def _at(self, offset: int) -> Location:
         return Location(self.source.member, offset)
@@ -179,6 +172,13 @@ def _imports_names(trace: Trace) -> bool:
             or (not isinstance(event.value, type(None)) and event.computed)
         )
         for event in trace.events
+    )
+
+
+def _does_something(trace: Trace) -> bool:
+    """In the middle of other data: it imports a name, and calls it or comes to a proper end."""
+    return _imports_names(trace) and (
+        trace.complete or any(isinstance(event, Call) for event in trace.events)
     )
 
 

@@ -22,7 +22,7 @@ _TEXT = re.compile(
     r"\.(py|txt|json|md|version|yaml|yml|csv|html|js|css|xml|toml|cfg|debug_pkl)$|(^|/)(version|byteorder)$"
 )
 _STORAGE_HEAD = 64
-_HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data"})
+_HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
 
 
 class Zipped:

@@ -1,0 +1,140 @@
+"""Graphs: every format is valid whatever the labels say, and DOT parses in Graphviz."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pvm
+import report_samples as samples
+from pvm import graph as graphs
+from pvmscan.formats import GRAPH_FORMATS, FormatError, render_graph
+from pvmscan.formats.graph_dot import LOOKS, MAX_LABEL, VERDICT_COLOURS, dot, quote
+
+Graph = Any
+DOT = shutil.which("dot")
+needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
+TRICKS = ["\\", '\\"', '"]; evil [label="', "&lt;b&gt;", "<b>", "\\N\\G\\l", "\n", "]]>", "`x`", "#quot;", "%%{"]
+LABELS = st.lists(
+    st.sampled_from(TRICKS) | st.text(st.characters(exclude_categories=()), max_size=20), max_size=5
+).map("".join)
+
+
+def graph_of(label: str, **more: Any) -> Graph:
+    graph: Graph = nx.MultiDiGraph()
+    graph.add_node(label, kind="call", label=label, offset=7, order=0, path=label, **more)
+    graph.add_node("plain", kind="const", label="x", offset=3, value=label)
+    graph.add_edge("plain", label, key="arg0", role="arg", position=0, offset=7, name=label)
+    return graph
+
+
+def real_graph() -> Graph:
+    data = b"\x80\x02cposix\nsystem\nX\x0a\x00\x00\x00echo inert\x85R."
+    return graphs.build(pvm.run(data))
+
+
+def run_dot(source: bytes, *arguments: str) -> str:
+    assert DOT is not None
+    done = subprocess.run([DOT, *arguments], input=source, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    return done.stdout.decode("utf-8")
+
+
+def test_dot_of_a_real_graph() -> None:
+    source = render_graph(real_graph(), "dot").decode()
+    assert source.startswith("digraph pvmscan {") and "os.system('echo inert')" in source
+    assert re.search(r"n\d+ -> n\d+ \[label=\"callee\"", source)
+
+
+@pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE, "", "x" * 100_000])
+@pytest.mark.parametrize("name", ["dot", "graphml", "json", "mermaid"])
+def test_text_formats_are_harmless(label: str, name: str) -> None:
+    text = render_graph(graph_of(label), name).decode("utf-8")
+    assert all(line.isprintable() for line in text.splitlines())
+    assert name == "json" or len(text) < 50 * MAX_LABEL or "x" * 1000 not in text or name == "graphml"
+
+
+@needs_dot
+def test_dot_parses_and_keeps_its_nodes() -> None:
+    for label in [*TRICKS, samples.HOSTILE, "x" * 1000]:
+        parsed = json.loads(run_dot(dot(graph_of(label)).encode(), "-Tdot_json"))
+        assert [one["name"] for one in parsed["objects"]] == ["n0", "n1"]
+        assert len(parsed["edges"]) == 1
+
+
+@needs_dot
+@settings(max_examples=25, deadline=None)
+@given(st.lists(LABELS, min_size=1, max_size=30, unique=True))
+def test_graphviz_shows_the_label_and_nothing_else(labels: list[str]) -> None:
+    graph: Graph = nx.MultiDiGraph()
+    for label in labels:
+        graph.add_node(label, kind="call", label=label)
+    svg = run_dot(render_graph(graph, "dot"), "-Tsvg")
+    assert svg.count('class="node"') == len(labels)
+    assert "<script" not in svg and "xlink:href" not in svg
+
+
+@needs_dot
+def test_a_label_is_shown_literally() -> None:
+    svg = run_dot(dot(graph_of("a\\nb &lt; \\N \"q\" <i>")).encode(), "-Tsvg")
+    assert "a\\nb &amp;lt; \\N &quot;q&quot; &lt;i&gt;" in svg
+
+
+def test_quote() -> None:
+    assert quote('a"b\\c&') == '"a\\"b\\\\c&amp;"'
+
+
+@needs_dot
+@pytest.mark.parametrize(("name", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_pictures(name: str, magic: bytes) -> None:
+    assert render_graph(real_graph(), name).startswith(magic)
+
+
+def test_a_missing_program_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FormatError, match="needs the program dot of Graphviz"):
+        render_graph(real_graph(), "svg")
+
+
+@pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE])
+def test_graphml_reads_back(label: str) -> None:
+    content = render_graph(graph_of(label, computed=True, huge=1 << 70, nothing=None), "graphml")
+    graph = nx.read_graphml(io.BytesIO(content), force_multigraph=True)
+    assert graph.nodes["n0"]["kind"] == "call" and graph.nodes["n0"]["computed"] is True
+    assert graph.nodes["n0"]["huge"] == str(1 << 70) and "nothing" not in graph.nodes["n0"]
+    assert [data["role"] for _, _, data in graph.edges(data=True)] == ["arg"]
+
+
+def test_json_is_node_link() -> None:
+    graph = real_graph()
+    data = json.loads(render_graph(graph, "json"))
+    again = nx.node_link_graph(data, edges="edges")
+    assert set(again) == set(graph) and again.number_of_edges() == graph.number_of_edges()
+
+
+def test_mermaid_has_no_mark_of_its_own_in_labels() -> None:
+    text = render_graph(graph_of('a"b]<i>`#x;%%\\n'), "mermaid").decode()
+    line = next(line for line in text.splitlines() if line.startswith("  n0["))
+    assert line == '  n0["a#34;b#93;#60;i#62;#96;#35;x#59;#37;#37;#92;n<br/>at 7 (0x7)"]'
+
+
+def test_every_kind_has_a_look_and_verdicts_their_colour() -> None:
+    assert set(graphs.DATA) <= set(LOOKS)
+    for verdict, colour in VERDICT_COLOURS.items():
+        assert colour in dot(graph_of("x", verdict=verdict))
+        assert colour in render_graph(graph_of("x", verdict=verdict), "mermaid").decode()
+
+
+def test_unknown_format() -> None:
+    with pytest.raises(FormatError, match=", ".join(list(GRAPH_FORMATS)[:2])):
+        render_graph(real_graph(), "gif")

@@ -1,0 +1,51 @@
+"""JSON is valid for strict parsers and safe to look at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import report_samples as samples
+from pvmscan.formats import render_report
+from pvmscan.formats.json_ import dumps
+from pvmscan.report import Report
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING
+DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(ANYTHING, inner), max_leaves=20)
+
+
+def strict(text: str) -> Any:
+    """Parse as a strict parser would: no NaN, no lone surrogates."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    data = json.loads(text, parse_constant=refuse)
+    json.dumps(data, ensure_ascii=False).encode("utf-8")
+    return data
+
+
+@pytest.mark.parametrize("report", [samples.ORDINARY, samples.EMPTY])
+def test_round_trip(report: Report) -> None:
+    assert strict(render_report(report, "json")) == report.to_dict()
+
+
+def test_hostile_report() -> None:
+    text = render_report(samples.hostile(), "json")
+    assert text.isascii() and all(line.isprintable() for line in text.splitlines())
+    report = strict(text)
+    assert report["files"][0]["path"] == samples.HOSTILE.replace("\udcff", "\\xff")
+
+
+@given(DATA)
+def test_any_data(data: Any) -> None:
+    strict(dumps(data))
+
+
+def test_numbers_that_json_or_python_refuse() -> None:
+    assert strict(dumps([float("nan"), -float("inf"), 1 << 20_000])) == ["nan", "-inf", hex(1 << 20_000)]
