@@ -95,9 +95,8 @@ def _slice(graph: nx.MultiDiGraph[Any], at: int, one: Stream) -> nx.MultiDiGraph
     if not found:
         calls = [data["offset"] for _, data in graph.nodes(data=True) if data.get("kind") == "call"]
         known = ", ".join(map(str, sorted(set(calls))[:20])) or "none"
-        raise click.BadParameter(
-            f"nothing is made at {at} in {one.title}; calls: {known}", param_hint="--slice"
-        )
+        text = f"Nothing is made at {at} in {one.title}; calls are made at: {known}."
+        raise click.BadParameter(text, param_hint="--slice")
     node = next((node for node, data in found if data.get("kind") == "call"), found[0][0])
     return graphs.backward_slice(graph, node)
 

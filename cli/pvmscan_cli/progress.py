@@ -11,9 +11,10 @@ from pvmscan_cli.common import is_terminal
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pvmscan.scan import Progress
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from pvmscan.scan import Progress
 
 PATIENCE = 0.5
 """Seconds before anything is shown."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pvmscan.report import FileReport, Report
 
 THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
+MAX_LOGGED = 20
+"""Files whose errors are told on standard error; the report has them all."""
 
 
 @click.command(name="scan", context_settings=CONTEXT)
@@ -81,7 +83,7 @@ def command(
         width=columns(sys.stdout) if to_screen else None,
     )
     write(render_report(report, name, options), output)
-    if name == "json" or not to_screen or quiet:
+    if name == "json" or not to_screen:
         _tell_errors(report)
     if interrupted:
         message("interrupted: the report holds what was scanned until then")
@@ -112,16 +114,18 @@ def _tell_errors(report: Report) -> None:
     """The log of what went wrong, where the report itself is not what a person looks at."""
     from pvmscan.formats._safe import safe
 
-    for one in report.files:
-        for error in one.errors[:3]:
-            message(f"{safe(one.path)}: {safe(error.message, 300)}")
+    failed = [one for one in report.files if one.errors]
+    for one in failed[:MAX_LOGGED]:
+        path, text = safe(one.path), safe(one.errors[0].message, 300)
+        message(text if text.startswith(path) else f"{path}: {text}")
+    if len(failed) > MAX_LOGGED:
+        message(f"{len(failed) - MAX_LOGGED} more files could not be understood to the end; see the report")
 
 
 def _scan(sources: tuple[str, ...]) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import Report
     from pvmscan.scan import Progress, expand, scan_file, tool
-
     from pvmscan_cli.progress import Meter
 
     done: list[FileReport] = []

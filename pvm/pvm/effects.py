@@ -6,18 +6,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
 
-from pvm.namespace import module_value
+from pvm.decode import Data
+from pvm.limits import Limits
+from pvm.namespace import Namespace, module_value
 from pvm.paths import path_of
 from pvm.values import UNSET, Call, Container, Global, Unknown, Unset, Value, reveal
 
-if TYPE_CHECKING:
-    from pvm.interpreter import Interpreter
-
 MAX_ITEMS = 1000
-Effect: TypeAlias = "Callable[[Interpreter, Call], Value | Unset]"
+
+
+class Caller(Protocol):
+    """What an effect may ask of the world that it happens in."""
+
+    namespace: Namespace
+    limits: Limits
+    data: Data
+    extensions: dict[int, Value]
+
+    def call(self, call: Call) -> Value:
+        """Make a call."""
+
+    def apply(
+        self, via: str, callee: Value, args: Iterable[Value], offset: int, kwargs: Value = None
+    ) -> Value:
+        """Call an argument of a call."""
+
+    def force(self, value: Value) -> list[Value] | None:
+        """Iterate a value, with the calls that this makes."""
+
+    def set_item(self, target: Value, key: Value, value: Value, via: str, offset: int) -> None:
+        """`target[key] = value`."""
+
+    def import_module(self, name: str, offset: int, via: str, call: Call) -> Value:
+        """Import a module by name."""
+
+
+Effect: TypeAlias = Callable[[Caller, Call], Value | Unset]
 EFFECTS: dict[str, Effect] = {}
 
 
@@ -31,7 +58,7 @@ def effect(*paths: str) -> Callable[[Effect], Effect]:
     return enter
 
 
-def call_path(world: Interpreter, path: str, call: Call) -> Value | Unset:
+def call_path(world: Caller, path: str, call: Call) -> Value | Unset:
     """Result of a callable that has a path."""
     function = EFFECTS.get(path)
     if function is not None:
@@ -39,7 +66,7 @@ def call_path(world: Interpreter, path: str, call: Call) -> Value | Unset:
     return _pure(world, path, call)
 
 
-def _pure(world: Interpreter, path: str, call: Call) -> Value | Unset:
+def _pure(world: Caller, path: str, call: Call) -> Value | Unset:
     """Evaluate a pure function on constants."""
     if not path.startswith(_PURE_HOMES) or call.splat is not None:
         return UNSET
@@ -48,7 +75,7 @@ def _pure(world: Interpreter, path: str, call: Call) -> Value | Unset:
     return UNSET if path in fold.ITERATORS else _evaluate(world, path, call)
 
 
-def _evaluate(world: Interpreter, path: str, call: Call) -> Value | Unset:
+def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
     from pvm import fold
 
     if not fold.is_pure(path):
@@ -64,7 +91,7 @@ def _evaluate(world: Interpreter, path: str, call: Call) -> Value | Unset:
         return UNSET
 
 
-def passive_items(world: Interpreter, path: str, call: Call) -> list[Value] | None:
+def passive_items(world: Caller, path: str, call: Call) -> list[Value] | None:
     """What an iterator over constants yields."""
     from pvm import fold
 
@@ -89,7 +116,7 @@ _PURE_HOMES = (
 )
 
 
-def _forced(world: Interpreter, value: Value) -> Value:
+def _forced(world: Caller, value: Value) -> Value:
     """An iterator as the list of its items, where they are known."""
     if isinstance(value, Call) and isinstance(value.result, Unset):
         items = world.force(value)
@@ -116,32 +143,32 @@ def _arg(call: Call, index: int, keyword: str | None = None) -> Value | Unset:
 @effect(
     "builtins.getattr", "inspect.getattr_static", "builtins.type.__getattribute__", "dill._dill._get_attr"
 )
-def _getattr(world: Interpreter, call: Call) -> Value | Unset:
+def _getattr(world: Caller, call: Call) -> Value | Unset:
     base, name = _arg(call, 0), _arg(call, 1)
     if isinstance(base, Unset) or not isinstance(name, str):
         return UNSET
     return walk(world, base, name, call.offset)
 
 
-def walk(world: Interpreter, base: Value, name: str, offset: int) -> Value:
+def walk(world: Caller, base: Value, name: str, offset: int) -> Value:
     """An attribute of a value; names without dots, as getattr takes them."""
     return world.namespace.attribute(base, name, offset)
 
 
 @effect("builtins.vars")
-def _vars(world: Interpreter, call: Call) -> Value | Unset:
+def _vars(world: Caller, call: Call) -> Value | Unset:
     base = _arg(call, 0)
     return UNSET if isinstance(base, Unset) else walk(world, base, "__dict__", call.offset)
 
 
 @effect("operator.getitem", "operator.__getitem__", "sys.modules.__getitem__", "builtins.dict.__getitem__")
-def _getitem(world: Interpreter, call: Call) -> Value | Unset:
+def _getitem(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None else (owner, *call.args)
     return UNSET if len(args) < 2 else item(world, args[0], args[1], call)
 
 
-def item(world: Interpreter, base: Value, key: Value, call: Call) -> Value | Unset:
+def item(world: Caller, base: Value, key: Value, call: Call) -> Value | Unset:
     """`base[key]`, where base may be the module table, a namespace, or a container of the pickle."""
     base, key = reveal(base), reveal(key)
     if isinstance(key, str):
@@ -191,12 +218,12 @@ def _owner(call: Call) -> Value:
 @effect(
     "sys.modules.get", "sys.modules.pop", "builtins.dict.get", "builtins.dict.pop", "sys.modules.__getitem__"
 )
-def _get(world: Interpreter, call: Call) -> Value | Unset:
+def _get(world: Caller, call: Call) -> Value | Unset:
     return _getitem(world, call)
 
 
 @effect("sys.modules.setdefault", "sys.modules.__setitem__", "operator.setitem", "builtins.dict.__setitem__")
-def _setitem(world: Interpreter, call: Call) -> Value | Unset:
+def _setitem(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None or len(call.args) > 2 else (owner, *call.args)
     if len(args) == 3:
@@ -206,7 +233,7 @@ def _setitem(world: Interpreter, call: Call) -> Value | Unset:
 
 
 @effect("sys.modules.update", "builtins.dict.update")
-def _update(world: Interpreter, call: Call) -> Value | Unset:
+def _update(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None else (owner, *call.args)
     new = reveal(args[1]) if len(args) == 2 else None
@@ -217,14 +244,14 @@ def _update(world: Interpreter, call: Call) -> Value | Unset:
 
 
 @effect("builtins.setattr")
-def _setattr(world: Interpreter, call: Call) -> Value | Unset:
+def _setattr(world: Caller, call: Call) -> Value | Unset:
     if len(call.args) == 3:
         world.namespace.write(*call.args)
     return None
 
 
 @effect("copyreg.add_extension")
-def _add_extension(world: Interpreter, call: Call) -> Value | Unset:
+def _add_extension(world: Caller, call: Call) -> Value | Unset:
     if len(call.args) == 3:
         code = reveal(call.args[2])
         if isinstance(code, int):
@@ -245,7 +272,7 @@ def _add_extension(world: Interpreter, call: Call) -> Value | Unset:
     "cloudpickle.cloudpickle.subimport",
     "pydoc.safeimport",
 )
-def _import(world: Interpreter, call: Call) -> Value | Unset:
+def _import(world: Caller, call: Call) -> Value | Unset:
     name = _arg(call, 0, "name")
     if not isinstance(name, str) or not name or name.startswith("."):
         return UNSET
@@ -265,7 +292,7 @@ def _import(world: Interpreter, call: Call) -> Value | Unset:
 
 
 @effect("pkgutil.resolve_name", "pydoc.locate", "logging.config._resolve", "hydra._internal.utils._locate")
-def _resolve(world: Interpreter, call: Call) -> Value | Unset:
+def _resolve(world: Caller, call: Call) -> Value | Unset:
     name = _arg(call, 0, "name")
     if not isinstance(name, str):
         return UNSET
@@ -282,14 +309,14 @@ def _resolve(world: Interpreter, call: Call) -> Value | Unset:
 
 
 @effect("operator.call", "builtins.apply", "types.MethodType.__call__")
-def _call(world: Interpreter, call: Call) -> Value | Unset:
+def _call(world: Caller, call: Call) -> Value | Unset:
     if not call.args:
         return UNSET
     return world.apply("operator.call", call.args[0], call.args[1:], call.offset, call.kwargs)
 
 
 @effect("functools.reduce")
-def _reduce(world: Interpreter, call: Call) -> Value | Unset:
+def _reduce(world: Caller, call: Call) -> Value | Unset:
     if len(call.args) < 2:
         return UNSET
     items = world.force(call.args[1])
@@ -311,7 +338,7 @@ def _reduce(world: Interpreter, call: Call) -> Value | Unset:
 
 
 @effect("builtins.sorted", "builtins.min", "builtins.max")
-def _with_key(world: Interpreter, call: Call) -> Value | Unset:
+def _with_key(world: Caller, call: Call) -> Value | Unset:
     key = _arg(call, len(call.args), "key")
     if isinstance(key, Unset) or key is None:
         return _pure(world, path_of(call.callee) or "", call)
@@ -321,21 +348,21 @@ def _with_key(world: Interpreter, call: Call) -> Value | Unset:
     return UNSET
 
 
-def items_for(world: Interpreter, value: Value) -> list[Value] | None:
+def items_for(world: Caller, value: Value) -> list[Value] | None:
     """Items of an iterable, with the calls that iterating makes."""
     items = world.force(value)
     return None if items is None else items[:MAX_ITEMS]
 
 
 @effect("copyreg.__newobj__", "copyreg.__newobj_ex__")
-def _newobj(world: Interpreter, call: Call) -> Value | Unset:
+def _newobj(world: Caller, call: Call) -> Value | Unset:
     if not call.args:
         return UNSET
     return world.call(Call(call.offset, "NEWOBJ", call.args[0], tuple(call.args[1:]), mode="new"))
 
 
 @effect("copyreg._reconstructor")
-def _reconstructor(world: Interpreter, call: Call) -> Value | Unset:
+def _reconstructor(world: Caller, call: Call) -> Value | Unset:
     if len(call.args) != 3:
         return UNSET
     base = path_of(call.args[1])
@@ -347,13 +374,13 @@ def _reconstructor(world: Interpreter, call: Call) -> Value | Unset:
 # Objects that are called ----------------------------------------------------------------------------------
 
 
-def call_object(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def call_object(world: Caller, callee: Call, call: Call) -> Value | Unset:
     """Result of calling an object that a call returned."""
     function = _CALLED.get(path_of(callee.callee) or "")
     return UNSET if function is None else function(world, callee, call)
 
 
-def _partial(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def _partial(world: Caller, callee: Call, call: Call) -> Value | Unset:
     function, args, kwargs = partial_parts(callee)
     if isinstance(function, Unset):
         return UNSET
@@ -372,7 +399,7 @@ def partial_parts(callee: Call) -> tuple[Value | Unset, tuple[Value, ...], Value
     return callee.args[0], callee.args[1:], callee.kwargs
 
 
-def _attrgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def _attrgetter(world: Caller, callee: Call, call: Call) -> Value | Unset:
     if len(call.args) != 1:
         return UNSET
     found: list[Value] = []
@@ -386,7 +413,7 @@ def _attrgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _itemgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def _itemgetter(world: Caller, callee: Call, call: Call) -> Value | Unset:
     if len(call.args) != 1:
         return UNSET
     found = [item(world, call.args[0], key, call) for key in callee.args]
@@ -395,7 +422,7 @@ def _itemgetter(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
     return UNSET if any(isinstance(one, Unset) for one in found) else tuple(found)
 
 
-def _methodcaller(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def _methodcaller(world: Caller, callee: Call, call: Call) -> Value | Unset:
     name = reveal(callee.args[0]) if callee.args else None
     if not isinstance(name, str) or len(call.args) != 1:
         return UNSET
@@ -403,13 +430,13 @@ def _methodcaller(world: Interpreter, callee: Call, call: Call) -> Value | Unset
     return world.apply("methodcaller", method, callee.args[1:], call.offset, callee.kwargs)
 
 
-def _method_type(world: Interpreter, callee: Call, call: Call) -> Value | Unset:
+def _method_type(world: Caller, callee: Call, call: Call) -> Value | Unset:
     if len(callee.args) != 2:
         return UNSET
     return world.apply("MethodType", callee.args[0], (callee.args[1], *call.args), call.offset, call.kwargs)
 
 
-_CALLED: dict[str, Callable[[Interpreter, Call, Call], Value | Unset]] = {
+_CALLED: dict[str, Callable[[Caller, Call, Call], Value | Unset]] = {
     "functools.partial": _partial,
     "operator.attrgetter": _attrgetter,
     "operator.itemgetter": _itemgetter,
@@ -421,7 +448,7 @@ _CALLED: dict[str, Callable[[Interpreter, Call, Call], Value | Unset]] = {
 # Iterators that call a function ---------------------------------------------------------------------------
 
 
-def iterate(world: Interpreter, path: str, lazy: Call) -> list[Value] | None:
+def iterate(world: Caller, path: str, lazy: Call) -> list[Value] | None:
     """Make the calls of a lazy iterator; the items that it yields, or None where they are not known."""
     short = path.rpartition(".")[2]
     if not lazy.args:

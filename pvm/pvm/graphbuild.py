@@ -20,6 +20,7 @@ from pvm.values import (
     Node,
     Persistent,
     Unknown,
+    Unset,
     Value,
     reveal,
 )
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_CONSTANTS = 100
 """Constants of one container, per kind of edge, that become nodes; label and `omitted` tell the rest."""
+MAX_ARGUMENTS = 64
+"""A call of more has the rest in one tuple or dict, which other calls may share."""
 _WRITES: dict[type, str] = {
     Build: "build",
     SetAttribute: "set-attribute",
@@ -228,20 +231,20 @@ class Builder:
         """Callee, arguments and known result."""
         offset = call.offset
         self.link(call.callee, node, "callee", offset)
-        self.sequence(call.args, node, "arg", offset)
+        self.sequence(call.args[:MAX_ARGUMENTS], node, "arg", offset)
+        if len(call.args) > MAX_ARGUMENTS:
+            self.link(call.args, node, "arg", offset, {"splat": True})
         if call.splat is not None:
             self.link(call.splat, node, "arg", offset, {"splat": True})
         kwargs = reveal(call.kwargs)
-        if isinstance(kwargs, Container) and kwargs.kind == "dict" and not kwargs.when:
-            self.keyword_edges(kwargs.items, node, offset)
-        elif isinstance(kwargs, Container) and kwargs.kind == "dict":
-            self.keyword_edges(render.window(kwargs, MAX_CONSTANTS, offset), node, offset)
-            if render.visible(kwargs, offset) > MAX_CONSTANTS:
+        if isinstance(kwargs, Container) and kwargs.kind == "dict":
+            self.keyword_edges(render.window(kwargs, 2 * MAX_ARGUMENTS, offset), node, offset)
+            if render.visible(kwargs, offset) > 2 * MAX_ARGUMENTS:
                 self.link(kwargs, node, "keyword", offset)
         elif kwargs is not None:
             self.link(call.kwargs, node, "keyword", offset)
         result = call.result
-        if result is not call and not isinstance(result, type(UNSET)):
+        if result is not call and not isinstance(result, Unset):
             self.link(result, node, "result", offset)
 
     def keyword_edges(self, items: list[Value], node: str, offset: int) -> None:

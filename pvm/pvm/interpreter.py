@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pvm import effects
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 from pvm.namespace import EXTENSION_TABLES, Namespace, module_value
@@ -130,8 +131,6 @@ class Interpreter(World):
         return self.call(Call(offset, via, callee, tuple(args), kwargs))
 
     def _result(self, call: Call) -> Value | Unset:
-        from pvm import effects
-
         callee = reveal(call.callee)
         if isinstance(callee, Call) and callee is not call:
             bound = effects.call_object(self, callee, call)
@@ -164,8 +163,6 @@ class Interpreter(World):
         if path not in LAZY and path not in PASSIVE:
             return None
         self.forced[value] = None
-        from pvm import effects
-
         if path in LAZY:
             self.forced[value] = effects.iterate(self, path, value)
             return self.forced[value]

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from pvmscan_cli.common import Exit
 from pvmscan_cli.main import cli
 from pvmscan_cli.scan_command import exit_code
 
+SCAN = import_module("pvmscan.scan")
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("PVMSCAN_DEBUG", "CI", "COLUMNS")},
@@ -27,7 +30,7 @@ ENVIRONMENT = {
 }
 CLEAN = demo.program(2, demo.number(1))
 DANGEROUS = demo.system()
-TRUNCATED = DANGEROUS[:20]
+TRUNCATED = demo.weights()[:120]
 
 
 def pvmscan(*arguments: str | bytes | Path, **more: Any) -> subprocess.CompletedProcess[bytes]:
@@ -139,7 +142,7 @@ def test_quiet_globals_and_skipped(folder: Path) -> None:
     quiet = invoke("-q", "--fail-on", "never", folder)
     assert quiet.exit_code == 0
     assert [line.split()[0] for line in quiet.stdout.splitlines()] == ["DANGEROUS", "INCOMPLETE"]
-    assert "globals" in invoke("-g", folder).stdout and "globals" not in invoke(folder).stdout
+    assert "  globals\n" in invoke("-g", folder).stdout and "  globals\n" not in invoke(folder).stdout
     assert "README.md" in invoke("--show-skipped", folder).stdout
     assert "1 skipped" in invoke(folder).stdout and "README.md" not in invoke(folder).stdout
 
@@ -223,16 +226,15 @@ def test_a_sparse_file_of_2_gb(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pvmscan.scan
-
-    scan_file = pvmscan.scan.scan_file
+    scan_file = SCAN.scan_file
 
     def interrupted(path: str, *rest: Any) -> FileReport:
         if path.endswith("clean.pkl"):
             raise KeyboardInterrupt
-        return scan_file(path, *rest)
+        done: FileReport = scan_file(path, *rest)
+        return done
 
-    monkeypatch.setattr(pvmscan.scan, "scan_file", interrupted)
+    monkeypatch.setattr(SCAN, "scan_file", interrupted)
     done = invoke(folder, "-f", "json")
     assert done.exit_code == Exit.INTERRUPTED
     assert [one["verdict"] for one in json.loads(done.stdout)["files"]] == ["dangerous"]
@@ -251,13 +253,11 @@ def test_a_reader_that_goes_away(folder: Path, name: str) -> None:
 
 
 def test_an_internal_error_is_no_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pvmscan.scan
-
     def broken(path: str) -> Finding:
         raise RuntimeError("no\x1b[2J")
 
     monkeypatch.delenv("PVMSCAN_DEBUG", raising=False)
-    monkeypatch.setattr(pvmscan.scan, "scan_file", broken)
+    monkeypatch.setattr(SCAN, "scan_file", broken)
     done = invoke(folder)
     assert done.exit_code == 2 and "internal error" in done.stderr and "\\x1b[2J" in done.stderr
 
@@ -267,7 +267,9 @@ def test_an_internal_error_is_no_traceback(folder: Path, monkeypatch: pytest.Mon
 HEAVY = ("rich", "networkx", "h5py", "numpy", "graphviz", "asyncio", "email", "importlib.metadata", "pickle")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "FILE"], ["-f", "json", "FILE"], ["trace", "FILE"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["scan", "FILE"], ["-f", "json", "FILE"], ["trace", "FILE"]]
+)
 def test_start_up_imports_nothing_heavy(folder: Path, arguments: list[str]) -> None:
     code = (
         "import sys\nfrom pvmscan_cli.main import cli\n"

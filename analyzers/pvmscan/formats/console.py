@@ -113,15 +113,19 @@ def _skipped_files(page: Page, files: Sequence[FileReport]) -> None:
 
 def _details(page: Page, one: FileReport, options: Options) -> None:
     """What was asked for beyond the findings."""
-    if options.verbose and one.streams:
+    streams = one.streams if options.verbose else ()
+    uses = one.globals if options.verbose or options.globals else ()
+    if streams:
         page.gap()
         page.add(INDENT, ("streams", "label"))
-        for stream in one.streams:
+        for stream in streams:
             _stream(page, stream)
-    if (options.verbose or options.globals) and one.globals:
+    if uses:
         page.gap()
         page.add(INDENT, ("globals", "label"))
-        _globals(page, one.globals)
+        _globals(page, uses)
+    if streams or uses:
+        page.gap()
 
 
 # Findings --------------------------------------------------------------------------------------------------

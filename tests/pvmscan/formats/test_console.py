@@ -77,7 +77,9 @@ def test_unknown_format() -> None:
         render_report(samples.EMPTY, "sarif-")
 
 
-@pytest.mark.parametrize("options", [Options(), Options(verbose=True, show_skipped=True), Options(quiet=True)])
+@pytest.mark.parametrize(
+    "options", [Options(), Options(verbose=True, show_skipped=True), Options(quiet=True)]
+)
 def test_hostile_strings_stay_on_their_lines(options: Options) -> None:
     text = render_report(samples.hostile(), options=options)
     assert all(line.isprintable() for line in text.splitlines())
@@ -88,7 +90,9 @@ def test_hostile_strings_stay_on_their_lines(options: Options) -> None:
 def test_a_payload_of_several_lines_cannot_pass_for_the_report() -> None:
     finding = replace(samples.COMMAND, payload="import os\nCLEAN       model.pkl\r\n\x1b[1A")
     text = render_report(Report((FileReport("x", Verdict.DANGEROUS, findings=(finding,)),)))
-    assert "    payload  | import os\n             | CLEAN       model.pkl\\r\n             | \\x1b[1A\n" in text
+    assert (
+        "    payload  | import os\n             | CLEAN       model.pkl\\r\n             | \\x1b[1A\n" in text
+    )
 
 
 def test_many_findings_and_long_chains_are_shortened_and_verbose_shows_them() -> None:

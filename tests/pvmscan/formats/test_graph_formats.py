@@ -23,7 +23,19 @@ from pvmscan.formats.graph_dot import LOOKS, MAX_LABEL, VERDICT_COLOURS, dot, qu
 Graph = Any
 DOT = shutil.which("dot")
 needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
-TRICKS = ["\\", '\\"', '"]; evil [label="', "&lt;b&gt;", "<b>", "\\N\\G\\l", "\n", "]]>", "`x`", "#quot;", "%%{"]
+TRICKS = [
+    "\\",
+    '\\"',
+    '"]; evil [label="',
+    "&lt;b&gt;",
+    "<b>",
+    "\\N\\G\\l",
+    "\n",
+    "]]>",
+    "`x`",
+    "#quot;",
+    "%%{",
+]
 LABELS = st.lists(
     st.sampled_from(TRICKS) | st.text(st.characters(exclude_categories=()), max_size=20), max_size=5
 ).map("".join)
@@ -86,7 +98,7 @@ def test_graphviz_shows_the_label_and_nothing_else(labels: list[str]) -> None:
 
 @needs_dot
 def test_a_label_is_shown_literally() -> None:
-    svg = run_dot(dot(graph_of("a\\nb &lt; \\N \"q\" <i>")).encode(), "-Tsvg")
+    svg = run_dot(dot(graph_of('a\\nb &lt; \\N "q" <i>')).encode(), "-Tsvg")
     assert "a\\nb &amp;lt; \\N &quot;q&quot; &lt;i&gt;" in svg
 
 

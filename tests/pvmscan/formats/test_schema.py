@@ -61,7 +61,9 @@ def test_reports_match_for_jsonschema(name: str) -> None:
 
 def test_everything_in_the_samples_is_exercised() -> None:
     report = samples.ORDINARY.to_dict()
-    assert all(any(one[key] for one in report["files"]) for key in ("streams", "findings", "globals", "errors"))
+    assert all(
+        any(one[key] for one in report["files"]) for key in ("streams", "findings", "globals", "errors")
+    )
 
 
 @pytest.mark.parametrize(

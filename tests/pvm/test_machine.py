@@ -1,0 +1,160 @@
+"""Traces, dialects, limits: what `pvm.run` and `pvm.run_all` promise."""
+
+from __future__ import annotations
+
+import pickle
+import time
+
+import programs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pvm.limits import Limits
+from pvm.trace import Append, Import
+from pvm.values import Blob, Call, Container, Global
+
+import pvm
+
+SYSTEM = b"cos\nsystem\n(S'echo inert'\ntR."
+
+
+def test_a_call_is_an_event_with_its_arguments() -> None:
+    """The simplest program."""
+    trace = pvm.run(SYSTEM)
+    found, call = trace.events
+    assert isinstance(found, Import) and isinstance(call, Call)
+    assert (found.module, found.name, found.offset) == ("os", "system", 0)
+    assert call.args == ("echo inert",) and call.callee is found.value
+    assert trace.result is call and trace.stop == len(SYSTEM) and trace.fault is None
+
+
+def test_what_happened_before_a_fault_is_kept() -> None:
+    """A rejected pickle is not a safe pickle."""
+    trace = pvm.run(SYSTEM[:-1] + b"\xff")
+    assert trace.stop is None and trace.fault is not None
+    assert trace.fault.offset == len(SYSTEM) - 1
+    assert [type(event) for event in trace.events] == [Import, Call]
+
+
+def test_arguments_are_seen_as_they_were_when_the_call_was_made() -> None:
+    """f(L), then append, is another program than append, then f(L)."""
+    before = b"(lp0\n0cm\nf\n(g0\ntR0g0\nI1\na."
+    after = b"(lp0\nI1\na0cm\nf\n(g0\ntR."
+    for data, expected in ((before, []), (after, [1])):
+        call = next(event for event in pvm.run(data).events if isinstance(event, Call))
+        (argument,) = call.args
+        assert isinstance(argument, Container) and argument.at(call.offset) == expected
+
+
+def test_aliases_share_one_container() -> None:
+    """A list that is put into the memo and appended to later."""
+    trace = pvm.run(b"(lp0\ng0\nI7\na\x86.")
+    assert isinstance(trace.result, tuple)
+    first, second = trace.result
+    assert first is second and first.items == [7]
+
+
+def test_an_unknown_dialect_is_the_callers_mistake() -> None:
+    """Nothing else raises."""
+    with pytest.raises(pvm.PvmError):
+        pvm.run(b".", dialect="jython")
+    with pytest.raises(pvm.PvmError):
+        pvm.run(b".", python_version=(2, 7))
+
+
+def test_python_2_names_are_renamed_below_protocol_3_only() -> None:
+    """`commands` is `subprocess` there."""
+    old, new = pvm.run(b"ccommands\ngetoutput\n."), pvm.run(b"\x80\x04ccommands\ngetoutput\n.")
+    assert isinstance(old.result, Global) and old.result.path == "subprocess.getoutput"
+    assert isinstance(new.result, Global) and new.result.path == "commands.getoutput"
+
+
+@pytest.mark.parametrize(
+    ("data", "runs"),
+    [
+        (b"I0x1f\n0" + SYSTEM, {(3, 11): True, (3, 14): False}),
+        (b"I010\n0" + SYSTEM, {(3, 11): True, (3, 14): True}),
+    ],
+)
+def test_number_bases_depend_on_the_version(data: bytes, runs: dict[tuple[int, int], bool]) -> None:
+    """Prefixes choose the base up to 3.13."""
+    for version, expected in runs.items():
+        assert pvm.run(data, python_version=version).complete == expected
+
+
+def test_a_program_that_loaders_read_differently_is_run_in_all_of_them() -> None:
+    """The frame ends inside a string: one loader sees text, another a call."""
+    hidden = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00\x8c\x1e" + b"y" * 30 + b".x0" + SYSTEM
+    traces = pvm.run_all(hidden)
+    assert len(traces) > 1
+    assert any(isinstance(event, Call) for trace in traces for event in trace.events)
+    assert not any(isinstance(event, Call) for event in traces[0].events)
+
+
+def test_honest_pickles_are_run_once() -> None:
+    """No quirk, no fault: all loaders agree."""
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps({"a": [1, 2.5, "x", b"y", None, (True, {3})], "b": -(2**70)}, protocol)
+        (trace,) = pvm.run_all(data)
+        assert trace.complete and trace.stop == len(data)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.one_of(st.binary(max_size=200), programs.programs()))
+def test_any_bytes_give_traces_that_either_stop_or_say_why(data: bytes) -> None:
+    """And never an exception."""
+    for trace in pvm.run_all(data):
+        assert (trace.stop is None) != (trace.fault is None)
+        assert all(0 <= event.offset < len(data) for event in trace.events)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs.programs(), st.binary(max_size=40))
+def test_bytes_after_stop_change_nothing(program: bytes, junk: bytes) -> None:
+    """The first pickle's trace is the same."""
+    alone = pvm.run(program)
+    if alone.complete:
+        longer = pvm.run(program + junk)
+        assert longer.stop == alone.stop and len(longer.events) == len(alone.events)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.recursive(st.none() | st.integers() | st.text() | st.binary(), lambda inner: st.lists(inner) | st.tuples(inner)))
+def test_plain_data_imports_and_calls_nothing(value: object) -> None:
+    """In any protocol above 2, where bytes have opcodes of their own."""
+    for protocol in (3, 4, 5):
+        trace = pvm.run(pickle.dumps(value, protocol))
+        assert trace.complete and trace.events == []
+
+
+def test_limits_are_reported_with_what_was_found_kept() -> None:
+    """A limit is a fault of its own kind."""
+    trace = pvm.run(SYSTEM[:-1] + b"N0" * 20_000 + b".", limits=Limits(opcodes=5000))
+    assert trace.fault is not None and trace.fault.kind == "limit"
+    assert any(isinstance(event, Call) for event in trace.events)
+
+
+def test_long_constants_stay_references() -> None:
+    """Nothing is copied or decoded."""
+    data = pickle.dumps(b"x" * 3_000_000, 4)
+    trace = pvm.run(data)
+    assert isinstance(trace.result, Blob)
+    assert data[trace.result.start : trace.result.stop] == b"x" * 3_000_000
+
+
+@pytest.mark.parametrize("unit", [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"])
+def test_deep_and_shared_structures_need_no_recursion_and_linear_time(unit: bytes) -> None:
+    """A million instructions at most a few seconds."""
+    started = time.monotonic()
+    data = b"\x80\x04" + b"]" * 2 + unit * 200_000 + b"."
+    pvm.run(data)
+    assert time.monotonic() - started < 10
+
+
+def test_methods_written_by_build_are_called_by_append() -> None:
+    """A call without any calling opcode."""
+    data = b"\x80\x02ctypes\nSimpleNamespace\n)R}X\x06\x00\x00\x00appendcos\nsystem\nsbX\x0a\x00\x00\x00echo inerta."
+    events = pvm.run(data).events
+    assert any(isinstance(event, Append) for event in events)
+    call = [event for event in events if isinstance(event, Call)][-1]
+    assert call.via == "APPEND" and call.args == ("echo inert",)
