@@ -243,6 +243,17 @@ def _update(world: Caller, call: Call) -> Value | Unset:
     return None
 
 
+@effect("builtins.type")
+def _type(world: Caller, call: Call) -> Value | Unset:
+    """`type(x)` of a constant; with three arguments it makes a class, of which nothing is known."""
+    value = _arg(call, 0)
+    if len(call.args) != 1 or not isinstance(value, int | float | str | bytes | tuple | None):
+        return UNSET
+    name = "NoneType" if value is None else type(value).__name__
+    module = "types" if value is None else "builtins"
+    return Global(call.offset, module, name, (module, name), (call,))
+
+
 @effect("builtins.setattr")
 def _setattr(world: Caller, call: Call) -> Value | Unset:
     if len(call.args) == 3:

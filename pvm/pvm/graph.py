@@ -155,9 +155,9 @@ def reachable_calls(graph: nx.MultiDiGraph[str], node: str = "load") -> list[str
 def chain(graph: nx.MultiDiGraph[str], sink: str) -> list[str]:
     """A readable account of how the file reaches a call: nodes in order, the sink last.
 
-    First the shortest way from a constant or an import to the callee, then one from a constant (or, failing
-    that, any object the file brings in) to the arguments, each through the calls between. Before both stands
-    the call that caused the sink, where there is one (`partial`, `map`).
+    First the shortest way from text, bytes or an import to the callee, then one to the arguments, each through
+    the calls between; failing those, from any other constant or object that the file brings in. Before both
+    stands the call that caused the sink, where there is one (`partial`, `map`).
     """
     part = backward_slice(graph, sink)
     path: dict[str, None] = {}
@@ -188,21 +188,29 @@ def _way(part: nx.MultiDiGraph[str], sink: str, *, callee: bool) -> list[str]:
 
     every = frozenset(_PREFERENCE)
     follow(sink, frozenset(["callee"]) if callee else every - {"callee"})
-    found = fallback = ""
-    while pending and not found:
+    ends: dict[int, str] = {}
+    while pending and 0 not in ends:
         node = pending.popleft()
-        kind, leaf = part.nodes[node]["kind"], part.in_degree(node) == 0
-        if kind in ("const", "blob") or (callee and kind == "global" and leaf):
-            found = node
-        elif leaf and not fallback:
-            fallback = node
+        rank = _end(part, node)
+        if rank is not None:
+            ends.setdefault(rank, node)
         follow(node, every)
-    node = found or fallback
+    node = ends[min(ends)] if ends else ""
     way: list[str] = []
     while node and node != sink:
         way.append(node)
         node = after[node]
     return [one for one in way if part.nodes[one]["kind"] not in DATA - {"const", "blob"}]
+
+
+def _end(part: nx.MultiDiGraph[str], node: str) -> int | None:
+    """How well a chain begins here: 0 for text, bytes and imports, None where it goes on."""
+    if part.in_degree(node):
+        return None
+    kind, label = part.nodes[node]["kind"], part.nodes[node]["label"]
+    if kind in ("blob", "global") or (kind == "const" and label.startswith(("'", '"', "b'", 'b"'))):
+        return 0
+    return 1 if kind == "const" else 2
 
 
 def collapse_data(graph: nx.MultiDiGraph[str]) -> nx.MultiDiGraph[str]:

@@ -276,7 +276,7 @@ class _Writer:
         shown = window(value, self.width, self.at)
         if value.kind == "dict":
             if total <= 2 * MAX_MERGED:
-                shown = [part for pair in value.pairs(self.at) for part in pair]
+                shown = _merged(window(value, total, self.at))
                 total = len(shown)
             frame = _Frame(_paired(shown[: len(shown) & ~1]), closer, total & ~1)
             frame.unit = 2
@@ -336,3 +336,12 @@ def _listed(items: tuple[Value, ...] | list[Value]) -> list[Part]:
 def _paired(items: list[Value]) -> list[Part]:
     """Parts that are keys and values in turn."""
     return [((": " if number % 2 else ", ") if number else "", item) for number, item in enumerate(items)]
+
+
+def _merged(items: list[Value]) -> list[Value]:
+    """Keys and values in turn, each constant key once, with its last value."""
+    merged: dict[object, list[Value]] = {}
+    for key, value in zip(items[0::2], items[1::2], strict=False):
+        plain = id(key) if isinstance(key, tuple) else key
+        merged.setdefault((isinstance(key, tuple), plain), [key, None])[1] = value
+    return [part for pair in merged.values() for part in pair]

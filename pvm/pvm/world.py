@@ -136,8 +136,10 @@ class World:
     @staticmethod
     def _truth(value: Value) -> bool | None:
         match value:
+            case Container(kind="bytearray"):
+                return value.items not in ([], [b""])
             case Container():
-                return bool(value.items) and value.items != [b""]
+                return bool(value.items)
             case Buffer():
                 return None if value.base is None else World._truth(value.base)
             case Blob():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 
+import mirror
 import programs
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -125,6 +126,12 @@ def test_plain_data_imports_and_calls_nothing(value: object) -> None:
     for protocol in (3, 4, 5):
         trace = pvm.run(pickle.dumps(value, protocol))
         assert trace.complete and trace.events == []
+
+
+def test_a_set_of_empty_bytes_is_a_true_state() -> None:
+    """BUILD of the pure-Python unpickler asks for the truth of its state."""
+    real_and_ours = b"\x80\x04cm\nk:F\n\x8f(C\x00\x90b."
+    assert mirror.difference(real_and_ours, "python") is None
 
 
 def test_limits_are_reported_with_what_was_found_kept() -> None:

@@ -2,51 +2,121 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterator
 
-from pvm.values import Blob, Call, Container, Value, reveal
-from pvmscan.analyzers.base import Context, finding
-from pvmscan.report import Confidence, Finding, Severity, Verdict
+from pvm.interpreter import LAZY, PASSIVE
+from pvm.paths import path_of
+from pvm.render import text
+from pvm.values import Call, Container, Unset, Value, reveal
+from pvmscan.analyzers.base import Context, Judged, chain, finding
+from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "resource-bomb"
 
-HUGE = 1 << 32
-SHARED = 1 << 22
+EXPANDED = 1 << 32
+"""Values that a walk visits when it does not notice sharing."""
+INFLATED = 64 << 20
+"""Bytes that a constant may decompress to; honest pickles do not decompress anything."""
+MAX_NODES = 200_000
+
+_ENDLESS = frozenset({"itertools.repeat", "itertools.count", "itertools.cycle"})
+_DECOMPRESSORS = {"zlib.decompress": 15, "gzip.decompress": 31}
+_PATTERN_FUNCTIONS = re.compile(r"^(re|regex)\.(match|search|fullmatch|sub|subn|findall|finditer|split)$")
+_NESTED_QUANTIFIER = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
 
 
 def analyze(context: Context) -> Iterator[Finding]:
-    """Shared structures that expand, and keys that hash without end."""
-    size = expanded(context.trace.result)
-    if size > SHARED * 1024:
-        yield finding(
-            context,
-            f"{ID}/shared-structure",
-            f"The object refers to its own parts so often that walking it visits over {SHARED * 1024} values.",
-            effect="resource-exhaustion",
-            verdict=Verdict.SUSPICIOUS,
-            severity=Severity.MEDIUM,
-            confidence=Confidence.LIKELY,
-            offset=context.trace.stop,
+    """Shared structures, endless iterators, decompression, and patterns that backtrack without end."""
+    if expanded(context.trace.result) >= EXPANDED:
+        message = "The object refers to its own parts so often that a walk over it does not end."
+        yield _finding(context, "shared-structure", message, context.trace.stop)
+    for judged in context.calls:
+        reason = _reason(judged)
+        if reason is not None:
+            rule, message = reason
+            yield _finding(context, rule, message, judged.call.offset, judged.call)
+
+
+def _reason(judged: Judged) -> tuple[str, str] | None:
+    call, path = judged.call, judged.path or ""
+    if path not in LAZY and path not in PASSIVE:
+        for value in (*call.args, call.splat):
+            if _is_endless(value):
+                return "endless-iterator", f"Loading hands an endless iterator to {path or 'a callee'}."
+    if path in _DECOMPRESSORS and isinstance(call.result, Unset) and _explodes(call, _DECOMPRESSORS[path]):
+        return "decompression", f"Loading decompresses a constant to more than {INFLATED >> 20} MiB."
+    pattern = reveal(call.args[0]) if call.args else None
+    if _PATTERN_FUNCTIONS.match(path) and isinstance(pattern, str) and _NESTED_QUANTIFIER.search(pattern):
+        return (
+            "backtracking",
+            f"Loading matches the pattern {text(pattern, limit=60)}, which can take forever.",
         )
+    return None
 
 
-def expanded(value: Value, limit: int = 200_000) -> int:
-    """How many values a walk visits that does not notice sharing; tuples and containers only."""
+def _is_endless(value: Value) -> bool:
+    value = reveal(value)
+    if not isinstance(value, Call):
+        return False
+    path = path_of(value.callee)
+    return path in _ENDLESS and not (
+        path == "itertools.repeat" and (len(value.args) > 1 or value.kwargs is not None)
+    )
+
+
+def _explodes(call: Call, wbits: int) -> bool:
+    data = reveal(call.args[0]) if call.args else None
+    if not isinstance(data, bytes):
+        return False
+    decompressor = zlib.decompressobj(wbits)
+    total = 0
+    try:
+        while data and total <= INFLATED:
+            total += len(decompressor.decompress(data, 1 << 20))
+            data = decompressor.unconsumed_tail
+    except zlib.error:
+        return False
+    return total > INFLATED
+
+
+def _finding(
+    context: Context, rule: str, message: str, offset: int | None, call: Call | None = None
+) -> Finding:
+    steps: tuple[Step, ...] = chain(call) if call is not None else ()
+    return finding(
+        context,
+        f"{ID}/{rule}",
+        message,
+        effect="resource-exhaustion",
+        verdict=Verdict.SUSPICIOUS,
+        severity=Severity.MEDIUM,
+        confidence=Confidence.LIKELY,
+        offset=offset,
+        steps=steps,
+    )
+
+
+def expanded(value: Value) -> int:
+    """How many values a walk visits that does not notice sharing; cycles count once."""
     sizes: dict[int, int] = {}
     pending: list[tuple[Value, bool]] = [(reveal(value), False)]
     while pending:
         part, done = pending.pop()
         items = _items(part)
-        if items is None or ((key := id(part)) in sizes and not done):
+        key = id(part)
+        if items is None or (key in sizes and not done):
             continue
         if not done:
-            if len(sizes) > limit:
+            if len(sizes) > MAX_NODES:
                 return 0
             sizes[key] = 1
             pending.append((part, True))
             pending.extend((reveal(item), False) for item in items)
         else:
-            sizes[key] = min(HUGE * 4, 1 + sum(sizes.get(id(reveal(item)), 1) for item in items))
+            total = 1 + sum(sizes.get(id(reveal(item)), 1) for item in items)
+            sizes[key] = min(EXPANDED, total)
     return sizes.get(id(reveal(value)), 1)
 
 
@@ -54,6 +124,3 @@ def _items(value: Value) -> tuple[Value, ...] | list[Value] | None:
     if isinstance(value, tuple):
         return value
     return value.items if isinstance(value, Container) else None
-
-
-__all__ = ["ID", "Blob", "Call", "analyze"]

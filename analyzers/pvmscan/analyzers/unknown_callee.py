@@ -61,7 +61,7 @@ def _reasons(context: Context, judged: Judged) -> Iterator[tuple[str, str, Sever
             f"Loading calls {judged.path} of the standard library, which is not known to be harmless.",
             Severity.MEDIUM,
         )
-    elif isinstance(callee, Attribute | Global) and _is_odd(context, judged):
+    elif isinstance(callee, Attribute | Global) and _is_odd(judged):
         yield (
             "unusual-call",
             f"Loading calls {judged.path or text(callee, limit=80)} with text from the file, "
@@ -98,18 +98,21 @@ _RETURNS_CALLABLES = frozenset(
 """Their results are called in honest files (75 of 3,354); what they return is judged where it is known."""
 
 _REBUILDERS = tuple(
-    """rebuild reconstruct unpickle restore setstate newobj new from create make decode load_type deserialize
+    """rebuild reduce reconstruct unpickle restore setstate newobj new from create make decode load_type deserialize
     instantiate construct unreduce get init ctor builtin_type""".split()
 )
 
 
-def _is_odd(context: Context, judged: Judged) -> bool:
-    """A public function, outside the user's own code, called with nothing but text from the file."""
+def _is_odd(judged: Judged) -> bool:
+    """A function, not a class, that is called with text from the file and has no name of a rebuilder.
+
+    In 3,354 honest files every function that is called is on the harmless list, builds code (its own
+    analyzer), or is named like one that rebuilds objects.
+    """
     path, call = judged.path, judged.call
     if path is None or call.mode != "call" or is_class_name(path):
         return False
     last = path.rpartition(".")[2].lower()
     if any(word in last for word in _REBUILDERS):
         return False
-    texts = [value for value in map(reveal, call.args) if isinstance(value, str | bytes)]
-    return bool(texts) and len(texts) == len(call.args)
+    return any(isinstance(reveal(value), str | bytes) for value in call.args)

@@ -1,0 +1,96 @@
+"""nested: what a pickle loads in turn is judged like a file of its own."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+import assemble as asm
+import judged
+from pvmscan import Verdict
+
+SHELL = "reachable-sink/shell-command"
+ENCODED: dict[str, Callable[[bytes], bytes]] = {
+    "base64": lambda inner: asm.call(asm.glob("base64", "b64decode"), asm.data(base64.b64encode(inner))),
+    "zlib": lambda inner: asm.call(asm.glob("zlib", "decompress"), asm.data(zlib.compress(inner))),
+    "bz2": lambda inner: asm.call(asm.glob("bz2", "decompress"), asm.data(bz2.compress(inner))),
+    "lzma": lambda inner: asm.call(asm.glob("lzma", "decompress"), asm.data(lzma.compress(inner))),
+    "hex": lambda inner: asm.call(asm.glob("binascii", "unhexlify"), asm.text(inner.hex())),
+    "latin-1": lambda inner: asm.call(
+        asm.glob("_codecs", "encode"), asm.text(inner.decode("latin-1")), asm.text("latin1")
+    ),
+    "plain": asm.data,
+}
+
+
+def loads(content: bytes) -> bytes:
+    return asm.program(3, asm.call(asm.glob("pickle", "loads"), content))
+
+
+@pytest.mark.parametrize("how", ENCODED)
+def test_an_encoded_layer_is_decoded_and_judged(how: str) -> None:
+    finding = judged.found(loads(ENCODED[how](asm.malicious())), SHELL)
+    assert asm.COMMAND in (finding.payload or "")
+    assert finding.location.member is not None
+
+
+def test_three_layers_deep_the_chain_shows_the_whole_way() -> None:
+    data = loads(ENCODED["base64"](loads(ENCODED["zlib"](loads(ENCODED["hex"](asm.malicious()))))))
+    finding = judged.found(data, SHELL)
+    assert (finding.location.member or "").count("pickle.loads@") == 3
+    text = " ".join(step.text for step in finding.chain)
+    assert text.count("pickle.loads") >= 3
+    assert "base64.b64decode" in text
+    assert "zlib.decompress" in text
+    assert finding.chain[-1].text.startswith("os.system(")
+
+
+def test_layers_deeper_than_the_limit_are_reported() -> None:
+    data = asm.malicious()
+    for _ in range(12):
+        data = asm.nested(data)
+    assert "limit" in judged.problems(data)
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_the_same_layer_many_times_is_judged_once() -> None:
+    layer = asm.call(asm.glob("pickle", "loads"), asm.data(asm.honest()))
+    file = judged.file(asm.program(3, asm.list_of(*[layer] * 50)))
+    assert len(file.streams) == 2
+
+
+def test_a_bytes_io_is_looked_into() -> None:
+    stream = asm.call(asm.glob("io", "BytesIO"), asm.data(asm.malicious()))
+    assert SHELL in judged.rules(asm.program(3, asm.call(asm.glob("pickle", "load"), stream)))
+
+
+def storage(content: bytes) -> bytes:
+    return asm.program(3, asm.call(asm.glob("torch.storage", "_load_from_bytes"), content))
+
+
+@pytest.mark.parametrize("make", [asm.torch_zip, asm.torch_legacy], ids=["zip", "legacy"])
+def test_a_storage_that_torch_pickles_itself_is_as_good_as_what_is_inside(
+    make: Callable[[bytes], bytes],
+) -> None:
+    assert judged.verdict(storage(asm.data(make(asm.honest())))) <= Verdict.UNVERIFIED
+    assert SHELL in judged.rules(storage(asm.data(make(asm.malicious()))))
+
+
+def test_a_storage_whose_bytes_cannot_be_told_is_incomplete() -> None:
+    assert judged.verdict(storage(asm.persistent(asm.text("0")))) is Verdict.INCOMPLETE
+
+
+def test_pickle_loads_is_dangerous_even_of_honest_bytes() -> None:
+    """No honest file does that."""
+    assert "reachable-sink/nested-pickle" in judged.rules(asm.nested(asm.honest()))
+
+
+def test_bytes_that_nothing_loads_are_no_layer_of_a_loader() -> None:
+    file = judged.file(asm.program(3, asm.dict_of(note=asm.data(asm.honest()))))
+    assert len(file.streams) == 1
+    assert file.verdict is Verdict.CLEAN
