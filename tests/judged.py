@@ -40,6 +40,11 @@ def found(data: bytes, rule: str, name: str = "x.pkl") -> Finding:
     raise AssertionError(f"{rule} did not fire; these did: {sorted({one.rule for one in every})}")
 
 
+def places(data: bytes, rule: str, name: str = "x.pkl") -> list[str | None]:
+    """Members in which a rule fires."""
+    return [one.location.member for one in scan(data, name).findings if one.rule == rule]
+
+
 def problems(data: bytes, name: str = "x.pkl") -> list[str]:
     """Kinds of the problems of a file."""
     return [problem.kind for problem in file(data, name).errors]

@@ -5,13 +5,12 @@ A parallel or a distributed scan maps `scan_source` over sources.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 
 import pvm
 from pvm.paths import path_of
@@ -156,7 +155,11 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
     """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
     name = os.fspath(path)
-    data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    if name == STDIN:
+        data = sys.stdin.buffer.read()
+    else:
+        with open(name, "rb") as file:
+            data = file.read()
     budget = options.budget()
     pending = [Source(data, name)]
     while pending:
@@ -234,7 +237,7 @@ class _FileScan:
         for trace in stream.traces:
             context = Context(trace, self.knowledge, stream.member, stream.offset, stream.format)
             for analyzer in ANALYZERS:
-                for finding in analyzer.analyze(context):
+                for finding in islice(analyzer.analyze(context), MAX_FINDINGS):
                     verdict = max(verdict, finding.verdict)
                     self._add(_inside(finding, outer))
             verdict = max(verdict, self._globals(context))
@@ -267,7 +270,9 @@ class _FileScan:
                 message = f"what {layer.path} loads cannot be told from the file"
                 self.problems.append(Problem(message, Location(stream.member, layer.offset)))
             return
-        digest = hashlib.blake2b(layer.data, digest_size=16).digest()
+        from hashlib import blake2b
+
+        digest = blake2b(layer.data, digest_size=16).digest()
         if digest in budget.seen:
             return
         budget.seen.add(digest)

@@ -9,16 +9,13 @@ input, `unknown(...)` for what cannot be known, `result`. `...` stands for const
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
-from collections.abc import Generator, Iterable
-from typing import NamedTuple, TypeAlias
 
 from pvm import render, source
-from pvm.liveness import Uses
+from pvm.expressions import Full, Writer, pairs
 from pvm.trace import (
     Append,
-    Build,
     BufferLoad,
+    Build,
     Event,
     ExtensionLoad,
     Import,
@@ -27,39 +24,7 @@ from pvm.trace import (
     SetItem,
     Trace,
 )
-from pvm.values import (
-    Attribute,
-    Blob,
-    Buffer,
-    Call,
-    Container,
-    Extension,
-    Global,
-    Node,
-    Persistent,
-    Unknown,
-    Value,
-    reveal,
-)
-
-MAX_HEIGHT = 10
-"""Nesting of one expression; deeper parts get a variable."""
-MAX_ITEMS = 1000
-"""Constants of one container that are written out."""
-
-
-class Piece(NamedTuple):
-    """An expression, and how deep it nests."""
-
-    text: str
-    height: int = 0
-
-
-Walk: TypeAlias = "Generator[Value, Piece, Piece]"
-
-
-class _Full(Exception):
-    """The budget is spent."""
+from pvm.values import Call, Container, Global, Unknown, Value, reveal
 
 
 def decompile(trace: Trace, *, lines: int = 20_000, characters: int = 5_000_000) -> str:
@@ -69,28 +34,8 @@ def decompile(trace: Trace, *, lines: int = 20_000, characters: int = 5_000_000)
     return "\n".join(decompiler.lines) + "\n"
 
 
-class _Decompiler:
-    """One run: statements in order, and calls that wait for the expression they become part of."""
-
-    def __init__(self, trace: Trace, lines: int, characters: int) -> None:
-        self.trace = trace
-        self.room = [lines, characters]
-        self.lines: list[str] = []
-        self.uses = Uses(trace)
-        self.source = source.Names()
-        self.names: dict[int, str] = {}
-        """Variables of values, by identity."""
-        self.waiting: dict[int, tuple[Value, Piece]] = {}
-        """Calls that are used once, in order."""
-        self.inline: dict[int, Piece] = {}
-        """Those of them that the statement at hand takes in."""
-        self.steps: list[tuple[int, int, Container, bool, int]] = []
-        """Heap of what happens to containers that have a variable: offset, number, container, edit, index."""
-        self.serial = 0
-        self.fills: list[Container] = []
-        self.notes: list[str] = []
-        self.at: int | None = trace.start
-        self.computed: set[int] = set()
+class _Decompiler(Writer):
+    """The events of one trace, in order."""
 
     def run(self) -> None:
         """Write everything."""
@@ -104,114 +49,147 @@ class _Decompiler:
             self.advance(None)
             self.at = None
             if trace.complete:
-                self.statement([trace.result], "result = {}")
+                self.statement([trace.result], lambda text: f"result = {text}")
             self.flush()
-        except _Full:
+        except Full:
             left = len(trace.events) - done
             self.lines.append(f"# truncated here: the source is too long; {left} more events")
         if trace.fault is not None:
             fault = trace.fault
             self.lines.append(f"# stops here: {source.comment(fault.reason)} (offset {fault.offset})")
 
-    # Statements ------------------------------------------------------------------------------------------
+    # Events ----------------------------------------------------------------------------------------------
 
-    def put(self, line: str) -> None:
-        """Add a line as it is."""
-        if self.room[0] <= 0 or self.room[1] < len(line):
-            raise _Full
-        self.room[0] -= 1
-        self.room[1] -= len(line)
-        self.lines.append(line)
+    def event(self, event: Event) -> None:
+        """Write what happened."""
+        match event:
+            case Call():
+                self.call(event)
+            case Import():
+                self.imported(event)
+            case PersistentLoad() | ExtensionLoad() | BufferLoad():
+                self.made(event.value)
+            case SetItem(target=target, key=key, value=value):
+                self.statement([value, target, key], lambda v, t, k: f"{t}[{k}] = {v}")
+                self.source.current.clear()
+            case Append(target=target, items=items, how=how):
+                self.append(target, items, how)
+            case SetAttribute(target=target, name=name, value=value):
+                self.set_attribute(target, name, value, event.how)
+                self.source.current.clear()
+            case Build(target=target, state=state, how=how):
+                method = "__dict__.update" if how == "attributes" else "__setstate__"
+                if how == "either":
+                    self.notes.append("or __dict__.update, where the class has no __setstate__")
+                self.statement([target, state], lambda t, s: f"{t}.{method}({s})")
+                self.source.current.clear()
 
-    def emit(self, line: str) -> None:
-        """Add a line, after every call that waits and every import that it needs."""
-        self.flush()
-        if self.notes:
-            line = f"{line}  # {'; '.join(self.notes)}"
+    def call(self, call: Call) -> None:
+        """A call that the pickle makes, or one that follows from another."""
+        if id(call) in self.uses.derived:
+            self.notes.append(f"called by {source.comment(call.via, 60)}")
+            if id(call) not in self.uses.counts:
+                self.finish(f"# {source.comment(render.call_text(call))}")
+                return
+        if call.mode == "either":
+            self.notes.append("or only __new__, depending on the class")
+        if isinstance(reveal(call.callee), Global) and not isinstance(call.callee, Global):
+            self.notes.append(source.comment(render.call_text(call, limit=150)))
+        self.made(call)
+
+    def made(self, value: Value) -> None:
+        """Something new: it waits if it is used once, and gets a variable if it is used more."""
+        self.prepare([*self.uses.parts(value)])
+        piece = self.evaluate(self.compose(value))
+        self.fill_all()
+        count = self.uses.counts.get(id(value), 0)
+        if not count:
+            self.finish(piece.text)
+        elif count == 1 and piece.height < source.MAX_HEIGHT:
+            self.waiting[id(value)] = (piece, self.notes)
             self.notes = []
-        self.put(line)
+        else:
+            self.assign(value, piece, last=True)
+        owned = self.uses.owners.get(id(value))
+        if owned is not None and id(owned) not in self.names:
+            self.names[id(owned)] = self.names[id(value)]
+            self.watch(owned, (self.at or 0) + 1)
 
-    def flush(self) -> None:
-        """Give variables to all calls that wait."""
+    def imported(self, event: Import) -> None:
+        """An import statement, or the computed look-up of a name; other calls import as they say themselves."""
+        value = event.value
+        if isinstance(value, Unknown | Global) and self.uses.is_event(value):
+            if isinstance(value, Global):
+                self.notes.append(source.comment(value.path))
+            self.made(value)
+            return
+        if event.computed:
+            return
+        if isinstance(value, Unknown) and value.sources and isinstance(value.sources[0], Global):
+            value = value.sources[0]
+            self.names[id(event.value)] = self.source.expression(*value.resolved, again=True)
+        elif isinstance(value, Global):
+            written = f"{event.module}.{event.name}" if event.name else event.module
+            note = f"written as {source.comment(written)}" if written != value.path else ""
+            self.source.expression(*value.resolved, note, again=True)
         for line in self.source.take():
             self.put(line)
-        waiting, self.waiting = self.waiting, {}
-        for value, piece in waiting.values():
-            name = self.names[id(value)] = self.source.variable()
-            self.put(f"{name} = {piece.text}")
 
-    def assign(self, value: Value, piece: Piece) -> Piece:
-        """Give a variable to an expression."""
-        name = self.names[id(value)] = self.source.variable()
-        self.emit(f"{name} = {piece.text}")
-        return Piece(name)
-
-    def statement(self, values: list[Value], form: str) -> None:
-        """Write a statement with these values, which it evaluates in this order."""
-        self.emit_pieces(self.pieces(values), form)
-
-    def emit_pieces(self, pieces: list[Piece], form: str) -> None:
-        """Fill a form in and write it."""
-        self.emit(form.format(*[piece.text for piece in pieces]))
-
-    def pieces(self, values: list[Value]) -> list[Piece]:
-        """Expressions for values; lists that contain themselves are filled here."""
-        self.prepare(values)
-        pieces = [self.evaluate(self.expression(value)) for value in values]
-        while self.fills:
-            container = self.fills.pop()
-            self.fill(container, container.at(self.at))
-        return pieces
-
-    def prepare(self, values: list[Value]) -> None:
-        """Take waiting calls into the coming expression, or give them variables where that changes the order."""
-        self.inline = {}
-        if not self.waiting:
-            return
-        found: list[int] = []
-        pending: list[tuple[Value, int]] = [(value, 1) for value in reversed(values)]
-        simple = True
-        while pending:
-            value, depth = pending.pop()
-            if not isinstance(value, Node | tuple) or id(value) in self.names:
-                continue
-            waiting = self.waiting.get(id(value))
-            if waiting is not None:
-                found.append(id(value))
-                simple = simple and depth + waiting[1].height < MAX_HEIGHT
-                continue
-            simple = simple and depth < MAX_HEIGHT and not self.wants_variable(value)
-            pending.extend((part, depth + 1) for part in reversed(self.parts(value)))
-        if not found:
-            return
-        last = list(self.waiting)[-len(found) :] if len(found) <= len(self.waiting) else []
-        if simple and last == found:
-            self.inline = {key: self.waiting.pop(key)[1] for key in found}
+    def append(self, target: Value, items: tuple[Value, ...], how: str) -> None:
+        """Additions to an object that is no container of the pickle's own."""
+        if how == "either":
+            self.notes.append("or append, one by one")
+        values = [target, *items]
+        if how in ("extend", "either"):
+            self.statement(values, lambda t, *texts: f"{t}.extend([{', '.join(texts)}])")
+        elif len(items) == 1:
+            self.statement(values, lambda t, text: f"{t}.{how}({text})")
         else:
-            self.flush()
+            self.statement(values, lambda t, *texts: f"for item in [{', '.join(texts)}]: {t}.{how}(item)")
 
-    def parts(self, value: Value) -> list[Value]:
-        """What the expression of a value evaluates, in order."""
-        if isinstance(value, Container):
-            if value.kind == "dict":
-                return [part for pair in self.pairs(value) for part in pair]
-            return value.at(self.at)
-        return [] if isinstance(value, Call) and self.uses.is_event(value) else self.uses.parts(value)
+    def set_attribute(self, target: Value, name: Value, value: Value, how: str) -> None:
+        """An attribute is written by BUILD."""
+        if how == "dict":
+            self.statement([value, target, name], lambda v, t, n: f"{t}.__dict__[{n}] = {v}")
+        elif isinstance(name, str) and source.is_plain(name):
+            self.statement([value, target], lambda v, t: f"{t}.{name} = {v}")
+        else:
+            self.statement([target, name, value], lambda t, n, v: f"setattr({t}, {n}, {v})")
 
-    def pairs(self, value: Container) -> Iterable[tuple[Value, Value]]:
-        """Keys and values as they were put in."""
-        items = value.at(self.at)
-        return zip(items[0::2], items[1::2], strict=False)
+    # Containers that have a variable ---------------------------------------------------------------------
 
-    def wants_variable(self, value: Value) -> bool:
-        """Whether a value gets a variable when it is first written."""
-        if isinstance(value, Container):
-            return self.uses.shared(value) or self.uses.is_cyclic(value) or self.changes(value)
-        return self.uses.shared(value)
+    def advance(self, until: int | None) -> None:
+        """Write the steps of containers before an instruction."""
+        while self.steps and (until is None or self.steps[0][0] < until):
+            offset, _, value, edit, index = heapq.heappop(self.steps)
+            self.at = offset
+            self.schedule(value, edit, index + 1)
+            name = self.names[id(value)]
+            if edit and value.edits:
+                _, place, item = value.edits[index]
+                self.statement([item], lambda v, name=name, place=place: f"{name}[{place}] = {v}")
+            elif value.when and value.before:
+                stop = value.before[index + 1] if index + 1 < len(value.before) else len(value.items)
+                self.fill(value, value.items[value.before[index] : stop])
 
-    def changes(self, value: Container) -> bool:
-        """Whether more happens to a container after the instruction at hand."""
-        if self.at is None:
-            return False
-        log, edits = value.when, value.edits
-        return bool((log and log[-1] >= self.at) or (edits and edits[-1][0] >= self.at))
+    def fill(self, value: Container, items: list[Value]) -> None:
+        """Add items to a container that has a variable."""
+        name = self.names[id(value)]
+        items = items if value.kind == "bytearray" else self.shortened(items, value.kind)
+        if not items:
+            return
+        single = len(items) == 1
+        if value.kind == "dict":
+            pair = len(items) == 2
+            self.statement(
+                items,
+                lambda *t: f"{name}[{t[0]}] = {t[1]}" if pair else f"{name}.update({{{pairs(t)}}})",
+            )
+        elif value.kind == "set":
+            self.statement(
+                items, lambda *t: f"{name}.add({t[0]})" if single else f"{name}.update([{', '.join(t)}])"
+            )
+        else:
+            self.statement(
+                items, lambda *t: f"{name}.append({t[0]})" if single else f"{name}.extend([{', '.join(t)}])"
+            )

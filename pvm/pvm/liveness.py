@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pvm.trace import Append, Build, Event, Import, PersistentLoad, SetAttribute, SetItem, Trace
-from pvm.values import Attribute, Buffer, Call, Container, Node, Persistent, Unknown, Unset, Value, reveal
+from pvm.values import (
+    Attribute,
+    Buffer,
+    Call,
+    Container,
+    Global,
+    Node,
+    Persistent,
+    Unknown,
+    Unset,
+    Value,
+    reveal,
+)
 
 LONG = 200
 """A string or bytes constant longer than this is written once and shared, as objects are."""
@@ -46,7 +58,8 @@ class Uses:
                 if first.get(event.offset, event) is not event:
                     self.derived.add(id(event))
             elif not isinstance(event, SetAttribute | SetItem | Build | Append):
-                self.events.add(id(event.value))
+                if not isinstance(event, Import) or _computed(event):
+                    self.events.add(id(event.value))
                 continue
             first.setdefault(event.offset, event)
 
@@ -66,6 +79,8 @@ class Uses:
                 return (value.pid,)
             case Unknown():
                 return value.sources
+            case Global() if self.is_event(value):
+                return value.sources
             case _:
                 return ()
 
@@ -73,16 +88,16 @@ class Uses:
         counts, pending = self.counts, list(roots)
         while pending:
             value = pending.pop()
-            if not (isinstance(value, Node | tuple) or (isinstance(value, str | bytes) and len(value) > LONG)):
+            if not (
+                isinstance(value, Node | tuple) or (isinstance(value, str | bytes) and len(value) > LONG)
+            ):
                 continue
             count = counts[id(value)] = counts.get(id(value), 0) + 1
             if count > 1:
                 continue
             if isinstance(value, Container):
                 self.nodes.append(value)
-            if not (isinstance(value, Call | Persistent) and self.is_event(value)):
-                pending.extend(self.parts(value))
-            elif id(value) in self.derived and isinstance(value, Call):
+            if not (isinstance(value, Node) and self.is_event(value)) or id(value) in self.derived:
                 pending.extend(self.parts(value))
 
     def _find_owners(self, trace: Trace) -> None:
@@ -175,6 +190,17 @@ class Uses:
         return id(value) in self.cyclic and value.kind in ("list", "dict", "set")
 
 
+def _computed(event: Import) -> bool:
+    """Whether an opcode looks up a name that other calls have computed."""
+    value = event.value
+    return (
+        event.computed
+        and event.via == "STACK_GLOBAL"
+        and isinstance(value, Unknown | Global)
+        and len(value.sources) == 2
+    )
+
+
 def event_parts(event: Event) -> list[Value]:
     """The values that an event uses, in the order in which they are evaluated."""
     match event:
@@ -192,6 +218,7 @@ def event_parts(event: Event) -> list[Value]:
         case PersistentLoad():
             return [event.pid]
         case Import():
-            return list(event.value.sources) if isinstance(event.value, Unknown) else []
+            value = event.value
+            return list(value.sources) if _computed(event) and isinstance(value, Unknown | Global) else []
         case _:
             return []

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+DATA = Path(__file__).with_name("data")
 
 
 @cache
 def _table(file: str, key: str) -> dict[str, str]:
     """One table of a data file; a list becomes a table of its members."""
-    content = json.loads(resources.files("pvm").joinpath("data").joinpath(file).read_text("utf-8"))[key]
+    content = json.loads(DATA.joinpath(file).read_text("utf-8"))[key]
     return content if isinstance(content, dict) else dict.fromkeys(content, "")
 
 

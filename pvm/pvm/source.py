@@ -13,9 +13,13 @@ MAX_LITERAL = 20_000
 """Characters of a string or bytes literal; a longer one is cut, which the source shows as `+ ...`."""
 MAX_BITS = 256
 """Longer integers are written in hexadecimal, of which Python reads any length."""
+MAX_HEIGHT = 10
+"""Nesting of one expression; deeper parts get a variable."""
 MAX_DOTS = 16
 """Attribute accesses in one expression."""
-_OWN = frozenset(["importlib", "functools", "result", "persistent_load", "extension", "next_buffer", "unknown"])
+_OWN = frozenset(
+    ["importlib", "functools", "result", "persistent_load", "extension", "next_buffer", "unknown", "item"]
+)
 _OWN_BUILTINS = frozenset(
     ["getattr", "setattr", "frozenset", "set", "bytearray", "float", "int", "memoryview", "pickle_data"]
 )
@@ -25,7 +29,10 @@ _VARIABLE = re.compile(r"v[0-9]+")
 def is_plain(name: str) -> bool:
     """Whether a name can stand in source as it is, and still mean itself."""
     return (
-        name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__debug__")
+        name.isascii()
+        and name.isidentifier()
+        and not keyword.iskeyword(name)
+        and not name.startswith("__debug__")
     )
 
 

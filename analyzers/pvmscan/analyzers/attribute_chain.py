@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvm.values import Attribute, Call, Global, Value, reveal
-from pvmscan.analyzers.base import Context, finding, walk
+from pvm.values import Attribute, Global, Value, reveal
+from pvmscan.analyzers.base import Context, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "attribute-chain"
@@ -19,11 +19,17 @@ _INTROSPECTION = re.compile(
 )
 
 
+_OWN_NAMES = frozenset({"__import__", "__build_class__"})
+"""Dunder names that are functions of a module and lead nowhere else."""
+
+
 def analyze(context: Context) -> Iterator[Finding]:
     """One finding for each name that walks through introspection or into a module another module imports."""
     seen: set[str] = set()
     for event in context.imports:
         written = f"{event.module}.{event.name}"
+        if "." not in event.name and not event.module.startswith("__") and event.name in _OWN_NAMES:
+            continue
         if event.name == "__dict__" and not context.knowledge.is_stdlib(event.module):
             continue  # dill names the globals of a module like this
         match = _INTROSPECTION.search(event.name) or _INTROSPECTION.search(event.module)
@@ -39,10 +45,14 @@ def analyze(context: Context) -> Iterator[Finding]:
         yield _finding(context, written, what, event.offset)
     for judged in context.calls:
         for part in (judged.call.callee, judged.call):
-            name = _computed_introspection(part)
-            if name is not None and name not in seen:
-                seen.add(name)
-                yield _finding(context, name, f"the attribute {name}", judged.call.offset)
+            reached = reveal(part)
+            if not isinstance(reached, Attribute | Global) or reached.name in seen:
+                continue
+            match = _INTROSPECTION.search(reached.name)
+            if match is None or not _is_computed(reached):
+                continue
+            seen.add(reached.name)
+            yield _finding(context, reached.name, f"the attribute {match.group(2)}", judged.call.offset)
 
 
 def _finding(context: Context, written: str, what: str, offset: int) -> Finding:
@@ -73,12 +83,6 @@ def _through_module(value: Value) -> str | None:
     )
 
 
-def _computed_introspection(value: Value) -> str | None:
-    for part in walk(value, 50):
-        if isinstance(part, Attribute) and _INTROSPECTION.search(part.name):
-            return part.name
-        if isinstance(part, Call):
-            known = reveal(part)
-            if isinstance(known, Global) and _INTROSPECTION.search(known.name):
-                return known.name
-    return None
+def _is_computed(value: Attribute | Global) -> bool:
+    """Was the attribute read by a call? The others are names that the pickle imports."""
+    return isinstance(value, Attribute) or bool(value.sources)

@@ -52,14 +52,27 @@ class Context:
     imports: list[Import] = field(default_factory=list)
     called: set[int] = field(default_factory=set)
     """Identities of globals that are called."""
+    reaches_sinks: bool = False
+    """Some value of the run is a sink: otherwise no argument can hold one."""
+    walks: int = 2_000_000
+    """Values that may still be looked at in search of sinks."""
 
     def __post_init__(self) -> None:
         judged: dict[str, Judgement] = {}
         for event in self.trace.events:
             if isinstance(event, Import):
                 self.imports.append(event)
+                self._note_sink(event.value)
             elif isinstance(event, Call):
                 self.calls.append(self._judge(event, judged))
+                if not isinstance(event.result, Unset):
+                    self._note_sink(event.result)
+
+    def _note_sink(self, value: Value) -> None:
+        if not self.reaches_sinks and isinstance(value, Global | Attribute):
+            path = path_of(value)
+            judgement = effects_of(self.knowledge, path) if path is not None else None
+            self.reaches_sinks = judgement is not None and is_carried_danger(judgement)
 
     def _judge(self, call: Call, judged: dict[str, Judgement]) -> Judged:
         callee = reveal(call.callee)
@@ -81,7 +94,10 @@ class Context:
 
     def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
         """The sink that a value is, or calls when it is called; looks through partial and containers."""
-        for part in carried(value):
+        if not self.reaches_sinks:
+            return None
+        for part in carried(value, min(MAX_WALK, self.walks)):
+            self.walks -= 1
             path = path_of(part) if isinstance(part, Global | Attribute) else None
             if path is None:
                 continue
@@ -96,17 +112,10 @@ class Context:
 
 
 _CARRIED = frozenset(
-    (
-        "code-execution",
-        "command",
-        "native-code",
-        "deserialisation",
-        "file-write",
-        "network",
-        "tampering",
-        "reflection",
-    )
+    """code-execution command native-code deserialisation file-write network tampering reflection
+    import-side-effect""".split()
 )
+"""Effects of callables that no honest object refers to."""
 
 
 def is_carried_danger(judgement: Judgement) -> bool:

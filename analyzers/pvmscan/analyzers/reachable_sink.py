@@ -60,8 +60,7 @@ def payload(call: Call, rule: Rule) -> str | None:
 def _is_honest_load(context: Context, judged: Judged) -> bool:
     """Loads of embedded files as honest files do them are judged by what lies inside (see `scan`)."""
     path = judged.path or ""
-    found = [*context.knowledge.loaders.exact(path), *context.knowledge.loaders.wild(path)]
-    return any(loader.honest for loader in found)
+    return any(loader.honest for loader in context.knowledge.loaders.all(path))
 
 
 def _is_known_import(context: Context, judged: Judged, rule: Rule) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvm.paths import path_of
 from pvm.render import text
 from pvm.trace import Append, Build, SetAttribute, SetItem
 from pvm.values import Call, Extension, Global, Unknown, Value, reveal
@@ -17,24 +16,27 @@ ID = "tampering"
 def analyze(context: Context) -> Iterator[Finding]:
     """One finding for each write to a global."""
     for event in context.trace.events:
-        match event:
-            case SetItem(target=target, key=key, value=value):
-                what = f"{text(target, limit=60)}[{text(key, limit=60)}] = {text(value, limit=80)}"
-            case SetAttribute(target=target, name=name, value=value):
-                what = f"{text(target, limit=60)}.{_plain(name)} = {text(value, limit=80)}"
-            case Append(target=target, items=items, how=how):
-                what = f"{text(target, limit=60)}.{how}({text(items, limit=100)})"
-            case Build(target=target, state=state):
-                what = f"state of {text(target, limit=60)} = {text(state, limit=100)}"
-            case _:
-                continue
-        owner = reveal(target)
+        if not isinstance(event, SetItem | SetAttribute | Append | Build):
+            continue
+        owner = reveal(event.target)
         if isinstance(owner, Global):
-            yield _finding(context, owner.path, what, event.offset, event.via, target)
+            yield _finding(context, owner.path, event)
         elif isinstance(owner, Unknown | Extension):
-            yield _finding(
-                context, "an object that cannot be told from the file", what, event.offset, event.via, target
-            )
+            yield _finding(context, "an object that cannot be told from the file", event)
+
+
+def _what(event: SetItem | SetAttribute | Append | Build) -> str:
+    """The write as a statement."""
+    target = text(event.target, limit=60)
+    match event:
+        case SetItem(key=key, value=value):
+            return f"{target}[{text(key, limit=60)}] = {text(value, limit=80)}"
+        case SetAttribute(name=name, value=value):
+            return f"{target}.{_plain(name)} = {text(value, limit=80)}"
+        case Append(items=items, how=how):
+            return f"{target}.{how}({text(items, limit=100)})"
+        case Build(state=state):
+            return f"state of {target} = {text(state, limit=100)}"
 
 
 def _plain(name: Value) -> str:
@@ -42,8 +44,9 @@ def _plain(name: Value) -> str:
     return name if isinstance(name, str) else text(name, limit=60)
 
 
-def _finding(context: Context, path: str, what: str, offset: int, via: str, target: Value) -> Finding:
-    rules = [*context.knowledge.targets.exact(path), *context.knowledge.targets.wild(path)]
+def _finding(context: Context, path: str, event: SetItem | SetAttribute | Append | Build) -> Finding:
+    target, what = event.target, _what(event)
+    rules = context.knowledge.targets.all(path)
     rule = max(rules, key=lambda one: one.severity, default=None)
     steps = (
         chain(target) if isinstance(target, Call) else (Step("import", f"import {path}", _offset(target)),)
@@ -57,14 +60,11 @@ def _finding(context: Context, path: str, what: str, offset: int, via: str, targ
         verdict=Verdict.DANGEROUS,
         severity=rule.severity if rule else Severity.HIGH,
         confidence=Confidence.CERTAIN if rule else Confidence.LIKELY,
-        offset=offset,
-        steps=(*steps, Step("write", f"{what}  ({via})", offset)),
+        offset=event.offset,
+        steps=(*steps, Step("write", f"{what}  ({event.via})", event.offset)),
         payload=what,
     )
 
 
 def _offset(value: Value) -> int | None:
     return value.offset if isinstance(value, Global) else None
-
-
-__all__ = ["ID", "analyze", "path_of"]

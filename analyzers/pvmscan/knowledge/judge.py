@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -46,7 +47,7 @@ def effects_of(knowledge: Knowledge, path: str, call: Call | None = None) -> Jud
     wild = _sink([rule for rule in knowledge.calls.wild(path) if _holds(rule.when, call)])
     if wild is not None:
         return wild
-    if _is_harmless(list(knowledge.harmless.wild(path)), call):
+    if _is_harmless(knowledge.harmless.wild(path), call):
         return _HARMLESS
     return _UNKNOWN
 
@@ -58,7 +59,7 @@ def _sink(rules: list[Rule]) -> Judgement | None:
     return Judgement(Status.SINK, tuple(sorted(unique.values(), key=lambda rule: -rule.severity)))
 
 
-def _is_harmless(entries: list[Harmless], call: Call | None) -> bool:
+def _is_harmless(entries: Sequence[Harmless], call: Call | None) -> bool:
     return any(
         not entry.when or (call is not None and _holds(entry.when, call, unknown=False)) for entry in entries
     )

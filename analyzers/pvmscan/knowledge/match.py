@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+MAX_REMEMBERED = 50_000
 _TOKEN = re.compile(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
 _WILD = re.compile(r"[*?\[]")
 
@@ -36,9 +37,11 @@ class Index(Generic[T]):
     def __init__(self) -> None:
         self._exact: dict[str, list[T]] = {}
         self._wild: dict[str, list[tuple[str, T]]] = {}
+        self._found: dict[str, tuple[T, ...]] = {}
 
     def add(self, patterns: Iterable[str], thing: T) -> None:
         """Enter a thing under all its patterns."""
+        self._found.clear()
         for pattern in patterns:
             if not _WILD.search(pattern):
                 self._exact.setdefault(pattern, []).append(thing)
@@ -50,8 +53,20 @@ class Index(Generic[T]):
         """Things entered under exactly this path."""
         return self._exact.get(path, [])
 
-    def wild(self, path: str) -> Iterator[T]:
+    def wild(self, path: str) -> tuple[T, ...]:
         """Things with a wildcard pattern that matches."""
+        found = self._found.get(path)
+        if found is None:
+            if len(self._found) >= MAX_REMEMBERED:
+                self._found.clear()
+            found = self._found[path] = tuple(self._search(path))
+        return found
+
+    def all(self, path: str) -> list[T]:
+        """Things entered under the path or under a pattern that matches."""
+        return [*self.exact(path), *self.wild(path)]
+
+    def _search(self, path: str) -> Iterator[T]:
         for head in (path.partition(".")[0], ""):
             for pattern, thing in self._wild.get(head, ()):
                 if compiled(pattern).fullmatch(path):

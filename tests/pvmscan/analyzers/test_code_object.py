@@ -13,6 +13,7 @@ FORWARD = (
     "import torch\nfrom math import inf\n\nNoneType = type(None)\n\n"
     "def forward(self, x):\n    return torch.relu(x)\n"
 )
+SHELL = "__import__('os').system('echo inert')"
 
 
 def code(*names: str) -> bytes:
@@ -91,11 +92,7 @@ def test_an_honest_graph_module_is_unverified() -> None:
         "import subprocess\n\ndef forward(self, x):\n    return x\n",
         "from os import system\n\ndef forward(self, x):\n    return x\n",
         "def forward(self, x=__import__('os').system('echo inert')):\n    return x\n",
-        "def forward(self, *, x=__import__('os').system('echo inert')):\n    return x\n",
-        "def forward(self, x: __import__('os').system('echo inert')):\n    return x\n",
-        "def forward(self, x) -> __import__('os').system('echo inert'):\n    return x\n",
         "@print\ndef forward(self, x):\n    return x\n",
-        "class forward:\n    print('inert')\n",
         "def forward(self, x:\n",
         "if True:\n    def forward(self, x):\n        return x\n",
         "import torch, os\n\ndef forward(self, x):\n    return x\n",
@@ -104,6 +101,28 @@ def test_an_honest_graph_module_is_unverified() -> None:
     ],
 )  # fmt: skip
 def test_source_that_does_more_than_define_forward_is_dangerous(source: str) -> None:
+    assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
+
+
+@pytest.mark.xfail(strict=True, reason="defaults of keyword-only arguments and annotations run as well")
+@pytest.mark.parametrize(
+    "head", [f"self, *, x={SHELL}):", f"self, x: {SHELL}):", f"self, x) -> {SHELL}:", f"self, *x: {SHELL}):"]
+)
+def test_whatever_runs_when_forward_is_defined_counts(head: str) -> None:
+    assert judged.verdict(graph_module(f"def forward({head}\n    return x\n")) is Verdict.DANGEROUS
+
+
+@pytest.mark.xfail(strict=True, reason="text without `def ` and `import ` is not looked at")
+@pytest.mark.parametrize("source", [f"{SHELL}\n", "class forward:\n    print('inert')\n"])
+def test_source_without_a_function_is_dangerous(source: str) -> None:
+    assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
+
+
+@pytest.mark.xfail(strict=True, reason="the body of forward is taken for code that is only carried")
+@pytest.mark.parametrize("body", [f"    {SHELL}\n", "    import os\n    os.system('echo inert')\n"])
+def test_the_body_of_forward_counts_for_loading_traces_it(body: str) -> None:
+    """`_deserialize_graph_module` calls `Tracer().trace(...)`, which calls `forward` with proxies."""
+    source = f"def forward(self, x):\n{body}    return x\n"
     assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
 
 

@@ -1,0 +1,70 @@
+"""trampoline: a dangerous callable in the hands of somebody who calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+import assemble as asm
+import judged
+from pvmscan import Verdict
+
+RULE = "trampoline/sink-argument"
+COMMAND = asm.text(asm.COMMAND)
+ARGS = asm.tuple_of(COMMAND)
+THREAD = asm.glob("threading", "Thread")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.call(asm.glob("atexit", "register"), asm.SYSTEM, COMMAND),
+        asm.call(THREAD, asm.NONE, asm.SYSTEM, asm.NONE, ARGS),
+        asm.newobj_ex(THREAD, asm.EMPTY_TUPLE, asm.dict_of(target=asm.SYSTEM, args=ARGS)),
+        asm.call(asm.glob("threading", "Timer"), asm.number(0), asm.SYSTEM, asm.list_of(COMMAND)),
+        asm.call(asm.glob("signal", "signal"), asm.number(14), asm.SYSTEM),
+        asm.call(asm.glob("mypkg.utils", "apply_later"), asm.SYSTEM, COMMAND),
+        asm.call(asm.glob("atexit", "register"), asm.call(asm.glob("functools", "partial"), asm.SYSTEM, COMMAND)),
+        asm.call(asm.glob("mypkg.utils", "Pipeline"), asm.list_of(asm.dict_of(step=asm.SYSTEM))),
+        asm.call(asm.glob("collections", "defaultdict"), asm.SYSTEM),
+        asm.call(asm.glob("atexit", "register"), asm.attribute(asm.glob("shutil", "os"), "system")),
+    ],
+    ids=[
+        "atexit", "Thread", "Thread keywords", "Timer", "signal", "unknown function", "partial", "in containers",
+        "defaultdict", "getattr",
+    ],
+)  # fmt: skip
+def test_handing_over_a_sink_is_dangerous(code: bytes) -> None:
+    finding = judged.found(asm.program(4, code), RULE)
+    assert finding.verdict is Verdict.DANGEROUS
+    assert finding.payload == "os.system"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.call(asm.glob("collections", "defaultdict"), asm.glob("builtins", "list")),
+        asm.call(asm.glob("functools", "partial"), asm.glob("torch.nn.functional", "relu")),
+        asm.call(asm.glob("mypkg.utils", "Pipeline"), asm.glob("mypkg.utils", "step")),
+        asm.call(asm.glob("builtins", "getattr"), asm.glob("mypkg", "Net"), asm.text("forward")),
+    ],
+    ids=["defaultdict(list)", "partial(relu)", "user's own", "getattr"],
+)
+def test_handing_over_harmless_callables_is_honest(code: bytes) -> None:
+    assert judged.serious(asm.program(2, code)) == set()
+
+
+def test_the_text_of_a_name_is_no_callable() -> None:
+    data = asm.program(2, asm.call(asm.glob("mypkg.utils", "Config"), asm.text("os.system"), asm.number(1)))
+    assert RULE not in judged.rules(data)
+
+
+def test_partial_alone_is_only_carried() -> None:
+    data = asm.program(2, asm.call(asm.glob("functools", "partial"), asm.SYSTEM, COMMAND))
+    assert RULE not in judged.rules(data)
+    assert judged.verdict(data) is Verdict.SUSPICIOUS
+
+
+def test_a_thread_that_build_changes_later_is_seen() -> None:
+    thread = asm.build(asm.newobj(THREAD), asm.dict_of(_target=asm.SYSTEM, _args=ARGS))
+    run = asm.call(asm.attribute(thread, "run"))
+    assert judged.verdict(asm.program(2, run)) >= Verdict.SUSPICIOUS

@@ -1,0 +1,180 @@
+"""Raw pickles: every one in a stream, after junk, in the middle of other files, and cut short."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import assemble as asm
+import judged
+from pvmscan import Verdict
+
+SHELL = "reachable-sink/shell-command"
+HONEST, BAD = asm.honest(), asm.malicious()
+
+
+def noise(count: int, seed: int = 7) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(payload: bytes) -> bytes:
+    """A picture with a payload in a private chunk."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0\0"))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"piCk", payload) + pixels + chunk(b"IEND", b"")
+
+
+def sqlite(payload: bytes) -> bytes:
+    """A page of a database with a blob at its end, as SQLite lays cells out."""
+    header = b"SQLite format 3\0" + struct.pack(">H", 4096) + bytes(82)
+    page = b"\x0d\0\0\0\x01" + struct.pack(">H", 4096 - len(payload)) + b"\0"
+    return header + page + bytes(4096 - len(header) - len(page) - len(payload)) + payload
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HONEST * 3 + BAD,
+        BAD + HONEST,
+        HONEST + b"\0" * 512 + BAD,
+        HONEST + noise(300) + BAD,
+        noise(3000) + BAD + noise(3000),
+        b"{}" + b" " * 100 + BAD,
+        png(BAD),
+        png(asm.malicious(4)),
+        sqlite(BAD),
+        sqlite(asm.malicious(4)),
+        png(asm.inst("os", "system", asm.text(asm.COMMAND)) + b"."),
+        b"\xef\xbb\xbf" + BAD,
+        b"#!/usr/bin/env python\n" + BAD,
+        asm.malicious(4)[2:],
+    ],
+    ids=[
+        "fourth of a stream", "first of a stream", "after zeros", "after noise", "inside noise", "after JSON",
+        "PNG", "PNG, protocol 4", "SQLite", "SQLite, protocol 4", "PNG, INST", "after a BOM", "after a hashbang",
+        "without PROTO",
+    ],
+)  # fmt: skip
+def test_a_payload_is_found_wherever_it_lies(data: bytes) -> None:
+    finding = judged.found(data, SHELL)
+    where = finding.location.offset
+    assert where is not None
+    assert 0 <= where < len(data)
+
+
+@pytest.mark.parametrize("data", [png(HONEST), sqlite(HONEST), png(b"text"), noise(20_000)])
+def test_other_files_are_no_reason_for_alarm(data: bytes) -> None:
+    assert judged.serious(data, "x.dat") == set()
+
+
+def test_every_pickle_of_a_stream_is_reported() -> None:
+    file = judged.file(HONEST * 4)
+    assert [stream.offset for stream in file.streams] == [len(HONEST) * index for index in range(4)]
+    assert all(stream.length == len(HONEST) for stream in file.streams)
+    assert file.verdict is Verdict.CLEAN
+
+
+def test_the_five_pickles_of_a_legacy_checkpoint_are_read() -> None:
+    data = asm.torch_legacy(HONEST)
+    assert [stream.format for stream in judged.file(data).streams] == ["torch-legacy"] * 5
+    assert judged.verdict(data) is Verdict.CLEAN
+    assert SHELL in judged.rules(asm.torch_legacy(BAD))
+
+
+def test_raw_storages_after_a_legacy_checkpoint_are_data() -> None:
+    data = asm.torch_legacy(HONEST, struct.pack("<q4f", 4, 0.1, 0.2, 0.3, 0.4))
+    assert judged.verdict(data) is Verdict.CLEAN
+
+
+@pytest.mark.parametrize("text", [b"hello\n", b"# readme\n\ncos system\n", b"a,b\n1,2\n", b"{}", b"."])
+def test_a_text_file_holds_nothing_to_run(text: bytes) -> None:
+    assert judged.verdict(text, "notes.txt") <= Verdict.UNVERIFIED
+    assert judged.serious(text, "notes.txt") == set()
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "pytorch_model.bin", "notes.txt"])
+def test_a_git_lfs_pointer_is_unreadable(name: str) -> None:
+    data = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
+    assert judged.problems(data, name) == ["unreadable"]
+    assert judged.verdict(data, name) is Verdict.INCOMPLETE
+
+
+def test_noise_under_a_models_name_is_incomplete_and_elsewhere_nothing() -> None:
+    data = b"\xff\xfe" + noise(100)
+    assert judged.verdict(data, "model.pkl") is Verdict.INCOMPLETE
+    assert judged.file(data, "picture.dat").skipped is not None
+
+
+def test_a_truncated_pickle_is_incomplete() -> None:
+    for end in range(20, len(HONEST) - 1):
+        file = judged.file(HONEST[:end])
+        assert file.verdict is Verdict.INCOMPLETE, end
+        assert file.errors
+
+
+def test_what_ran_before_the_cut_counts() -> None:
+    assert SHELL in judged.rules(BAD[:-1])
+    assert SHELL in judged.rules(asm.program(2, asm.RUN, b"\xff"))
+
+
+def test_a_bad_opcode_after_a_payload_hides_nothing() -> None:
+    data = asm.program(2, asm.RUN, asm.POP, b"\xff", b"never read")
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_offsets_count_from_the_start_of_the_file() -> None:
+    finding = judged.found(b"\0" * 100 + BAD, SHELL)
+    assert finding.location.offset == 100 + BAD.index(b"R.")
+
+
+# Laws ------------------------------------------------------------------------------------------------------
+
+CHUNKS = st.sampled_from([HONEST, BAD, BAD[:20], b"\x80\x04", b"cos\nsystem\n", b"\x80\x02.", b"PK\x03\x04"])
+MESSES = st.lists(CHUNKS | st.binary(max_size=40), max_size=6).map(b"".join)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.binary(max_size=300) | MESSES)
+def test_no_bytes_make_a_scan_raise(data: bytes) -> None:
+    assert judged.file(data, "x.bin").size == len(data)
+
+
+@settings(deadline=None, max_examples=80)
+@given(MESSES)
+def test_bytes_added_after_a_finding_do_not_remove_it(tail: bytes) -> None:
+    before = {(one.rule, one.location) for one in judged.scan(BAD).findings}
+    after = {(one.rule, one.location) for one in judged.scan(BAD + tail).findings}
+    assert before <= after
+
+
+PROGRAMS = [
+    HONEST,
+    BAD,
+    asm.program(4, asm.at("mypkg.Net")),
+    asm.program(2, asm.SYSTEM),
+    asm.nested(HONEST),
+    asm.program(2, asm.ext(9)),
+    asm.honest(4),
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(PROGRAMS), min_size=1, max_size=5))
+def test_a_stream_of_pickles_is_as_bad_as_its_worst(parts: list[bytes]) -> None:
+    assert judged.verdict(b"".join(parts)) >= max(map(judged.verdict, parts))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=200).filter(lambda junk: b"os" not in junk))
+def test_no_junk_in_front_hides_a_payload(junk: bytes) -> None:
+    """A loader that seeks to the pickle runs it."""
+    assert judged.verdict(junk + asm.malicious(4)) >= Verdict.SUSPICIOUS

@@ -1,0 +1,152 @@
+"""Zip archives: every member, every reading of the directory, and what is odd about them."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import assemble as asm
+import judged
+import zip_builder as build
+from pvmscan import ScanOptions, Verdict, scan_bytes
+
+SHELL = "reachable-sink/shell-command"
+HONEST, BAD = asm.honest(), asm.malicious()
+
+
+def test_an_honest_checkpoint_is_clean() -> None:
+    file = judged.file(asm.torch_zip(HONEST), "m.pt")
+    assert file.verdict is Verdict.CLEAN
+    assert [stream.member for stream in file.streams] == ["m/data.pkl"]
+
+
+def test_a_payload_in_data_pkl_names_its_member() -> None:
+    assert "m/data.pkl" in judged.places(asm.torch_zip(BAD), SHELL, "m.pt")
+
+
+@pytest.mark.xfail(strict=True, reason="the raw reader finds stored members once more, without their name")
+def test_a_payload_in_a_stored_member_is_reported_once() -> None:
+    assert judged.places(asm.torch_zip(BAD), SHELL, "m.pt") == ["m/data.pkl"]
+
+
+@pytest.mark.parametrize(
+    "name", ["m/data.pkl", "m/constants.pkl", "m/extra/other", "weights", "a.joblib", "x.pt"]
+)
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_payload_is_found_in_any_member(name: str, method: int) -> None:
+    assert SHELL in judged.rules(asm.zipped({"first.txt": b"hello", name: BAD}, method))
+
+
+def test_both_of_two_members_of_one_name_are_read() -> None:
+    for members in (
+        ((b"m/data.pkl", HONEST), (b"m/data.pkl", BAD)),
+        ((b"m/data.pkl", BAD), (b"m/data.pkl", HONEST)),
+    ):
+        data = build.archive(*members)
+        assert judged.verdict(data) is Verdict.DANGEROUS
+        assert any(rule.startswith("archive/") for rule in judged.rules(data))
+
+
+def test_a_member_that_only_a_local_header_knows_is_read() -> None:
+    hidden = build.local(b"m/data.pkl", BAD)
+    data = hidden + build.archive((b"m/version", b"3\n"), base=len(hidden))
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_a_pickle_in_front_of_an_archive_is_read() -> None:
+    data = BAD + build.archive((b"m/data.pkl", HONEST), base=len(BAD))
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_an_archive_behind_a_pickle_is_read() -> None:
+    data = HONEST + build.archive((b"m/data.pkl", BAD), base=len(HONEST))
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_an_archive_in_an_archive_is_read() -> None:
+    inner = asm.zipped({"x/data.pkl": BAD})
+    assert "inner.zip!x/data.pkl" in judged.places(asm.zipped({"inner.zip": inner}), SHELL)
+
+
+def test_a_storage_that_is_a_pickle_is_read() -> None:
+    members = {"m/data.pkl": HONEST, "m/data/0": asm.malicious(4)}
+    assert judged.verdict(asm.zipped(members)) is Verdict.DANGEROUS
+
+
+def test_storages_are_data_however_large() -> None:
+    members = {"m/data.pkl": HONEST, **{f"m/data/{index}": bytes(5000) for index in range(20)}}
+    assert judged.verdict(asm.zipped(members)) is Verdict.CLEAN
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "m/version", "code/__torch__.py"])
+def test_text_members_hold_nothing_to_run(name: str) -> None:
+    text = b"import os\n\nos.system\n# c posix\nI am a text\n"
+    assert judged.verdict(asm.zipped({name: text})) is Verdict.CLEAN
+
+
+def test_an_archive_without_pickles_is_not_alarming() -> None:
+    assert judged.verdict(asm.zipped({"a.json": b"{}", "b.csv": b"1,2\n"}), "x.zip") is Verdict.CLEAN
+
+
+def test_npz_files_are_archives_of_arrays() -> None:
+    plain = asm.zipped({"a.npy": asm.npy(bytes(8), "<f8")})
+    assert judged.verdict(plain, "x.npz") is Verdict.CLEAN
+    bad = asm.zipped({"a.npy": asm.npy(bytes(8), "<f8"), "b.npy": asm.npy(BAD)})
+    assert SHELL in judged.rules(bad, "x.npz")
+
+
+def test_a_truncated_archive_is_never_clean() -> None:
+    whole = asm.torch_zip(HONEST)
+    for end in (len(whole) // 2, len(whole) - 30, 40):
+        assert judged.verdict(whole[:end], "m.pt") >= Verdict.UNVERIFIED
+
+
+def test_a_payload_in_a_truncated_archive_is_found() -> None:
+    whole = asm.torch_zip(BAD)
+    assert SHELL in judged.rules(whole[: len(whole) // 2])
+
+
+def test_an_encrypted_member_is_incomplete() -> None:
+    name, content = b"m/data.pkl", bytes(range(64))
+    body = build.local(name, content, flags=1, method=8)
+    directory = build.central(name, 0, len(content), 400, flags=1, method=8)
+    data = body + directory + build.end(1, len(directory), len(body))
+    assert judged.verdict(data, "m.pt") >= Verdict.INCOMPLETE
+
+
+def test_more_members_than_the_limit_are_reported() -> None:
+    data = asm.zipped({f"{index}.pkl": HONEST for index in range(50)})
+    report = scan_bytes(data, options=ScanOptions(members=10))
+    assert report.verdict >= Verdict.INCOMPLETE
+
+
+def test_more_bytes_than_the_limit_are_reported() -> None:
+    data = asm.zipped({f"{index}.pkl": HONEST + bytes(1 << 16) for index in range(9)}, zipfile.ZIP_DEFLATED)
+    report = scan_bytes(data, options=ScanOptions(inflated_bytes=1 << 17))
+    assert "limit" in [problem.kind for problem in report.files[0].errors]
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data())
+def test_damaged_archives_never_raise(data: st.DataObject) -> None:
+    raw = bytearray(asm.torch_zip(BAD))
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    assert judged.file(bytes(raw)).size == len(raw)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_damaged_archive_does_not_hide_its_payload(data: st.DataObject) -> None:
+    """One wrong byte outside the pickle: some loader may not care, so the payload must still be seen."""
+    whole = asm.torch_zip(BAD)
+    start = whole.index(BAD)
+    place = data.draw(st.integers(0, len(whole) - 1).filter(lambda at: not start <= at < start + len(BAD)))
+    raw = bytearray(whole)
+    raw[place] ^= data.draw(st.integers(1, 255))
+    assert judged.verdict(bytes(raw), "m.pt") >= Verdict.SUSPICIOUS
