@@ -74,6 +74,8 @@ class Meter:
                 TextColumn("{task.fields[name]}", markup=False),
                 console=Console(file=sys.stderr, stderr=True),
                 transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = bar.add_task("scan", total=None, files="", name="")
             bar.start()

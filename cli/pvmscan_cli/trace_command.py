@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -57,7 +57,7 @@ def command(file: str, dialect: str | None, as_json: bool, output: str | None, s
         from pvmscan.formats.json_ import dumps
 
         content = {"path": file, "streams": [_to_dict(one, dialect) for one in streams]}
-        write(dumps(content) + "\n", output)
+        write(dumps(content, indent=None) + "\n", output)
         return
     pages: list[str] = []
     keep: Callable[[str], None] = pages.append if output is not None else write
@@ -229,5 +229,5 @@ def _to_dict(one: Stream, dialect: str | None) -> dict[str, Any]:
         "member": one.member,
         "offset": one.offset,
         "trace": trace_to_dict(trace),
-        "opcodes": [asdict(row) for row in rows],
+        "opcodes": [{name: getattr(row, name) for name in Row.__slots__} for row in rows],
     }

@@ -22,6 +22,7 @@ MAX_LENGTH = 2**63 - 1
 DIGIT_LIMIT = 4300
 """`int()` refuses more decimal digits than this by default, from 3.8.18, 3.9.18, 3.10.13, 3.11.7 on."""
 
+_ENDS = "the input ends where an opcode is expected"
 _TRUNCATED = "the input ends inside an argument"
 
 
@@ -40,7 +41,7 @@ class Contiguous:
         """Offset of the next opcode byte."""
         offset = self.position
         if offset >= self.size:
-            raise Reject("the input ends where an opcode is expected", kind="truncated")
+            raise Reject(_ENDS, kind="truncated", offset=self.size)
         self.position = offset + 1
         return offset
 
@@ -55,6 +56,14 @@ class Contiguous:
 
     take_bytes = take
     """Range of a bytes constant: some loaders read these around the end of a frame."""
+
+    def byte(self) -> int:
+        """The next byte."""
+        start = self.position
+        if start >= self.size:
+            raise Reject(_TRUNCATED, kind="truncated")
+        self.position = start + 1
+        return self.data[start]
 
     def line(self) -> Span:
         """Range of the next line, without its newline."""
@@ -79,7 +88,20 @@ class Contiguous:
         self.position = min(position, self.size)
 
 
-class Dropping(Contiguous):
+class _Buffered(Contiguous):
+    """Reads that may begin elsewhere than at `position`."""
+
+    __slots__ = ()
+
+    def byte(self) -> int:
+        """The next byte."""
+        start, stop = self.take(1)
+        if start == stop:
+            raise Reject(_TRUNCATED, kind="truncated")
+        return self.data[start]
+
+
+class Dropping(_Buffered):
     """C over a stream without `peek()`, 3.8 to 3.14.
 
     A frame is read into a buffer; a read that does not fit into the rest of it discards that rest. The buffer
@@ -98,7 +120,7 @@ class Dropping(Contiguous):
             self.position += 1
             return self.position - 1
         if self.fetched >= self.size:
-            raise Reject("the input ends where an opcode is expected", kind="truncated")
+            raise Reject(_ENDS, kind="truncated", offset=self.size)
         self.position = self.fetched = self.fetched + 1
         return self.position - 1
 
@@ -151,7 +173,7 @@ class Dropping(Contiguous):
         self.position = self.fetched = min(position, self.size)
 
 
-class Framed(Contiguous):
+class Framed(_Buffered):
     """The pure-Python unpickler, and C from 3.15: a frame is a stream of its own.
 
     Outside frames the pure-Python one does not check lengths: counted reads and lines may be short at the
@@ -172,7 +194,7 @@ class Framed(Contiguous):
         if self.position >= self.fetched:
             self.inside = False
             if self.position >= self.size:
-                raise Reject("the input ends where an opcode is expected", kind="truncated")
+                raise Reject(_ENDS, kind="truncated", offset=self.size)
             self.fetched = self.position + 1
         self.position += 1
         return self.position - 1

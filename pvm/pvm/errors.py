@@ -10,8 +10,10 @@ class PvmError(Exception):
 class Reject(Exception):
     """Internal: an unpickler would stop here. Becomes the trace's `Fault`, never leaves the package."""
 
-    def __init__(self, reason: str, *, kind: str = "malformed") -> None:
+    def __init__(self, reason: str, *, kind: str = "malformed", offset: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.offset = offset
+        """Where it happened, if that is not the instruction at hand."""
         self.kind = kind
         """`malformed` (the bytes are wrong), `truncated` (they end) or `limit` (a limit of ours was hit)."""

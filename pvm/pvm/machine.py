@@ -38,7 +38,8 @@ def run(
     try:
         _loop(state, observer)
     except Reject as reject:
-        state.trace.fault = Fault(state.offset, reject.reason, reject.kind)
+        offset = state.offset if reject.offset is None else reject.offset
+        state.trace.fault = Fault(offset, reject.reason, reject.kind)
     return state.trace
 
 
@@ -47,8 +48,8 @@ def _loop(state: State, observer: Observer | None) -> None:
     count = 0
     try:
         while trace.stop is None:
-            state.offset = state.input.position
-            offset = state.offset = next_opcode()
+            offset = next_opcode()
+            state.offset = offset
             if offset >= state.frame_end > 0:
                 state.leave_frame()
             count += 1

@@ -106,4 +106,4 @@ def _text(value: Any) -> str:
 def _number(value: Any) -> float:
     if isinstance(value, int | float):
         return value
-    return len(value) if isinstance(value, str | bytes) else 0
+    return 0

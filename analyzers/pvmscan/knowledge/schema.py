@@ -38,7 +38,7 @@ class Condition:
     match: str | None = None
     """Regular expression searched in the argument's text."""
     above: int | None = None
-    """The argument is a number (or a length) above this."""
+    """The argument is a number above this."""
     default: Any = None
     """Value of an argument that is absent."""
 

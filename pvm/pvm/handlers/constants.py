@@ -29,7 +29,14 @@ def _pushes_number(name: str, count: int, read: Callable[[decode.Contiguous, int
 
 
 _pushes_number("BININT", 4, decode.signed)
-_pushes_number("BININT1", 1, decode.unsigned)
+
+
+@opcode("BININT1")
+def binint1(state: State) -> None:
+    """Push an int of one byte."""
+    state.stack.append(state.input.byte())
+
+
 _pushes_number("BININT2", 2, decode.unsigned)
 
 
@@ -65,7 +72,7 @@ def float_(state: State) -> None:
 @opcode("LONG1")
 def long1(state: State) -> None:
     """Push an int of up to 255 bytes."""
-    state.push_integer(decode.unsigned(state.input, 1))
+    state.push_integer(state.input.byte())
 
 
 @opcode("LONG4")
@@ -97,7 +104,7 @@ def binstring(state: State) -> None:
 @opcode("SHORT_BINSTRING")
 def short_binstring(state: State) -> None:
     """Push a Python 2 str of up to 255 bytes."""
-    start, stop = state.input.take(decode.unsigned(state.input, 1))
+    start, stop = state.input.take(state.input.byte())
     state.push_string(state.data[start:stop])
 
 
@@ -111,7 +118,7 @@ def unicode(state: State) -> None:
 @opcode("SHORT_BINUNICODE")
 def short_binunicode(state: State) -> None:
     """Push a str of up to 255 bytes."""
-    state.push_text(decode.unsigned(state.input, 1))
+    state.push_text(state.input.byte())
 
 
 @opcode("BINUNICODE")
@@ -129,7 +136,7 @@ def binunicode8(state: State) -> None:
 @opcode("SHORT_BINBYTES")
 def short_binbytes(state: State) -> None:
     """Push bytes of up to 255 bytes."""
-    state.push_bytes(decode.unsigned(state.input, 1))
+    state.push_bytes(state.input.byte())
 
 
 @opcode("BINBYTES")

@@ -53,7 +53,7 @@ def put(state: State) -> None:
 @opcode("BINPUT")
 def binput(state: State) -> None:
     """Remember the top value."""
-    state.put(decode.unsigned(state.input, 1))
+    state.put(state.input.byte())
 
 
 @opcode("LONG_BINPUT")
@@ -77,7 +77,7 @@ def get(state: State) -> None:
 @opcode("BINGET")
 def binget(state: State) -> None:
     """Push a remembered value."""
-    state.get(decode.unsigned(state.input, 1))
+    state.get(state.input.byte())
 
 
 @opcode("LONG_BINGET")
@@ -99,7 +99,7 @@ def stop(state: State) -> None:
 @opcode("PROTO")
 def proto(state: State) -> None:
     """Declare the protocol; only the way in which names are looked up depends on it."""
-    version = decode.unsigned(state.input, 1)
+    version = state.input.byte()
     if version > HIGHEST_PROTOCOL:
         raise Reject(f"protocol {version} is not known")
     if state.offset != state.trace.start:

@@ -29,7 +29,8 @@ PARTS = [
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_the_content_is_judged_under_its_own_location(codec: str) -> None:
-    assert codec in judged.places(asm.WRAPPERS[codec](asm.malicious()), SHELL)
+    member = {"bz2": "bzip2"}.get(codec, codec)
+    assert member in judged.places(asm.WRAPPERS[codec](asm.malicious()), SHELL)
     assert judged.verdict(asm.WRAPPERS[codec](asm.honest())) is Verdict.CLEAN
 
 
