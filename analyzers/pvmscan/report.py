@@ -200,6 +200,8 @@ class FileReport:
     findings: tuple[Finding, ...] = ()
     globals: tuple[GlobalUse, ...] = ()
     errors: tuple[Problem, ...] = ()
+    omitted: int = 0
+    """Findings that were left out because many of the same rule had been kept."""
     size: int | None = None
     skipped: str | None = None
     """Why there was nothing to judge (`no code-carrying content`), if so."""
@@ -213,6 +215,7 @@ class FileReport:
             "skipped": self.skipped,
             "streams": [stream.to_dict() for stream in self.streams],
             "findings": [finding.to_dict() for finding in self.findings],
+            "omitted": self.omitted,
             "globals": [one.to_dict() for one in self.globals],
             "errors": [error.to_dict() for error in self.errors],
         }

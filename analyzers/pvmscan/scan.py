@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import pvm
 from pvm.paths import path_of
@@ -20,7 +19,7 @@ from pvmscan.analyzers import ANALYZERS, Context
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.readers import READERS, Budget, Fact, Recognised, Source, Stream
+from pvmscan.readers import READERS, Budget, Buffer, Fact, Recognised, Source, Stream
 from pvmscan.report import (
     Confidence,
     FileReport,
@@ -37,7 +36,8 @@ from pvmscan.report import (
 )
 
 STDIN = "-"
-MAX_FINDINGS = 500
+MAX_FINDINGS_PER_RULE = 100
+"""Further findings of one rule and verdict are counted, not kept."""
 NESTED_BYTES = 256 << 20
 
 
@@ -149,25 +149,35 @@ def _unread(name: str, message: str) -> FileReport:
 
 def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge the bytes of one file: the function that everything else maps."""
-    return _FileScan(source, options).report()
+    scanning = _FileScan(source, options)
+    try:
+        scanning.judge()
+    except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
+        message = f"pvmscan failed: {type(error).__name__}: {error}"
+        scanning.problems.append(Problem(message, Location(source.member), "internal"))
+    return scanning.report()
 
 
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
     """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
     name = os.fspath(path)
+    data: Buffer
     if name == STDIN:
         data = sys.stdin.buffer.read()
     else:
         with open(name, "rb") as file:
-            data = file.read()
+            empty = os.fstat(file.fileno()).st_size == 0
+            data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     budget = options.budget()
     pending = [Source(data, name)]
     while pending:
         source = pending.pop(0)
+        whole = False
         for reader in READERS:
-            if not reader.sniff(source):
+            if whole or not reader.sniff(source):
                 continue
             for item in reader.read(source, budget):
+                whole = whole or (isinstance(item, Recognised) and item.whole)
                 if isinstance(item, Stream):
                     yield item
                 elif isinstance(item, Source) and item.depth <= budget.depth:
@@ -183,13 +193,17 @@ class _FileScan:
     findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
+    counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
+    omitted: int = 0
     recognised: bool = False
 
+    def judge(self) -> None:
+        """Read and judge everything in the file."""
+        self._read(self.source, self.options.budget(), ())
+
     def report(self) -> FileReport:
-        """Everything about the file."""
-        budget = self.options.budget()
-        self._read(self.source, budget, ())
-        findings = sorted(self.findings.values(), key=_rank)[:MAX_FINDINGS]
+        """Everything about the file, as far as it was judged."""
+        findings = sorted(self.findings.values(), key=_rank)
         verdict = worst(
             [*(finding.verdict for finding in findings), *(stream.verdict for stream in self.streams)]
             + [Verdict.INCOMPLETE for _ in self.problems]
@@ -202,6 +216,7 @@ class _FileScan:
             findings=tuple(findings),
             globals=tuple(sorted(self.uses.values(), key=lambda use: use.name)),
             errors=tuple(self.problems),
+            omitted=self.omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
         )
@@ -212,9 +227,9 @@ class _FileScan:
                 Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit")
             )
             return
-        known = False
+        known = whole = False
         for reader in READERS:
-            if not reader.sniff(source):
+            if whole or not reader.sniff(source):
                 continue
             for item in reader.read(source, budget):
                 match item:
@@ -229,7 +244,7 @@ class _FileScan:
                     case Source():
                         self._read(item, budget, outer)
                     case Recognised():
-                        pass
+                        whole = item.whole
                 known = self.recognised = True
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
@@ -237,10 +252,10 @@ class _FileScan:
         for trace in stream.traces:
             context = Context(trace, self.knowledge, stream.member, stream.offset, stream.format)
             for analyzer in ANALYZERS:
-                for finding in islice(analyzer.analyze(context), MAX_FINDINGS):
+                for finding in analyzer.analyze(context):
                     verdict = max(verdict, finding.verdict)
                     self._add(_inside(finding, outer))
-            verdict = max(verdict, self._globals(context))
+            verdict = max(verdict, self._globals(context, counts=trace is stream.traces[0]))
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)
         verdict = max(verdict, self._fault(stream))
@@ -282,7 +297,7 @@ class _FileScan:
             Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
         )
 
-    def _globals(self, context: Context) -> Verdict:
+    def _globals(self, context: Context, *, counts: bool) -> Verdict:
         """Count the globals; those that the knowledge does not cover make a stream unverified."""
         verdict = Verdict.CLEAN
         for event in context.imports:
@@ -292,7 +307,9 @@ class _FileScan:
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
             if judgement.status is not Status.HARMLESS and event.name:
                 verdict = Verdict.UNVERIFIED
-            self._use(event, path, status, id(value) in context.called, context)
+            known = (path, f"{event.module} {event.name}".strip()) in self.uses
+            if counts or not known:
+                self._use(event, path, status, id(value) in context.called, context)
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN:
                 verdict = Verdict.UNVERIFIED
@@ -312,8 +329,14 @@ class _FileScan:
 
     def _add(self, finding: Finding) -> None:
         key = (finding.rule, finding.location, finding.message)
-        if len(self.findings) < MAX_FINDINGS * 20:
-            self.findings.setdefault(key, finding)
+        if key in self.findings:
+            return
+        rank = (finding.rule, finding.verdict)
+        self.counts[rank] = self.counts.get(rank, 0) + 1
+        if self.counts[rank] > MAX_FINDINGS_PER_RULE:
+            self.omitted += 1
+        else:
+            self.findings[key] = finding
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:

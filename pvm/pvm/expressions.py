@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from pvm import source
-from pvm.liveness import Uses
+from pvm.liveness import MANY, Uses
 from pvm.trace import Trace
 from pvm.values import (
     Attribute,
@@ -316,11 +316,13 @@ class Writer:
     def call_expression(self, call: Call) -> Walk:
         """A call with all its arguments."""
         callee = yield call.callee
-        texts, height = yield from self.texts(call.args)
-        if call.splat is not None:
-            splat = yield call.splat
-            texts.append(f"*{splat.text}")
-            height = max(height, splat.height + 1)
+        many = len(call.args) > MANY
+        texts, height = yield from self.texts(() if many else call.args)
+        for splat in (call.args if many else None, call.splat):
+            if splat is not None:
+                piece = yield splat
+                texts.append(f"*{piece.text}")
+                height = max(height, piece.height + 1)
         if call.kwargs is not None:
             keywords = yield from self.keywords(call.kwargs)
             texts.append(keywords.text)

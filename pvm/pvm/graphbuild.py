@@ -109,6 +109,9 @@ class Builder:
 
     def object_node(self, value: Value, offset: int = 0) -> str | None:
         """A new node for a value with identity."""
+        if len(self.graph) >= self.limit:
+            self.truncated = True
+            return None
         more: _Attributes = {}
         match value:
             case Call():
@@ -144,6 +147,9 @@ class Builder:
             return self.object_node(value, offset)
         if isinstance(value, tuple):
             return self.add("tuple", offset, "()")
+        if len(self.graph) >= self.limit:
+            self.truncated = True
+            return None
         text = render.constant(value)
         return self.add("const", offset, render.constant(value, 60), {"value": text})
 

@@ -24,6 +24,15 @@ LONG = 200
 SHORT = 4
 """A tuple of no more constants than this is written again at each use."""
 
+MANY = 64
+"""More arguments than this are written as one tuple after a star, which other calls may share."""
+
+
+def call_parts(call: Call) -> list[Value]:
+    """The values that a call is written with, in order."""
+    args = call.args if len(call.args) <= MANY else (call.args,)
+    return [call.callee, *args, *(part for part in (call.splat, call.kwargs) if part is not None)]
+
 
 class Uses:
     """Counts over everything that the events and the result mention, each value looked at once."""
@@ -71,8 +80,7 @@ class Uses:
             case Container():
                 return value.items if not value.edits else [*value.items, *(edit[2] for edit in value.edits)]
             case Call():
-                more = [part for part in (value.splat, value.kwargs) if part is not None]
-                return [value.callee, *value.args, *more]
+                return call_parts(value)
             case Attribute() | Buffer():
                 return (value.base,)
             case Persistent():
@@ -205,8 +213,7 @@ def event_parts(event: Event) -> list[Value]:
     """The values that an event uses, in the order in which they are evaluated."""
     match event:
         case Call():
-            more = [part for part in (event.splat, event.kwargs) if part is not None]
-            return [event.callee, *event.args, *more]
+            return call_parts(event)
         case Build():
             return [event.target, event.state]
         case SetAttribute():

@@ -42,13 +42,13 @@ def canonical(module: str, name: str) -> tuple[str, str]:
     module = modules.get(module, module)
     parts = [part for part in name.split(".") if part] if "." in name else [name] if name else []
     reached: list[str] = []
-    for part in parts:
+    for position, part in enumerate(parts, 1):
         step = objects.get(f"{module}.{'.'.join([*reached, part])}")
         if step is not None:
             module, _, rest = step.partition(" ")
             reached = rest.split(".") if rest else []
             continue
-        inner = None if reached else _imported_module(module, part)
+        inner = None if reached else _imported_module(module, part, position == len(parts))
         if inner is not None:
             module = modules.get(inner, inner)
             continue
@@ -60,8 +60,13 @@ def canonical(module: str, name: str) -> tuple[str, str]:
     return module, ".".join(reached)
 
 
-def _imported_module(module: str, part: str) -> str | None:
-    """The module that an attribute of a module is: modules keep what they import as attributes."""
+def _imported_module(module: str, part: str, last: bool) -> str | None:
+    """The module that an attribute of a module is: modules keep what they import as attributes.
+
+    A name that ends in `code` or `types` more likely means an object of that name.
+    """
+    if last and part in _table("aliases.json", "ambiguous"):
+        return None
     known = _table("aliases.json", "carried")
     if f"{module}.{part}" in known:
         return f"{module}.{part}"

@@ -66,12 +66,21 @@ def malicious() -> tuple[Tally, Tally]:
     return seen, kept
 
 
+@cache
+def verdicts(folder: str) -> dict[str, Verdict]:
+    """Verdicts on the honest files of a part of the corpus."""
+    paths = {row["file"]: CORPUS / folder / row["file"] for row in detection().rows(CORPUS, folder)}
+    return {
+        name: scan(path).verdict
+        for name, path in paths.items()
+        if path.exists() and path.stat().st_size <= MAX_HONEST_BYTES
+    }
+
+
 def honest(folder: str, worst: Verdict) -> Tally:
     tally = Tally()
-    for row in detection().rows(CORPUS, folder):
-        path = CORPUS / folder / row["file"]
-        if path.exists() and path.stat().st_size <= MAX_HONEST_BYTES:
-            tally.add(row["file"], scan(path).verdict <= worst)
+    for name, verdict in verdicts(folder).items():
+        tally.add(name, verdict <= worst)
     return tally
 
 

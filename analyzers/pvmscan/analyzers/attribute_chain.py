@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvm.names import canonical
 from pvm.values import Attribute, Global, Value, reveal
 from pvmscan.analyzers.base import Context, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
@@ -70,17 +71,12 @@ def _finding(context: Context, written: str, what: str, offset: int) -> Finding:
 
 
 def _through_module(value: Value) -> str | None:
-    """The module in the middle of a dotted name: `shutil.os.system`."""
+    """The module that a dotted name ends in, where that is not the one it starts from: `shutil.os.system`."""
     value = reveal(value)
     if not isinstance(value, Global) or "." not in value.name:
         return None
-    first = value.name.partition(".")[0].lstrip("_")
-    module = value.resolved[0]
-    return (
-        module
-        if first and (module == first or module.startswith(f"{first}.")) and module != value.module
-        else None
-    )
+    started, ended = canonical(value.module, "")[0], value.resolved[0]
+    return None if ended == started or ended.startswith(f"{started}.") else ended
 
 
 def _is_computed(value: Attribute | Global) -> bool:

@@ -14,19 +14,18 @@ from pvm.paths import path_of
 from pvm.render import call_text, text
 from pvm.trace import Import, Trace
 from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal
-from pvmscan.knowledge import Judgement, Knowledge, Status, effects_of
+from pvmscan.knowledge import GRADES, Judgement, Knowledge, Rule, Status, effects_of
 from pvmscan.report import Confidence, Finding, Location, Severity, Step, Verdict
 
 MAX_CHAIN = 24
 MAX_WALK = 20_000
 
-EFFECT_VERDICTS = {
-    "file-read": Verdict.SUSPICIOUS,
-    "import-side-effect": Verdict.SUSPICIOUS,
-    "reflection": Verdict.SUSPICIOUS,
-    "resource-exhaustion": Verdict.SUSPICIOUS,
-}
-"""Effects that make a file suspicious; every other effect of a sink that is reached makes it dangerous."""
+
+def verdict_of(rule: Rule) -> Verdict:
+    """The verdict that reaching a sink of this rule asks for."""
+    if GRADES.get(rule.effect, 0) or rule.severity < Severity.MEDIUM:
+        return Verdict.SUSPICIOUS
+    return Verdict.DANGEROUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,8 @@ class Context:
     """Identities of globals that are called."""
     reaches_sinks: bool = False
     """Some value of the run is a sink: otherwise no argument can hold one."""
+    chains: int = 200
+    """Findings that still get their whole chain; later ones show the last step."""
     walks: int = 2_000_000
     """Values that may still be looked at in search of sinks."""
 
@@ -105,6 +106,13 @@ class Context:
             if judgement.status is Status.SINK and is_carried_danger(judgement):
                 return path, judgement
         return None
+
+    def chain(self, call: Call) -> tuple[Step, ...]:
+        """The evidence for a call."""
+        self.chains -= 1
+        if self.chains >= 0:
+            return chain(call)
+        return (Step("call", call_text(call, limit=160), call.offset),)
 
     def at(self, offset: int | None) -> Location:
         """A location in this stream."""
@@ -208,7 +216,7 @@ def _parts(value: Value) -> Sequence[Value]:
             return ()
 
 
-def chain(call: Call, opcode_offset: int | None = None) -> tuple[Step, ...]:
+def chain(call: Call) -> tuple[Step, ...]:
     """The evidence for one call: everything that made its callee and its arguments, in order of the stream."""
     steps: dict[int, tuple[int, int, Step]] = {}
     for rank, part in enumerate(walk(call, 400)):

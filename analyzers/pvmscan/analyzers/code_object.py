@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 
 from pvm.paths import path_of
 from pvm.render import text
 from pvm.values import Attribute, Call, Container, Value, reveal
-from pvmscan.analyzers.base import Context, chain, finding, walk
+from pvmscan.analyzers.base import Context, finding, walk
+from pvmscan.pysource import odd_source
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "code-object"
@@ -27,22 +27,6 @@ _DANGEROUS_NAMES = re.compile(
     r"connect|CDLL|rmtree|import_module|run_code|marshal|pickle|__builtins__|__globals__|getoutput)"
 )
 _FX = re.compile(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
-_FX_MODULES = frozenset(
-    [
-        "torch",
-        "math",
-        "operator",
-        "numpy",
-        "builtins",
-        "collections",
-        "typing",
-        "torchvision",
-        "transformers",
-        "inf",
-        "nan",
-        "device",
-    ]
-)
 
 
 def analyze(context: Context) -> Iterator[Finding]:
@@ -80,7 +64,7 @@ def _carried(context: Context, call: Call, words: list[str]) -> Finding:
         severity=Severity.HIGH if bad else Severity.LOW,
         confidence=Confidence.LIKELY,
         offset=call.offset,
-        steps=chain(call),
+        steps=context.chain(call),
         payload=", ".join(words[:20]) or None,
     )
 
@@ -94,7 +78,7 @@ def _executed(context: Context, call: Call) -> Finding:
         verdict=Verdict.DANGEROUS,
         severity=Severity.CRITICAL,
         offset=call.offset,
-        steps=chain(call),
+        steps=context.chain(call),
         payload=", ".join(_names(call)) or None,
     )
 
@@ -129,13 +113,11 @@ def _names(call: Call) -> list[str]:
 
 
 def _fx(context: Context, call: Call) -> Finding:
-    """torch.fx compiles source from its argument: a forward method and imports are what it writes itself."""
-    sources = [
-        part
-        for part in walk(call.args, 5000)
-        if isinstance(part, str) and ("def " in part or "import " in part)
-    ]
-    odd = next((reason for reason in map(_odd_source, sources) if reason), None)
+    """torch.fx compiles source from its arguments: imports and a forward method are what it writes itself."""
+    sources = _fx_sources(call)
+    odd = (
+        next((reason for reason in map(odd_source, sources) if reason), None) if sources else "it is computed"
+    )
     return finding(
         context,
         f"{ID}/{'graph-module' if odd is None else 'graph-module-code'}",
@@ -146,40 +128,27 @@ def _fx(context: Context, call: Call) -> Finding:
             else f", and the source does more: {odd}."
         ),
         effect="code-execution",
-        verdict=Verdict.UNVERIFIED if odd is None and sources else Verdict.DANGEROUS,
-        severity=Severity.LOW if odd is None and sources else Severity.CRITICAL,
+        verdict=Verdict.UNVERIFIED if odd is None else Verdict.DANGEROUS,
+        severity=Severity.LOW if odd is None else Severity.CRITICAL,
         confidence=Confidence.LIKELY,
         offset=call.offset,
-        steps=chain(call),
+        steps=context.chain(call),
         payload=text(sources[0], limit=400) if sources else None,
     )
 
 
-def _odd_source(source: str) -> str | None:
-    """What a module-level statement does beyond importing and defining a function; None if nothing."""
-    try:
-        tree = ast.parse(source.strip())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "it does not parse"
-    for statement in tree.body:
-        match statement:
-            case ast.Import(names=names):
-                roots = [name.name.partition(".")[0] for name in names]
-            case ast.ImportFrom(module=module):
-                roots = [(module or "").partition(".")[0]]
-            case ast.Assign() if ast.unparse(statement) == "NoneType = type(None)":
-                continue
-            case ast.FunctionDef(decorator_list=[]) if not _has_call(statement.args.defaults):
-                continue
-            case _:
-                return f"a statement at module level, line {statement.lineno}"
-        if any(root not in _FX_MODULES for root in roots):
-            return f"an import of {', '.join(roots)}"
-    return None
-
-
-def _has_call(nodes: list[ast.expr]) -> bool:
-    return any(isinstance(part, ast.Call) for node in nodes for part in ast.walk(node))
-
-
-__all__ = ["ID", "Container", "analyze"]
+def _fx_sources(call: Call) -> list[str]:
+    """The code in the module's attributes and the block of imports; empty unless all of it is constant."""
+    body = reveal(call.args[0]) if call.args else None
+    found: list[str] = []
+    for argument in map(reveal, call.args[1:]):
+        if isinstance(argument, str):
+            found.append(argument)
+    if isinstance(body, Container) and body.kind == "dict":
+        for key, value in body.pairs(call.offset):
+            if reveal(key) in ("_code", "code"):
+                code = reveal(value)
+                if not isinstance(code, str):
+                    return []
+                found.insert(0, code)
+    return found

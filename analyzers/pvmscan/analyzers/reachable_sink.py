@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pvm.render import text
 from pvm.values import Call, reveal
-from pvmscan.analyzers.base import EFFECT_VERDICTS, Context, Judged, chain, finding
+from pvmscan.analyzers.base import Context, Judged, finding, verdict_of
 from pvmscan.knowledge import Rule, Status
-from pvmscan.report import Finding, Severity, Verdict
+from pvmscan.report import Finding
 
 ID = "reachable-sink"
 _IMPORTERS = "import-side-effect"
@@ -31,19 +31,16 @@ def analyze(context: Context) -> Iterator[Finding]:
 
 def _finding(context: Context, judged: Judged, rule: Rule) -> Finding:
     call = judged.call
-    verdict = EFFECT_VERDICTS.get(rule.effect, Verdict.DANGEROUS)
-    if rule.severity < Severity.MEDIUM:
-        verdict = min(verdict, Verdict.SUSPICIOUS)
     return finding(
         context,
         f"{ID}/{rule.id}",
         f"Loading calls {judged.path}: {rule.title[:1].lower()}{rule.title[1:]}.",
         effect=rule.effect,
-        verdict=verdict,
+        verdict=verdict_of(rule),
         severity=rule.severity,
         confidence=rule.confidence,
         offset=call.offset,
-        steps=chain(call),
+        steps=context.chain(call),
         payload=payload(call, rule),
     )
 

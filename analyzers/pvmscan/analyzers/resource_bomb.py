@@ -10,7 +10,7 @@ from pvm.interpreter import LAZY, PASSIVE
 from pvm.paths import path_of
 from pvm.render import text
 from pvm.values import Call, Container, Unset, Value, reveal
-from pvmscan.analyzers.base import Context, Judged, chain, finding
+from pvmscan.analyzers.base import Context, Judged, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "resource-bomb"
@@ -29,10 +29,17 @@ _NESTED_QUANTIFIER = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]
 
 def analyze(context: Context) -> Iterator[Finding]:
     """Shared structures, endless iterators, decompression, and patterns that backtrack without end."""
-    if expanded(context.trace.result) >= EXPANDED:
-        message = "The object refers to its own parts so often that a walk over it does not end."
+    sizes: dict[int, int] = {}
+    message = "An object refers to its own parts so often that a walk over it does not end."
+    if expanded(context.trace.result, sizes) >= EXPANDED:
         yield _finding(context, "shared-structure", message, context.trace.stop)
     for judged in context.calls:
+        if any(
+            expanded(value, sizes) >= EXPANDED
+            for value in judged.call.args
+            if not isinstance(value, str | int)
+        ):
+            yield _finding(context, "shared-structure", message, judged.call.offset, judged.call)
         reason = _reason(judged)
         if reason is not None:
             rule, message = reason
@@ -84,7 +91,7 @@ def _explodes(call: Call, wbits: int) -> bool:
 def _finding(
     context: Context, rule: str, message: str, offset: int | None, call: Call | None = None
 ) -> Finding:
-    steps: tuple[Step, ...] = chain(call) if call is not None else ()
+    steps: tuple[Step, ...] = context.chain(call) if call is not None else ()
     return finding(
         context,
         f"{ID}/{rule}",
@@ -98,9 +105,11 @@ def _finding(
     )
 
 
-def expanded(value: Value) -> int:
-    """How many values a walk visits that does not notice sharing; cycles count once."""
-    sizes: dict[int, int] = {}
+def expanded(value: Value, sizes: dict[int, int]) -> int:
+    """How many values a walk visits that does not notice sharing; cycles count once.
+
+    `sizes` keeps what is known by identity, so that many walks over one run look at each value once.
+    """
     pending: list[tuple[Value, bool]] = [(reveal(value), False)]
     while pending:
         part, done = pending.pop()

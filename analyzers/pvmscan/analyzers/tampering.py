@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pvm.render import text
 from pvm.trace import Append, Build, SetAttribute, SetItem
 from pvm.values import Call, Extension, Global, Unknown, Value, reveal
-from pvmscan.analyzers.base import Context, chain, finding
+from pvmscan.analyzers.base import Context, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "tampering"
@@ -49,7 +49,9 @@ def _finding(context: Context, path: str, event: SetItem | SetAttribute | Append
     rules = context.knowledge.targets.all(path)
     rule = max(rules, key=lambda one: one.severity, default=None)
     steps = (
-        chain(target) if isinstance(target, Call) else (Step("import", f"import {path}", _offset(target)),)
+        context.chain(target)
+        if isinstance(target, Call)
+        else (Step("import", f"import {path}", _offset(target)),)
     )
     title = f": {rule.title[:1].lower()}{rule.title[1:]}" if rule else ""
     return finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvm.values import Call, Value, reveal
-from pvmscan.analyzers.base import KEEPS, Context, Judged, chain, finding
+from pvmscan.analyzers.base import KEEPS, Context, Judged, finding
 from pvmscan.knowledge import Status
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
@@ -55,6 +55,6 @@ def _finding(context: Context, judged: Judged, sink: str) -> Finding:
         severity=Severity.CRITICAL if known else Severity.HIGH,
         confidence=Confidence.LIKELY,
         offset=judged.call.offset,
-        steps=chain(judged.call),
+        steps=context.chain(judged.call),
         payload=sink,
     )

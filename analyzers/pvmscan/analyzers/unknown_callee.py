@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pvm.paths import is_class_name, path_of
 from pvm.render import text
 from pvm.values import Attribute, Call, Extension, Global, Unknown, reveal
-from pvmscan.analyzers.base import Context, Judged, chain, finding
+from pvmscan.analyzers.base import Context, Judged, finding
 from pvmscan.knowledge import Status
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
@@ -18,7 +18,9 @@ def analyze(context: Context) -> Iterator[Finding]:
     """One finding for each callee of that kind."""
     reported: set[str] = set()
     for judged in context.calls:
-        if judged.judgement.status is not Status.UNKNOWN:
+        if judged.judgement.status is Status.HARMLESS or any(
+            rule.effect != "trampoline" for rule in judged.judgement.rules
+        ):
             continue
         for rule, message, severity in _reasons(context, judged):
             key = f"{rule} {message}"
@@ -34,7 +36,7 @@ def analyze(context: Context) -> Iterator[Finding]:
                 severity=severity,
                 confidence=Confidence.LIKELY if severity is Severity.HIGH else Confidence.POSSIBLE,
                 offset=judged.call.offset,
-                steps=chain(judged.call),
+                steps=context.chain(judged.call),
                 payload=", ".join(
                     text(value, limit=200, at=judged.call.offset) for value in judged.call.args[:4]
                 ),

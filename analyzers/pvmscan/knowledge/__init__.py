@@ -7,11 +7,12 @@ here depends on what is installed where the scan runs.
 
 from __future__ import annotations
 
-from pvmscan.knowledge.judge import Judgement, Status, effects_of
+from pvmscan.knowledge.judge import GRADES, Judgement, Status, effects_of
 from pvmscan.knowledge.load import Knowledge, load
 from pvmscan.knowledge.schema import Harmless, Loader, Rule, RuleError
 
 __all__ = [
+    "GRADES",
     "Harmless",
     "Judgement",
     "Knowledge",

@@ -39,24 +39,31 @@ def effects_of(knowledge: Knowledge, path: str, call: Call | None = None) -> Jud
 
     An exact entry outweighs a pattern, and among equals danger outweighs harmlessness.
     """
-    exact = _sink([rule for rule in knowledge.calls.exact(path) if _holds(rule.when, call)])
-    if exact is not None:
-        return exact
-    if _is_harmless(knowledge.harmless.exact(path), call):
+    exact = [rule for rule in knowledge.calls.exact(path) if _holds(rule.when, call)]
+    wild = [rule for rule in knowledge.calls.wild(path) if _holds(rule.when, call)]
+    if not exact and _is_harmless(knowledge.harmless.exact(path), call):
         return _HARMLESS
-    wild = _sink([rule for rule in knowledge.calls.wild(path) if _holds(rule.when, call)])
-    if wild is not None:
-        return wild
+    if exact or wild:
+        unique = {rule.id: rule for rule in (*exact, *wild)}
+        return Judgement(Status.SINK, tuple(sorted(unique.values(), key=_badness)))
     if _is_harmless(knowledge.harmless.wild(path), call):
         return _HARMLESS
     return _UNKNOWN
 
 
-def _sink(rules: list[Rule]) -> Judgement | None:
-    if not rules:
-        return None
-    unique = {rule.id: rule for rule in rules}
-    return Judgement(Status.SINK, tuple(sorted(unique.values(), key=lambda rule: -rule.severity)))
+def _badness(rule: Rule) -> tuple[int, int]:
+    """Sorts the worst rule first: by what its effect makes of a file, then by severity."""
+    return GRADES.get(rule.effect, 0), -rule.severity
+
+
+GRADES = {
+    "file-read": 1,
+    "import-side-effect": 1,
+    "reflection": 1,
+    "resource-exhaustion": 1,
+    "trampoline": 2,
+}
+"""Effects that are less than dangerous: 1 makes a file suspicious, 2 depends on what the callee is given."""
 
 
 def _is_harmless(entries: Sequence[Harmless], call: Call | None) -> bool:

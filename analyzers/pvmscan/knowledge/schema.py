@@ -135,11 +135,17 @@ def harmless(table: Mapping[str, Any], where: str) -> Harmless:
     _check(table, Harmless, where)
     values = dict(table)
     when = conditions(values.pop("when", ()), where)
-    return Harmless(calls=tuple(values.pop("calls")), when=when, **values)
+    try:
+        return Harmless(calls=tuple(values.pop("calls")), when=when, **values)
+    except (KeyError, TypeError) as error:
+        raise RuleError(f"{where}: {error}") from error
 
 
 def loader(table: Mapping[str, Any], where: str) -> Loader:
     """One `[[loader]]` table."""
     _check(table, Loader, where)
     values = dict(table)
-    return Loader(calls=tuple(values.pop("calls")), **values)
+    try:
+        return Loader(calls=tuple(values.pop("calls")), **values)
+    except (KeyError, TypeError) as error:
+        raise RuleError(f"{where}: {error}") from error

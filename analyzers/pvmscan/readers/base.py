@@ -59,9 +59,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The content was understood, and nothing in it is code."""
+    """The content was understood as this format."""
 
     format: str
+    whole: bool = True
+    """No byte of it is left for another reader: nothing in it is code, or everything that is was yielded."""
 
 
 Item: TypeAlias = Stream | Fact | Problem | Source | Recognised

@@ -42,4 +42,4 @@ class Npy:
             if content:
                 yield Source(content, source.name, member, source.depth + 1, expected=True)
         else:
-            yield Recognised("npy")
+            yield Recognised("npy", whole=False)

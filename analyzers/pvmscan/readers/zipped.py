@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from pvmscan.readers import zipdir
-from pvmscan.readers.base import Budget, Fact, Item, Source
+from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
@@ -23,6 +23,10 @@ _TEXT = re.compile(
 )
 _STORAGE_HEAD = 64
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
+_LOOSE = frozenset(
+    {"prefix-data", "trailing-data", "unclaimed-data", "bad-directory", "no-directory", "truncated"}
+)
+"""Anomalies that leave bytes outside the members: a pickle may lie there."""
 
 
 class Zipped:
@@ -50,6 +54,8 @@ class Zipped:
             return
         for member in directory.members:
             yield from _member(source, member, budget)
+        loose = any(anomaly.kind in _LOOSE for anomaly in directory.anomalies)
+        yield Recognised("zip", whole=directory.start == 0 and directory.complete and not loose)
 
 
 def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:

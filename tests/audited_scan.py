@@ -1,0 +1,90 @@
+"""Scans the given files under an audit hook and prints, as JSON, what the process should not have done.
+
+    python audited_scan.py FILE...
+
+Reading a listed file is fine, so is importing modules of pvm, pvmscan and the standard library whose names do
+not stand in the file that is being scanned. Everything else that Python can report is a violation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pvmscan
+
+OWN = ("pvm", "pvmscan")
+FORBIDDEN = (
+    "subprocess.", "socket.", "os.", "shutil.", "urllib.", "http.", "ctypes.", "tempfile.", "ftplib.", "smtplib.",
+    "pickle.find_class", "pty.", "signal.", "sqlite3.", "syslog.", "webbrowser.", "code.", "function.__new__",
+)  # fmt: skip
+PLACES = tuple(
+    os.path.realpath(place) + os.sep
+    for place in (
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        *(os.path.dirname(str(sys.modules[name].__file__)) for name in OWN),
+    )
+)
+
+
+class Watch:
+    """What happens while one file is scanned."""
+
+    def __init__(self) -> None:
+        self.path = ""
+        self.content = b""
+        self.violations: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The audit hook."""
+        if self.path and not self._fine(event, arguments):
+            self.violations.append(f"{self.path}: {event} {str(arguments)[:300]}")
+
+    def _fine(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        match event:
+            case "import":
+                return self._own_module(str(arguments[0]))
+            case "open":
+                return str(arguments[0]) == self.path or str(arguments[0]).startswith(PLACES)
+            case "exec":
+                return str(arguments[0].co_filename).startswith((*PLACES, "<frozen "))
+            case "compile":  # ast.parse gives no file name, and what it makes is never executed (see "exec")
+                return arguments[1] in (None, "<unknown>", b"<unknown>")
+            case "marshal.loads":
+                return bytes(arguments[0]) not in self.content
+            case "os.listdir" | "os.scandir":
+                return (str(arguments[0]) + os.sep).startswith(PLACES)
+            case _:
+                return not event.startswith(FORBIDDEN)
+
+    def _own_module(self, name: str) -> bool:
+        root = name.partition(".")[0]
+        if root in OWN:
+            return True
+        return root in sys.stdlib_module_names and name.encode() not in self.content
+
+
+def main(paths: list[str]) -> None:
+    """Scan, watched."""
+    watch = Watch()
+    sys.addaudithook(watch)
+    pvmscan.scan_bytes(b"\x80\x02}.")
+    before = set(sys.modules)
+    verdicts = {}
+    for path in paths:
+        content = Path(path).read_bytes()
+        watch.content, watch.path = content, path
+        report = pvmscan.scan(path)
+        watch.path = ""
+        verdicts[path] = str(report.verdict)
+    gained = sorted(set(sys.modules) - before)
+    print(json.dumps({"violations": watch.violations, "modules": gained, "verdicts": verdicts}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
