@@ -11,6 +11,9 @@ no dependency and no opinion; `pvm.graph` alone needs networkx.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pvm import dialects as _dialects
 from pvm import machine as _machine
 from pvm.decode import Data
@@ -77,4 +80,29 @@ def run_all(
     return traces
 
 
-__all__ = ["Data", "Dialect", "Interpreter", "Limits", "PvmError", "Reject", "Trace", "run", "run_all"]
+if TYPE_CHECKING:
+    from pvm import decompile, graph
+
+_ON_DEMAND = ("decompile", "graph")
+
+
+def __getattr__(name: str) -> Any:
+    """Modules that few users need are imported when they are asked for."""
+    if name in _ON_DEMAND:
+        return import_module(f"pvm.{name}")
+    raise AttributeError(f"module 'pvm' has no attribute {name!r}")
+
+
+__all__ = [
+    "Data",
+    "Dialect",
+    "Interpreter",
+    "Limits",
+    "PvmError",
+    "Reject",
+    "Trace",
+    "decompile",
+    "graph",
+    "run",
+    "run_all",
+]

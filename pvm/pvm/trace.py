@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pvm.dialects import Dialect
 from pvm.values import Call, Value
@@ -148,3 +148,9 @@ class Trace:
     def complete(self) -> bool:
         """The run reached STOP."""
         return self.stop is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trace as plain data for JSON; its shape is documented in `pvm.plain`."""
+        from pvm.plain import trace_to_dict
+
+        return trace_to_dict(self)
