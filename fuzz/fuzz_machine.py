@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / folder) for folder in ("pvm", "analyzers", "tests")]
 
 import programs  # noqa: E402
-
 import pvm  # noqa: E402
 import pvmscan  # noqa: E402
 
@@ -47,7 +46,9 @@ def check(data: bytes) -> None:
 
 def main() -> int:
     """Run until the inputs are used up; the first failure is raised with its input."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

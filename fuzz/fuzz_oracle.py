@@ -50,7 +50,9 @@ def batches(first: int, count: int) -> Iterator[tuple[int, int, list[str]]]:
 
 def main() -> int:
     """Run and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--programs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1, help="seed of the first batch of 10,000")
     arguments = parser.parse_args()
@@ -63,7 +65,9 @@ def main() -> int:
         for difference in found[:20]:
             print(difference)
         seconds = time.monotonic() - started
-        print(f"\r{done} programs, {differences} differences, {done / seconds:.0f}/s", end="", file=sys.stderr)
+        print(
+            f"\r{done} programs, {differences} differences, {done / seconds:.0f}/s", end="", file=sys.stderr
+        )
     print(file=sys.stderr)
     print(
         f"{done} programs x {len(oracle.LOADERS)} loaders on Python {sys.version.split()[0]}: "

@@ -2,7 +2,7 @@
 
 Read as a syntax tree, never compiled. Written for torch.fx, which stores a graph module as import lines and the
 source of one `forward` method, runs them while unpickling, and then traces the method, so its body runs too
-(PyTorch 2.13, `torch/fx/graph_module.py`).
+(PyTorch 2.13, `torch/fx/graph_module.py`). Only what torch writes itself is let through.
 """
 
 from __future__ import annotations
@@ -10,20 +10,53 @@ from __future__ import annotations
 import ast
 import re
 
-_MODULES = frozenset("torch math operator numpy builtins collections typing torchvision transformers".split())
+_IMPORTS = frozenset(
+    {
+        "import torch",
+        "import math",
+        "import operator",
+        "import torch.fx._pytree as fx_pytree",
+        "import torch.utils._pytree as pytree",
+        "from torch import device",
+        "from math import inf",
+        "from math import nan",
+        "NoneType = type(None)",
+    }
+)
+"""The import block as torch writes it (`torch/fx/graph.py`, `_register_custom_builtin`)."""
 _NAMES = frozenset(
-    """torch math operator numpy np inf nan device pytree fx_pytree NoneType getattr int float bool str tuple list
-    dict slice len range max min sum abs round isinstance None True False Ellipsis self""".split()
+    "torch math operator inf nan device pytree fx_pytree NoneType slice int float bool".split()
+)
+_PLAIN = re.compile(
+    r"[A-Za-z]\w*|_[A-Za-z0-9]\w*|__(add|sub|mul|truediv|getitem|neg|matmul|pow|and|or|xor)__"
 )
 _BAD_ATTRIBUTE = re.compile(
-    r"__\w+__|os|sys|system|popen|spawn\w*|exec\w*|eval|subprocess|builtins|importlib|import_module|load\w*|save\w*|"
-    r"hub|ops|jit|package|serialization|storage|from_file|_C|utils|multiprocessing|distributed|open|globals|pickle"
+    r"os|sys|system|popen|spawn\w*|exec\w*|eval|subprocess|builtins|importlib|import_module|(un)?load\w*|save\w*|hub|jit|"
+    r"package|serialization|storage|from_file|utils|multiprocessing|distributed|open\w*|globals|pickle\w*|tofile|dumps?|"
+    r"compile\w*|attrgetter|methodcaller|itemgetter|call|classes|library|cpp_extension|_dynamo|_inductor|onnx|types|"
+    r"inspect|warnings|func_globals|gi_\w+|f_\w+|tb_\w+|cr_\w+|co_\w+|ctypes|numpy|map|apply\w*|register\w*|backends"
 )
-_SIMPLE_ALIAS = "NoneType = type(None)"
+_FORBIDDEN = (
+    ast.Import,
+    ast.ImportFrom,
+    ast.Lambda,
+    ast.ClassDef,
+    ast.AsyncFunctionDef,
+    ast.Global,
+    ast.Nonlocal,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.NamedExpr,
+    ast.With,
+    ast.Try,
+    ast.JoinedStr,
+)
 
 
 def odd_source(source: str) -> str | None:
-    """What the source does beyond imports of known modules and one plain method; None if nothing."""
+    """What the source does beyond torch's own imports and one plain method; None if nothing."""
     try:
         tree = ast.parse(source.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -36,19 +69,14 @@ def odd_source(source: str) -> str | None:
 
 
 def _odd_statement(statement: ast.stmt) -> str | None:
-    match statement:
-        case ast.Import(names=names):
-            roots = [name.name.partition(".")[0] for name in names]
-        case ast.ImportFrom(module=module):
-            roots = [(module or "").partition(".")[0]]
-        case ast.FunctionDef():
-            return _odd_function(statement)
-        case ast.Assign() if ast.unparse(statement) == _SIMPLE_ALIAS:
-            return None
-        case _:
-            return "a statement at module level"
-    unknown = [root for root in roots if root not in _MODULES]
-    return f"an import of {', '.join(unknown)}" if unknown else None
+    if isinstance(statement, ast.FunctionDef):
+        return _odd_function(statement)
+    if ast.unparse(statement) in _IMPORTS:
+        return None
+    what = (
+        "an import" if isinstance(statement, ast.Import | ast.ImportFrom) else "a statement at module level"
+    )
+    return f"{what}: {ast.unparse(statement)[:60]}"
 
 
 def _odd_function(function: ast.FunctionDef) -> str | None:
@@ -62,22 +90,28 @@ def _odd_function(function: ast.FunctionDef) -> str | None:
     outer.extend(one.annotation for one in every)
     if any(isinstance(part, ast.Call) for node in outer if node is not None for part in ast.walk(node)):
         return "a call in the signature"
-    local = {one.arg for one in every}
-    local |= {
-        part.id
-        for part in ast.walk(function)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    }
+    stored = (
+        part for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+    local = {one.arg for one in every} | {part.id for part in stored}
+    if local & _NAMES:
+        return "a variable with the name of a module"
     for part in ast.walk(function):
-        match part:
-            case ast.Import() | ast.ImportFrom():
-                return "an import inside the method"
-            case ast.Name(id=name) if name not in local and name not in _NAMES:
-                return f"the name {name}"
-            case ast.Attribute(attr=name) if _BAD_ATTRIBUTE.fullmatch(name):
-                return f"the attribute {name}"
-            case ast.Lambda() | ast.ClassDef() | ast.AsyncFunctionDef() | ast.Global():
-                return "a nested definition"
-            case _:
-                continue
+        reason = _odd_part(part, function, local)
+        if reason is not None:
+            return reason
     return None
+
+
+def _odd_part(part: ast.AST, function: ast.FunctionDef, local: set[str]) -> str | None:
+    match part:
+        case ast.FunctionDef() if part is not function:
+            return "a nested definition"
+        case ast.Name(id=name) if name not in local and name not in _NAMES:
+            return f"the name {name}"
+        case ast.Attribute(attr=name) if not _PLAIN.fullmatch(name) or _BAD_ATTRIBUTE.fullmatch(name):
+            return f"the attribute {name}"
+        case _ if isinstance(part, _FORBIDDEN):
+            return f"a {type(part).__name__} statement or expression"
+        case _:
+            return None

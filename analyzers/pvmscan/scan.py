@@ -255,6 +255,11 @@ class _FileScan:
                 for finding in analyzer.analyze(context):
                     verdict = max(verdict, finding.verdict)
                     self._add(_inside(finding, outer))
+            if context.walks <= 0:
+                where = Location(stream.member, stream.offset)
+                self.problems.append(
+                    Problem("its values refer to each other too often to be searched", where, "limit")
+                )
             verdict = max(verdict, self._globals(context, counts=trace is stream.traces[0]))
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)

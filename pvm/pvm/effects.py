@@ -1,7 +1,7 @@
 """What Python's own callables do to abstract values: one short function per callable, by path.
 
-`call_path` is asked for callables with a name, `call_object` for objects that a call returned (`partial`,
-`attrgetter`...), `iterate` for iterators that call a function. `UNSET` stands for a result that is not known.
+`call_path` is asked for callables with a name; `pvm.deferred` knows objects that call later. `UNSET` stands for
+a result that is not known.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pvm.paths import path_of
 from pvm.values import UNSET, Call, Container, Global, Unknown, Unset, Value, reveal
 
 MAX_ITEMS = 1000
+MAX_FOLDED = 5_000_000
+"""Values that one run converts for evaluation, all together."""
 
 
 class Caller(Protocol):
@@ -25,6 +27,7 @@ class Caller(Protocol):
     limits: Limits
     data: Data
     extensions: dict[int, Value]
+    folded: int
 
     def call(self, call: Call) -> Value:
         """Make a call."""
@@ -78,17 +81,20 @@ def _pure(world: Caller, path: str, call: Call) -> Value | Unset:
 def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
     from pvm import fold
 
-    if not fold.is_pure(path):
+    if not fold.is_pure(path) or world.folded > MAX_FOLDED:
         return UNSET
     limit = world.limits.fold_bytes
     callee = reveal(call.callee)
     own = () if isinstance(callee, Global) else (getattr(callee, "base", None),)
+    converter = fold.Converter(world.data, limit)
     try:
-        args = [fold.to_python(_forced(world, value), world.data, limit) for value in (*own, *call.args)]
-        named = fold.to_python(call.kwargs, world.data, limit) if call.kwargs is not None else {}
+        args = [converter.convert(_forced(world, value)) for value in (*own, *call.args)]
+        named = converter.convert(call.kwargs) if call.kwargs is not None else {}
         return fold.to_value(fold.evaluate(path, args, named, limit), call.offset)
     except (fold.NotConcrete, RecursionError):
         return UNSET
+    finally:
+        world.folded += converter.nodes
 
 
 def passive_items(world: Caller, path: str, call: Call) -> list[Value] | None:
@@ -380,116 +386,3 @@ def _reconstructor(world: Caller, call: Call) -> Value | Unset:
     if base != "builtins.object":
         return UNSET
     return world.call(Call(call.offset, "copyreg._reconstructor", call.args[0], (), mode="new"))
-
-
-# Objects that are called ----------------------------------------------------------------------------------
-
-
-def call_object(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    """Result of calling an object that a call returned."""
-    function = _CALLED.get(path_of(callee.callee) or "")
-    return UNSET if function is None else function(world, callee, call)
-
-
-def _partial(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    function, args, kwargs = partial_parts(callee)
-    if isinstance(function, Unset):
-        return UNSET
-    return world.apply("partial", function, (*args, *call.args), call.offset, call.kwargs or kwargs)
-
-
-def partial_parts(callee: Call) -> tuple[Value | Unset, tuple[Value, ...], Value]:
-    """Function, arguments and keywords of a `functools.partial`; BUILD can replace all of them."""
-    for state in reversed(callee.state or []):
-        state = reveal(state)
-        if isinstance(state, tuple) and len(state) == 4:
-            args = reveal(state[1])
-            return state[0], args if isinstance(args, tuple) else (), state[2]
-    if not callee.args:
-        return UNSET, (), None
-    return callee.args[0], callee.args[1:], callee.kwargs
-
-
-def _attrgetter(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    if len(call.args) != 1:
-        return UNSET
-    found: list[Value] = []
-    for name in map(reveal, callee.args):
-        if not isinstance(name, str):
-            return UNSET
-        value: Value = call.args[0]
-        for part in name.split("."):
-            value = walk(world, value, part, call.offset)
-        found.append(value)
-    return found[0] if len(found) == 1 else tuple(found)
-
-
-def _itemgetter(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    if len(call.args) != 1:
-        return UNSET
-    found = [item(world, call.args[0], key, call) for key in callee.args]
-    if len(found) == 1:
-        return found[0]
-    return UNSET if any(isinstance(one, Unset) for one in found) else tuple(found)
-
-
-def _methodcaller(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    name = reveal(callee.args[0]) if callee.args else None
-    if not isinstance(name, str) or len(call.args) != 1:
-        return UNSET
-    method = walk(world, call.args[0], name, call.offset)
-    return world.apply("methodcaller", method, callee.args[1:], call.offset, callee.kwargs)
-
-
-def _method_type(world: Caller, callee: Call, call: Call) -> Value | Unset:
-    if len(callee.args) != 2:
-        return UNSET
-    return world.apply("MethodType", callee.args[0], (callee.args[1], *call.args), call.offset, call.kwargs)
-
-
-_CALLED: dict[str, Callable[[Caller, Call, Call], Value | Unset]] = {
-    "functools.partial": _partial,
-    "operator.attrgetter": _attrgetter,
-    "operator.itemgetter": _itemgetter,
-    "operator.methodcaller": _methodcaller,
-    "types.MethodType": _method_type,
-}
-
-
-# Iterators that call a function ---------------------------------------------------------------------------
-
-
-def iterate(world: Caller, path: str, lazy: Call) -> list[Value] | None:
-    """Make the calls of a lazy iterator; the items that it yields, or None where they are not known."""
-    short = path.rpartition(".")[2]
-    if not lazy.args:
-        return None
-    if path == "builtins.iter":
-        if len(lazy.args) == 2:
-            world.apply(short, lazy.args[0], (), lazy.offset)
-            return None
-        return items_for(world, lazy.args[0])
-    if short in ("accumulate", "groupby"):
-        function, sources = (lazy.args[1] if len(lazy.args) > 1 else None), lazy.args[:1]
-    else:
-        function, sources = lazy.args[0], lazy.args[1:]
-    if function is None or not sources:
-        return None
-    columns = [items_for(world, source) for source in sources]
-    if any(column is None for column in columns):
-        unknown = Unknown(lazy.offset, "an item of an iterable", sources)
-        world.apply(short, function, (unknown,), lazy.offset)
-        return None
-    known = [column for column in columns if column is not None]
-    results = [world.apply(short, function, args, lazy.offset) for args in _rows(short, known)]
-    return results if path == "builtins.map" or short == "starmap" else None
-
-
-def _rows(short: str, columns: list[list[Value]]) -> list[tuple[Value, ...]]:
-    """Arguments of each call that the iterator makes."""
-    if short == "starmap":
-        rows = [reveal(row) for row in columns[0]]
-        return [row if isinstance(row, tuple) else (row,) for row in rows]
-    if short == "accumulate":
-        return [(value, value) for value in columns[0]]
-    return list(zip(*columns, strict=False))

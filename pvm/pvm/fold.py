@@ -34,16 +34,18 @@ class NotConcrete(Exception):
 
 def to_python(value: Value, data: Any = b"", limit: int = 1 << 20) -> Any:
     """The Python object that a value stands for; raise `NotConcrete` if it is not wholly constant."""
-    return _Converter(data, limit).convert(value, 0)
+    return Converter(data, limit).convert(value)
 
 
-class _Converter:
+class Converter:
+    """Values to Python objects, within a budget of nodes."""
+
     def __init__(self, data: Any, limit: int) -> None:
         self.data = data
         self.limit = limit
         self.nodes = 0
 
-    def convert(self, value: Value, depth: int) -> Any:
+    def convert(self, value: Value, depth: int = 0) -> Any:
         """Convert one value; containers count every item against the budget."""
         value = reveal(value)
         self.nodes += 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from pvm import render
+from pvm.paths import path_of
 from pvm.trace import Append, Build, Event, Import, SetAttribute, SetItem, Trace
 from pvm.values import (
     UNSET,
@@ -125,7 +126,7 @@ class Builder:
                 kind, label = "tuple", render.text(value, limit=80)
             case _:
                 kind, label = type(value).__name__.lower(), render.text(value, limit=120)
-        path = render.path_of(value.callee if isinstance(value, Call) else value)
+        path = path_of(value.callee if isinstance(value, Call) else value)
         if path is not None:
             more["path"] = render.printable(path, 400)
         if isinstance(value, Global):

@@ -8,8 +8,9 @@ evidence shows how a name or an argument was computed. Calls that a function mak
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
-from pvm import effects
+from pvm import deferred, effects
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 from pvm.namespace import EXTENSION_TABLES, Namespace, module_value
@@ -65,6 +66,7 @@ class Interpreter(World):
         super().__init__()
         self.namespace = Namespace()
         self.steps = 0
+        self.folded = 0
         self.depth = 0
         self.forced: dict[Call, list[Value] | None] = {}
 
@@ -133,7 +135,7 @@ class Interpreter(World):
     def _result(self, call: Call) -> Value | Unset:
         callee = reveal(call.callee)
         if isinstance(callee, Call) and callee is not call:
-            bound = effects.call_object(self, callee, call)
+            bound = deferred.call_object(self, callee, call)
             if not isinstance(bound, Unset):
                 return bound
         path = path_of(callee)
@@ -164,7 +166,7 @@ class Interpreter(World):
             return None
         self.forced[value] = None
         if path in LAZY:
-            self.forced[value] = effects.iterate(self, path, value)
+            self.forced[value] = deferred.iterate(self, path, value)
             return self.forced[value]
         for part in value.args:
             if isinstance(part, Call):
@@ -236,19 +238,15 @@ class Interpreter(World):
 
 
 def items_of(value: Value) -> list[Value] | None:
-    """Items of a constant sequence or container; None for anything else."""
+    """The first items of a constant sequence or container; None for anything else."""
     value = reveal(value)
     match value:
-        case tuple():
-            return list(value)
-        case str() | bytes():
+        case tuple() | str() | bytes():
             return list(value[:MAX_FORCED])
         case Container(kind="dict"):
-            return [key for key, _ in value.pairs()]
-        case Container(kind="set" | "frozenset"):
-            return value.members()
-        case Container(kind="list"):
-            return list(value.at())
+            return list(islice((key for key, _ in value.pairs()), MAX_FORCED))
+        case Container(kind="set" | "frozenset" | "list"):
+            return list(islice(value.items if value.edits is None else value.at(), MAX_FORCED))
         case _:
             return None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pvm.values import Attribute, Blob, Call, Container, Global, Persistent, Value, reveal
+from pvm.values import Attribute, Blob, Buffer, Call, Container, Global, Value, reveal
 
-MAX_PARTS = 32
+MAX_STEPS = 64
+"""A path of more attributes and calls is not worked out."""
 
 
 def is_class_name(name: str) -> bool:
@@ -65,45 +66,49 @@ _LOWER_CASE_CLASSES = frozenset(
 
 
 def path_of(value: Value) -> str | None:
-    """`os.system`, `profile.Profile.run` (an instance counts as its class), `builtins.str.join`; None if the
-    value has no path.
+    """The canonical dotted path of something that can be called, or None.
+
+    An instance made by a class counts as its class (`profile.Profile.run`), a constant or a container as its
+    built-in type (`builtins.str.join`); the result of another call is written `module.function().name`.
     """
-    parts: list[str] = []
     value = reveal(value)
-    while isinstance(value, Attribute):
-        parts.append(value.name)
-        if len(parts) > MAX_PARTS:
-            return None
-        value = reveal(value.base)
-    base = _base_path(value, bool(parts))
-    return None if base is None else ".".join([base, *reversed(parts)])
-
-
-def _base_path(value: Value, inside: bool) -> str | None:
-    if isinstance(value, Global):
-        return value.path
-    if not inside:
+    if not isinstance(value, Global | Attribute):
         return None
-    depth = 0
-    calls = ""
-    while isinstance(value, Call):
-        callee = reveal(value.callee)
-        depth += 1
-        if isinstance(callee, Global):
-            instance = value.mode != "call" or is_class_name(callee.path)
-            return callee.path + ("" if instance and depth == 1 else "()" * depth)
-        if isinstance(callee, Attribute):
-            calls = path_of(callee) if depth < 4 else None  # type: ignore[assignment]
-            return None if calls is None else calls + "()"
-        value = callee
-        if depth > MAX_PARTS:
-            return None
-    if isinstance(value, Container):
-        return f"builtins.{value.kind}"
-    if isinstance(value, Blob):
-        return f"builtins.{value.kind}"
-    if isinstance(value, Persistent):
-        return None
-    if isinstance(value, bool | int | float | str | bytes | tuple):
-        return f"builtins.{type(value).__name__}"
+    suffix: list[str] = []
+    for _ in range(MAX_STEPS):
+        match value:
+            case Global():
+                return value.path + "".join(reversed(suffix))
+            case Attribute():
+                suffix.append(f".{value.name}")
+                value = reveal(value.base)
+            case Call():
+                callee = reveal(value.callee)
+                if not _makes_instance(value, callee):
+                    suffix.append("()")
+                value = callee
+            case _:
+                kind = builtin_type(value)
+                return f"builtins.{kind}{''.join(reversed(suffix))}" if kind else None
     return None
+
+
+def _makes_instance(call: Call, callee: Value) -> bool:
+    """Whether the call makes an instance of its callee, by all that can be seen."""
+    if not isinstance(callee, Global | Attribute):
+        return False
+    name = callee.path if isinstance(callee, Global) else callee.name
+    return call.mode != "call" or is_class_name(name)
+
+
+def builtin_type(value: Value) -> str | None:
+    """Name of the built-in type of a constant, container or blob; None for objects from outside."""
+    match value:
+        case Container() | Blob():
+            return value.kind
+        case Buffer():
+            return None if value.base is None else "memoryview"
+        case None | bool() | int() | float() | str() | bytes() | tuple():
+            return type(value).__name__
+        case _:
+            return None

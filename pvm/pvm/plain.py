@@ -28,6 +28,7 @@ import math
 from typing import TypeAlias, Union
 
 from pvm import render
+from pvm.paths import path_of
 from pvm.trace import (
     Append,
     BufferLoad,
@@ -118,7 +119,7 @@ def _event(event: Event, budget: _Budget) -> Plain:
 def _call(event: Call, budget: _Budget) -> tuple[str, dict[str, Plain]]:
     budget.refill()
     callee = render.text(event.callee, at=event.offset)
-    path = render.path_of(event.callee)
+    path = path_of(event.callee)
     return "call", {
         "callee": callee,
         "path": None if path is None else escaped(path),

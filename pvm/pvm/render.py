@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TypeAlias
 
-from pvm.paths import is_class_name
+from pvm.paths import path_of
 from pvm.values import (
     Attribute,
     Blob,
@@ -27,8 +27,6 @@ from pvm.values import (
 
 MAX_DEPTH = 12
 """Deeper nesting is shown as an ellipsis."""
-MAX_STEPS = 64
-"""A path of more attributes and calls is not worked out."""
 MAX_EDITS = 1000
 """Only so many of the newest replaced items of a list are looked at."""
 MAX_MERGED = 64
@@ -90,56 +88,6 @@ def call_text(call: Call, *, limit: int = 200) -> str:
     return writer.finish()
 
 
-def path_of(value: Value) -> str | None:
-    """The canonical dotted path of something that can be called, or None.
-
-    An instance made by a class counts as its class (`profile.Profile.run`), a constant or a container as its
-    built-in type (`builtins.str.join`); the result of another call is written `module.function().name`. The
-    same paths as `pvm.paths.path_of`, in one loop.
-    """
-    value = reveal(value)
-    if not isinstance(value, Global | Attribute):
-        return None
-    suffix: list[str] = []
-    for _ in range(MAX_STEPS):
-        match value:
-            case Global():
-                return value.path + "".join(reversed(suffix))
-            case Attribute():
-                suffix.append(f".{value.name}")
-                value = reveal(value.base)
-            case Call():
-                callee = reveal(value.callee)
-                if not _makes_instance(value, callee):
-                    suffix.append("()")
-                value = callee
-            case _:
-                kind = builtin_type(value)
-                return f"builtins.{kind}{''.join(reversed(suffix))}" if kind else None
-    return None
-
-
-def _makes_instance(call: Call, callee: Value) -> bool:
-    """Whether the call makes an instance of its callee, by all that can be seen."""
-    if not isinstance(callee, Global | Attribute):
-        return False
-    name = callee.path if isinstance(callee, Global) else callee.name
-    return call.mode != "call" or is_class_name(name)
-
-
-def builtin_type(value: Value) -> str | None:
-    """Name of the built-in type of a constant, container or blob; None for objects from outside."""
-    match value:
-        case Container() | Blob():
-            return value.kind
-        case Buffer():
-            return None if value.base is None else "memoryview"
-        case None | bool() | int() | float() | str() | bytes() | tuple():
-            return type(value).__name__
-        case _:
-            return None
-
-
 _BRACKETS = {
     "list": ("[", "]"),
     "dict": ("{", "}"),
@@ -176,7 +124,7 @@ class _Writer:
     def __init__(self, limit: int, at: int | None) -> None:
         self.limit = limit
         self.at = at
-        self.soft = limit * 3 // 4
+        self.soft = min(limit * 3 // 4, limit - 24)
         self.width = limit // 2 + 1
         self.length = 0
         self.pieces: list[str] = []

@@ -19,6 +19,8 @@ from pvm.values import Blob, Buffer, Call, Container, Node, Value, reveal
 from pvm.world import OUTSIDE, World
 
 MAX_QUIRKS = 1000
+MAX_SPREAD = 10_000
+"""A longer list that is spread into arguments stays one value."""
 Inline: TypeAlias = Callable[["State", Value], None]
 """Called after each BUILD with the object built: a loader may read raw data from the stream there."""
 
@@ -56,6 +58,8 @@ class State:
         self.offset = start
         """Offset of the instruction that runs."""
         self.frame_end = -1
+        self.keywords: dict[Container, int] = {}
+        """How many items of a dict of keyword arguments have been checked."""
         self.unhashable: dict[int, tuple[tuple[Value, ...], bool]] = {}
 
     def quirk(self, id: str, detail: str) -> None:
@@ -220,6 +224,8 @@ class State:
         if not self.pure or self.world.is_a(args, "iterable") is False:
             raise Reject("the arguments of a call are no tuple")
         self.quirk("arguments-not-tuple", "only the pure-Python unpickler takes these arguments")
+        if isinstance(args, Container) and len(args.items) > MAX_SPREAD:
+            return (), value
         unordered = isinstance(args, Container) and args.kind in ("set", "frozenset")
         return _iterate(args), value if unordered or isinstance(args, OUTSIDE) else None
 

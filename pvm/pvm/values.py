@@ -241,13 +241,38 @@ Value: TypeAlias = (
 )
 
 
-def key_of(value: Value, depth: int = 50) -> object:
+MAX_KEY = 1000
+"""Parts of a key that are compared one by one; larger keys are equal only to themselves."""
+
+
+def key_of(value: Value) -> object:
     """A hashable stand-in for a key: equal when Python takes the keys for equal."""
-    if isinstance(value, tuple) and depth:
-        return tuple([key_of(item, depth - 1) for item in value])
-    if isinstance(value, Container) and value.kind == "frozenset" and depth:
-        return frozenset([key_of(item, depth - 1) for item in value.items])
-    return id(value) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple | Container):
+        return value
+    return _structure(value) if _is_small(value) else id(value)
+
+
+def _is_small(value: Value) -> bool:
+    """Has the key few parts, counted as a comparison visits them, sharing unnoticed?"""
+    pending = [(value, 0)]
+    for _ in range(MAX_KEY):
+        if not pending:
+            return True
+        part, depth = pending.pop()
+        if isinstance(part, tuple | Container):
+            items = part if isinstance(part, tuple) else part.items
+            if depth > 50 or len(items) > MAX_KEY:
+                return False
+            pending.extend((item, depth + 1) for item in items)
+    return not pending
+
+
+def _structure(value: Value) -> object:
+    if isinstance(value, tuple):
+        return tuple([_structure(item) for item in value])
+    if isinstance(value, Container) and value.kind == "frozenset":
+        return frozenset([_structure(item) for item in value.items])
+    return value
 
 
 def reveal(value: Value) -> Value:

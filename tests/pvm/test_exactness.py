@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+
 import mirror
 import oracle
 import programs
-import pytest
 from corpus import CORPUS, rows
-from hypothesis import HealthCheck, given, settings
 
 LOADER_FIELDS = {"c": "c_memory", "c-stream": "c_stream_nopeek", "python": "python"}
 

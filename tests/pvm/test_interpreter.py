@@ -9,11 +9,11 @@ import lzma
 import zlib
 
 import pytest
+
+import pvm
 from pvm.paths import path_of
 from pvm.trace import Import
 from pvm.values import Call, Global, Unknown, Value, reveal
-
-import pvm
 
 
 def _push(value: object) -> bytes:
@@ -112,7 +112,10 @@ def test_pure_functions_on_constants(program: Raw, expected: object) -> None:
         (call("operator:getitem", name("sys:modules"), "os"), "os"),
         (call("sys:modules.get", "os"), "os"),
         (call("operator:getitem", name("os:__dict__"), "system"), "os.system"),
-        (call("operator:getitem", call("builtins:vars", call("builtins:__import__", "os")), "system"), "os.system"),
+        (
+            call("operator:getitem", call("builtins:vars", call("builtins:__import__", "os")), "system"),
+            "os.system",
+        ),
         (call(call("operator:attrgetter", "os.system"), call("builtins:__import__", "shutil")), "os.system"),
         (call("builtins:getattr", call("cProfile:Profile"), "run"), "cProfile.Profile.run"),
         (call("pkgutil:resolve_name", "os:system"), "os.system"),
@@ -123,21 +126,37 @@ def test_all_ways_to_an_object_have_one_path(program: Raw, path: str) -> None:
     assert path_of(load(program)) == path
 
 
+OS = call("builtins:__import__", "os")
+
+
 @pytest.mark.parametrize(
     "setup",
     [
         name("sys:modules").code + _push("harmless") + call("builtins:__import__", "os").code + b"s0",
-        call("sys:modules.update", Raw(b"}" + _push("harmless") + call("builtins:__import__", "os").code + b"s")).code + b"0",
+        call(
+            "sys:modules.update",
+            Raw(b"}" + _push("harmless") + call("builtins:__import__", "os").code + b"s"),
+        ).code
+        + b"0",
         call("sys:modules.setdefault", "harmless", call("builtins:__import__", "os")).code + b"0",
-        call("operator:setitem", name("sys:modules"), "harmless", call("builtins:__import__", "os")).code + b"0",
+        call("operator:setitem", name("sys:modules"), "harmless", call("builtins:__import__", "os")).code
+        + b"0",
         name("harmless:__dict__").code + _push("system") + name("os:system").code + b"s0",
-        call("builtins:setattr", call("builtins:__import__", "harmless"), "system", name("os:system")).code + b"0",
-        call("builtins:__import__", "harmless").code + b"}" + _push("system") + name("os:system").code + b"sb0",
+        call("builtins:setattr", call("builtins:__import__", "harmless"), "system", name("os:system")).code
+        + b"0",
+        call("builtins:__import__", "harmless").code
+        + b"}"
+        + _push("system")
+        + name("os:system").code
+        + b"sb0",
     ],
 )
 def test_writes_to_namespaces_change_what_a_name_means(setup: bytes) -> None:
     """`harmless.system` is `os.system` afterwards, and not before."""
-    for order, expected in ((setup + name("harmless:system").code, "os.system"), (name("harmless:system").code, "harmless.system")):
+    for order, expected in (
+        (setup + name("harmless:system").code, "os.system"),
+        (name("harmless:system").code, "harmless.system"),
+    ):
         trace = pvm.run(b"\x80\x04" + order + b".")
         last = [event for event in trace.events if isinstance(event, Import)][-1]
         assert path_of(last.value) == expected
@@ -161,7 +180,15 @@ def test_extension_codes_that_the_pickle_registers() -> None:
 
 @pytest.mark.parametrize(
     "consumer",
-    ["builtins:list", "builtins:tuple", "builtins:set", "builtins:any", "builtins:next", "collections:deque", "a:b"],
+    [
+        "builtins:list",
+        "builtins:tuple",
+        "builtins:set",
+        "builtins:any",
+        "builtins:next",
+        "collections:deque",
+        "a:b",
+    ],
 )
 def test_a_lazy_iterator_calls_when_it_is_consumed(consumer: str) -> None:
     """Not when it is made."""
@@ -170,7 +197,11 @@ def test_a_lazy_iterator_calls_when_it_is_consumed(consumer: str) -> None:
     consumed = pvm.run(b"\x80\x04" + call(consumer, lazy).code + b".")
 
     def system(trace: pvm.Trace) -> list[Call]:
-        return [event for event in trace.events if isinstance(event, Call) and path_of(event.callee) == "os.system"]
+        return [
+            event
+            for event in trace.events
+            if isinstance(event, Call) and path_of(event.callee) == "os.system"
+        ]
 
     assert system(alone) == []
     assert [one.args for one in system(consumed)] == [("echo inert",)]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pickle
 import time
 
-import mirror
-import programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import mirror
+import programs
+import pvm
 from pvm.limits import Limits
 from pvm.trace import Append, Import
 from pvm.values import Blob, Call, Container, Global
-
-import pvm
 
 SYSTEM = b"cos\nsystem\n(S'echo inert'\ntR."
 
@@ -120,7 +120,11 @@ def test_bytes_after_stop_change_nothing(program: bytes, junk: bytes) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.recursive(st.none() | st.integers() | st.text() | st.binary(), lambda inner: st.lists(inner) | st.tuples(inner)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.binary(), lambda inner: st.lists(inner) | st.tuples(inner)
+    )
+)
 def test_plain_data_imports_and_calls_nothing(value: object) -> None:
     """In any protocol above 2, where bytes have opcodes of their own."""
     for protocol in (3, 4, 5):

@@ -56,7 +56,9 @@ class Context:
     chains: int = 200
     """Findings that still get their whole chain; later ones show the last step."""
     walks: int = 2_000_000
-    """Values that may still be looked at in search of sinks."""
+    """Values that may still be looked at in search of sinks; none left is reported as a limit."""
+    searched: dict[tuple[int, int], tuple[str, Judgement] | None] = field(default_factory=dict)
+    """What `sink_of` has found, by identity and size."""
 
     def __post_init__(self) -> None:
         judged: dict[str, Judgement] = {}
@@ -70,10 +72,13 @@ class Context:
                     self._note_sink(event.result)
 
     def _note_sink(self, value: Value) -> None:
-        if not self.reaches_sinks and isinstance(value, Global | Attribute):
-            path = path_of(value)
-            judgement = effects_of(self.knowledge, path) if path is not None else None
-            self.reaches_sinks = judgement is not None and is_carried_danger(judgement)
+        """Remember that a sink is about; a call may return several objects at once."""
+        if self.reaches_sinks:
+            return
+        for part in carried(value, 100):
+            path = path_of(part) if isinstance(part, Global | Attribute) else None
+            if path is not None and is_carried_danger(effects_of(self.knowledge, path)):
+                self.reaches_sinks = True
 
     def _judge(self, call: Call, judged: dict[str, Judgement]) -> Judged:
         callee = reveal(call.callee)
@@ -95,16 +100,24 @@ class Context:
 
     def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
         """The sink that a value is, or calls when it is called; looks through partial and containers."""
-        if not self.reaches_sinks:
+        plain = reveal(value)
+        if not self.reaches_sinks or not isinstance(plain, Node | tuple):
             return None
-        for part in carried(value, min(MAX_WALK, self.walks)):
+        key = (id(plain), len(plain.items) if isinstance(plain, Container) else 0)
+        if key not in self.searched:
+            self.searched[key] = self._search(plain)
+        return self.searched[key]
+
+    def _search(self, value: Value) -> tuple[str, Judgement] | None:
+        for part in carried(value, MAX_WALK):
             self.walks -= 1
             path = path_of(part) if isinstance(part, Global | Attribute) else None
-            if path is None:
-                continue
-            judgement = effects_of(self.knowledge, path)
-            if judgement.status is Status.SINK and is_carried_danger(judgement):
-                return path, judgement
+            if path is not None:
+                judgement = effects_of(self.knowledge, path)
+                if is_carried_danger(judgement):
+                    return path, judgement
+            if self.walks <= 0:
+                break
         return None
 
     def chain(self, call: Call) -> tuple[Step, ...]:

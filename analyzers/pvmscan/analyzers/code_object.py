@@ -140,15 +140,9 @@ def _fx(context: Context, call: Call) -> Finding:
 def _fx_sources(call: Call) -> list[str]:
     """The code in the module's attributes and the block of imports; empty unless all of it is constant."""
     body = reveal(call.args[0]) if call.args else None
-    found: list[str] = []
-    for argument in map(reveal, call.args[1:]):
-        if isinstance(argument, str):
-            found.append(argument)
-    if isinstance(body, Container) and body.kind == "dict":
-        for key, value in body.pairs(call.offset):
-            if reveal(key) in ("_code", "code"):
-                code = reveal(value)
-                if not isinstance(code, str):
-                    return []
-                found.insert(0, code)
-    return found
+    if not isinstance(body, Container) or body.kind != "dict":
+        return []
+    found = [argument for argument in map(reveal, call.args[1:]) if isinstance(argument, str)]
+    codes = [reveal(value) for key, value in body.pairs(call.offset) if reveal(key) in ("_code", "code")]
+    texts = [code for code in codes if isinstance(code, str)]
+    return [*texts, *found] if texts and len(texts) == len(codes) else []

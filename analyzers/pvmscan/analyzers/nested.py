@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pvm.fold import NotConcrete, to_python
 from pvm.paths import path_of
-from pvm.values import Call, Value, reveal
+from pvm.values import Call, Container, Value, reveal
 from pvmscan.analyzers.base import Context, chain
 from pvmscan.report import Step
 
@@ -56,6 +56,9 @@ def _candidates(call: Call, index: int) -> Iterator[Value]:
     if index < len(values):
         yield values[index]
     yield from values
+    named = reveal(call.kwargs)
+    if isinstance(named, Container):
+        yield from named.items[1::2]
     if own is not None:
         yield own
         inner = reveal(own)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from pvm.values import Call, Container, Value, reveal
+from pvm.values import Blob, Call, Container, Value, reveal
 from pvmscan.knowledge.load import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
 
@@ -81,13 +82,18 @@ def _condition(condition: Condition, call: Call, unknown: bool) -> bool:
     value = argument(call, condition.arg, condition.keyword, condition.default)
     if value is _COMPUTED:
         return unknown
+    if isinstance(value, Blob):  # too long to be looked at, and no number
+        return unknown and condition.above is None
     if condition.match is not None and not re.search(condition.match, _text(value)):
         return False
     return condition.above is None or _number(value) > condition.above
 
 
 def argument(call: Call, index: int | None, keyword: str | None, default: Any = None) -> Any:
-    """A constant argument by position or keyword; `default` if it is absent; a marker if it is computed."""
+    """A constant argument by position or keyword; `default` if it is absent; a marker if it is computed.
+
+    Of a sequence of integers, such as the shape of an array, the product.
+    """
     value: Value
     if index is not None and index < len(call.args):
         value = reveal(call.args[index])
@@ -101,8 +107,11 @@ def argument(call: Call, index: int | None, keyword: str | None, default: Any = 
         if not found:
             return default
         value = reveal(found[0])
-    if value is None or isinstance(value, bool | int | float | str | bytes):
+    if value is None or isinstance(value, bool | int | float | str | bytes | Blob):
         return value
+    shape = value if isinstance(value, tuple) else value.items if isinstance(value, Container) else None
+    if shape and all(isinstance(size, int) for size in shape):
+        return math.prod(size for size in shape if isinstance(size, int))
     return _COMPUTED
 
 

@@ -79,8 +79,8 @@ class Budget:
     """Archive members that may still be read."""
     depth: int = 8
     """Containers within containers."""
-    candidates: int = 20_000
-    """Places in the middle of data where a pickle may still be tried."""
+    tried: int = 5_000_000
+    """Instructions that may still be run at places in the middle of data."""
     opcodes: int = 100_000_000
     """Instructions that may still be run."""
     seen: set[bytes] = field(default_factory=set)

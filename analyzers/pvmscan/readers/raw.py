@@ -18,20 +18,16 @@ from pvm.trace import Import, Trace
 from pvm.values import Call, Value
 from pvmscan.readers import joblib
 from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
+from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
 
-_CANDIDATE = re.compile(
-    rb"\x80[\x01-\x05][\x95}\](cX\x8c\x8aKJMGNC\x8f)\x80]"
-    rb"|\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic][A-Za-z_][\w.]{0,60}\n[A-Za-z_][\w.]{0,60}\n)"
-    rb"|c(?=[A-Za-z_][\w.]{0,99}\n[A-Za-z_][\w.]{0,99}\n)"
-    rb"|\x8c[\x01-\x40](?=[A-Za-z_][\w.]{0,63}\x94?\x8c[\x01-\x40][A-Za-z_][\w.]{0,63}\x94?\x93)"
-)
-"""PROTO and a likely second opcode, a GLOBAL or INST with names, or two short strings and STACK_GLOBAL."""
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _MODEL_NAME = re.compile(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
 )
+TRIAL = 1000
+"""Instructions after which a run in the middle of data is taken seriously."""
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -57,33 +53,47 @@ class _Walk:
         self.data = source.data
         self.format = "pickle"
         self.found = 0
+        """Where a loader goes on that reads one pickle after the other."""
+        self.candidates = Candidates(source.data)
 
     def items(self) -> Iterator[Item]:
         """Pickle after pickle; then, where none follows, the places that look like one."""
         position, size = 0, len(self.data)
         while position < size:
-            if self.budget.opcodes <= 0:
-                yield Problem("more instructions than the limit allows", self._at(position), "limit")
+            if self.budget.opcodes <= 0 or self.budget.tried <= 0:
+                yield Problem(
+                    "more places to look for pickles than the limit allows", self._at(position), "limit"
+                )
                 return
             start = position
+            if start not in (0, self.found) and not self._worth_trying(start):
+                position = self.candidates.after(start + 1)
+                continue
             traces, nested = self._run(start)
             first = traces[0]
             if not self._plausible(start, traces):
                 if start == 0:
                     yield from self._not_a_pickle(first)
-                position = self._next_candidate(start + 1)
+                position = self.candidates.after(start + 1)
                 continue
             yield self._stream(start, traces)
             for inner, trace in nested:
                 yield self._stream(inner, [trace])
             resumed = sorted({trace.resume for trace in traces if trace.resume is not None})
-            if len(resumed) > 1:
-                for other in resumed[1:]:
-                    yield from self._also_at(other)
+            for other in resumed[1:]:
+                yield from self._also_at(other)
             if resumed:
                 position = resumed[0]
             else:
-                position = self._next_candidate(max(start, first.fault.offset if first.fault else start) + 1)
+                position = self.candidates.after(max(start, first.fault.offset if first.fault else start) + 1)
+
+    def _worth_trying(self, start: int) -> bool:
+        """A short run in one dialect: most places in the middle of data lead nowhere at once."""
+        trace = pvm.run(self.data, start=start, encoding="any", limits=Limits(opcodes=TRIAL))
+        self.budget.tried -= trace.opcodes
+        undecided = trace.fault is not None and trace.fault.kind == "limit"
+        differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
+        return undecided or differs or _imports_names(trace)
 
     def _run(self, start: int) -> tuple[list[Trace], list[tuple[int, Trace]]]:
         nested: list[tuple[int, Trace]] = []
@@ -102,7 +112,10 @@ class _Walk:
             return trace.resume
 
         traces = pvm.run_all(self.data, dialects.every(), start=start, limits=self._limits(), inline=inline)
-        self.budget.opcodes -= sum(trace.opcodes for trace in traces)
+        spent = sum(trace.opcodes for trace in traces)
+        self.budget.opcodes -= spent
+        if start not in (0, self.found):
+            self.budget.tried -= spent
         if start == 0 and traces[0].result == _TORCH_MAGIC:
             self.format = "torch-legacy"
         return traces, nested
@@ -113,18 +126,26 @@ class _Walk:
 
     def _plausible(self, start: int, traces: list[Trace]) -> bool:
         """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
-        if start in (0, self.found):
-            if any(trace.complete and trace.opcodes > 1 for trace in traces):
-                return True
-            if any(map(_imports_names, traces)):
-                return True
-            return start == 0 and self._declared(traces)
-        return any(map(_does_something, traces))
+        if any(map(_does_something, traces)):
+            return True
+        if start not in (0, self.found):
+            return False
+        if any(trace.complete and trace.opcodes > 1 for trace in traces):
+            return True
+        if start == 0 and self._declared(traces):
+            return True
+        # lines of words can look like a GLOBAL: without a call or an end, the name has to speak for it
+        return any(map(_imports_names, traces)) and (self.source.expected or self._named())
 
     def _declared(self, traces: list[Trace]) -> bool:
         """It begins as a pickle and runs for a while, or it is known that a loader runs it."""
         begins = self.data[:1] == b"\x80" and len(self.data) > 2 and self.data[1] <= 5
         return begins and (self.source.expected or max(trace.opcodes for trace in traces) > 3)
+
+    def _named(self) -> bool:
+        """Is the file called a model, or is it at least no text?"""
+        called = self.source.depth == 0 and _MODEL_NAME.search(self.source.name) is not None
+        return called or not _is_text(bytes(self.data[:512]))
 
     def _stream(self, start: int, traces: list[Trace]) -> Stream:
         ends = [
@@ -139,14 +160,6 @@ class _Walk:
         traces, _ = self._run(start)
         if any(map(_imports_names, traces)):
             yield self._stream(start, traces)
-
-    def _next_candidate(self, start: int) -> int:
-        """The next place that looks like the start of a pickle; the end of the data if there is none."""
-        if self.budget.candidates <= 0:
-            return len(self.data)
-        self.budget.candidates -= 1
-        match = _CANDIDATE.search(self.data, start)
-        return match.start() if match else len(self.data)
 
     def _not_a_pickle(self, trace: Trace) -> Iterator[Item]:
         head = bytes(self.data[:512])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pvmscan.readers import zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
+from pvmscan.readers.candidates import begins
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
@@ -18,10 +19,7 @@ _PICKLE = re.compile(
     r"(^|/)(data|constants|attributes|bytecode|model)\.pkl$|\.(pkl|pickle|joblib|pt|pth)$", re.IGNORECASE
 )
 _STORAGE = re.compile(r"(^|/)data/\d+$")
-_TEXT = re.compile(
-    r"\.(py|txt|json|md|version|yaml|yml|csv|html|js|css|xml|toml|cfg|debug_pkl)$|(^|/)(version|byteorder)$"
-)
-_STORAGE_HEAD = 64
+_STORAGE_HEAD = 256
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
 _LOOSE = frozenset(
     {"prefix-data", "trailing-data", "unclaimed-data", "bad-directory", "no-directory", "truncated"}
@@ -65,12 +63,12 @@ def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:
 
 
 def _member(source: Source, member: zipdir.Member, budget: Budget) -> Iterator[Item]:
-    if member.name.endswith("/") or _TEXT.search(member.name):
+    if member.name.endswith("/"):
         return
     path = member.name if source.member is None else f"{source.member}!{member.name}"
     expected = _PICKLE.search(member.name) is not None
     limit = budget.inflated
-    if _STORAGE.search(member.name):
+    if _STORAGE.search(member.name) and member.method == 0:
         if not _worth_reading(bytes(source.data[member.start : member.start + _STORAGE_HEAD])):
             return
     elif limit <= 0:
@@ -86,6 +84,4 @@ def _member(source: Source, member: zipdir.Member, budget: Budget) -> Iterator[I
 
 def _worth_reading(head: bytes) -> bool:
     """Raw storages are not unpickled; one that begins like a pickle or an archive is looked at all the same."""
-    return (
-        head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05" and head[2:3] in b"\x95}](cX\x8c\x8a"
-    ) or head[:4] in (b"PK\x03\x04", b"\x1f\x8b\x08\x00")
+    return begins(head) or head[:4] in (b"PK\x03\x04", b"\x1f\x8b\x08\x00")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from pvm import decode
 from pvm.errors import Reject
@@ -133,9 +134,12 @@ def _keywords(state: State, kwargs: Value) -> Value:
         raise Reject("the keyword arguments of a call are no dict")
     plain = reveal(kwargs)
     if isinstance(plain, Container):
-        for key in plain.items[0::2]:
+        # dicts only grow, so a shared one is looked at once
+        checked = state.keywords.get(plain, 0)
+        for key in islice(plain.items, checked, None, 2):
             if state.world.is_a(key, "str") is False:
                 raise Reject("a keyword that is no string")
+        state.keywords[plain] = len(plain.items)
         return kwargs if plain.items else None
     return kwargs
 

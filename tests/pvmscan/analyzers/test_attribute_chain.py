@@ -19,11 +19,7 @@ RULE = "attribute-chain/introspection"
         ("builtins", "object.__subclasses__"),
         ("builtins", "print.__self__.eval"),
         ("collections", "OrderedDict.__init__.__globals__"),
-        pytest.param(
-            "torch",
-            "_utils.sys.modules",
-            marks=pytest.mark.xfail(strict=True, reason="only the first part of the name is looked at"),
-        ),
+        ("torch", "_utils.sys.modules"),
     ],
 )
 def test_a_dotted_name_through_modules_or_introspection_is_suspicious(module: str, name: str) -> None:

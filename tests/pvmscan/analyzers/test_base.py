@@ -52,7 +52,7 @@ def test_what_a_call_was_made_with_is_not_carried_but_what_partial_keeps_is() ->
 
 @pytest.mark.parametrize("carrier", [(glob("os.system"),), Container(0, "list", [glob("os.system")])])
 def test_the_sink_inside_a_container_is_found(carrier: Value) -> None:
-    found = context(asm.honest()).sink_of(carrier)
+    found = context(asm.malicious()).sink_of(carrier)
     assert found is not None
     assert found[0] == "os.system"
 

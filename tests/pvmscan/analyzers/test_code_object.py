@@ -104,7 +104,6 @@ def test_source_that_does_more_than_define_forward_is_dangerous(source: str) -> 
     assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
 
 
-@pytest.mark.xfail(strict=True, reason="defaults of keyword-only arguments and annotations run as well")
 @pytest.mark.parametrize(
     "head", [f"self, *, x={SHELL}):", f"self, x: {SHELL}):", f"self, x) -> {SHELL}:", f"self, *x: {SHELL}):"]
 )
@@ -112,18 +111,75 @@ def test_whatever_runs_when_forward_is_defined_counts(head: str) -> None:
     assert judged.verdict(graph_module(f"def forward({head}\n    return x\n")) is Verdict.DANGEROUS
 
 
-@pytest.mark.xfail(strict=True, reason="text without `def ` and `import ` is not looked at")
 @pytest.mark.parametrize("source", [f"{SHELL}\n", "class forward:\n    print('inert')\n"])
 def test_source_without_a_function_is_dangerous(source: str) -> None:
     assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
 
 
-@pytest.mark.xfail(strict=True, reason="the body of forward is taken for code that is only carried")
 @pytest.mark.parametrize("body", [f"    {SHELL}\n", "    import os\n    os.system('echo inert')\n"])
 def test_the_body_of_forward_counts_for_loading_traces_it(body: str) -> None:
     """`_deserialize_graph_module` calls `Tracer().trace(...)`, which calls `forward` with proxies."""
     source = f"def forward(self, x):\n{body}    return x\n"
     assert judged.verdict(graph_module(source)) is Verdict.DANGEROUS
+
+
+WAYS_OUT = {
+    "renamed import": "from builtins import eval as inf\n\ndef forward(self, x):\n    return inf('1')\n",
+    "renamed loader": "from torch import load as inf\n\ndef forward(self, x):\n    return inf('/tmp/pvmscan-inert')\n",
+    "module of that name": "import builtins as torch\n\ndef forward(self, x):\n    return torch.vars(self)\n",
+    "getattr": "def forward(self, x):\n    return getattr(getattr(torch, 'os'), 'system')('echo inert')\n",
+    "attrgetter": "def forward(self, x):\n    return operator.attrgetter('os.system')(torch)('echo inert')\n",
+    "methodcaller": "def forward(self, x):\n    return operator.methodcaller('system', 'x')(getattr(x, 'os'))\n",
+    "name of a comprehension": "def forward(self, x):\n    [0 for eval in ()]\n    return eval('1')\n",
+    "file of an array": "def forward(self, x):\n    return numpy.zeros(1).tofile('/tmp/pvmscan-inert')\n",
+    "dump of an array": "def forward(self, x):\n    return numpy.zeros(1).dump('/tmp/pvmscan-inert')\n",
+}  # fmt: skip
+"""Ways from a method that looks plain to functions that are not."""
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_a_plain_method_that_finds_its_way_out_is_dangerous(way: str) -> None:
+    assert (
+        judged.verdict(graph_module("import torch\nimport operator\n" + WAYS_OUT[way])) is Verdict.DANGEROUS
+    )
+
+
+EVIL = asm.text(f"{SHELL}\n" + FORWARD)
+BODIES = {
+    "OrderedDict": asm.set_item(asm.call(asm.glob("collections", "OrderedDict")), asm.text("_code"), EVIL),
+    "OrderedDict of pairs": asm.call(
+        asm.glob("collections", "OrderedDict"), asm.list_of(asm.tuple_of(asm.text("_code"), EVIL))
+    ),
+    "instance": asm.set_item(asm.newobj(asm.glob("mypkg", "Body")), asm.text("_code"), EVIL),
+    "key in pieces": asm.set_item(
+        asm.EMPTY_DICT, asm.call(asm.glob("operator", "concat"), asm.text("_co"), asm.text("de")), EVIL
+    ),
+    "empty, then old name": asm.dict_of(_code=asm.text(""), code=EVIL),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_source_in_any_kind_of_body_is_looked_at(body: str) -> None:
+    head = asm.glob("torch.fx.graph_module", "reduce_graph_module")
+    data = asm.program(2, asm.call(head, BODIES[body], asm.text("import torch\n")))
+    assert judged.verdict(data) is Verdict.DANGEROUS
+
+
+def test_source_given_by_keyword_is_looked_at() -> None:
+    head = asm.glob("torch.fx.graph_module", "reduce_graph_module")
+    keywords = asm.dict_of(body=asm.dict_of(_code=EVIL), import_block=asm.text("import torch\n"))
+    partial = asm.newobj_ex(asm.glob("functools", "partial"), asm.tuple_of(head), keywords)
+    assert judged.verdict(asm.program(4, asm.call(partial))) is Verdict.DANGEROUS
+
+
+def test_what_the_two_texts_are_together_counts() -> None:
+    """The loader joins them before it compiles them."""
+    call = asm.call(
+        asm.glob("torch.fx.graph_module", "reduce_graph_module"),
+        asm.dict_of(_code=asm.text("from os import system as inf\n\ndef forward(self, x):\n    return x\n")),
+        asm.text("import torch\n"),
+    )
+    assert judged.verdict(asm.program(2, call)) is Verdict.DANGEROUS
 
 
 def test_source_that_cannot_be_told_is_dangerous() -> None:

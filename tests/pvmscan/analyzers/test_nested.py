@@ -85,6 +85,14 @@ def test_a_storage_whose_bytes_cannot_be_told_is_incomplete() -> None:
     assert judged.verdict(storage(asm.persistent(asm.text("0")))) is Verdict.INCOMPLETE
 
 
+def test_bytes_given_by_keyword_are_judged() -> None:
+    load = asm.glob("torch.storage", "_load_from_bytes")
+    partial = asm.newobj_ex(
+        asm.glob("functools", "partial"), asm.tuple_of(load), asm.dict_of(b=asm.data(asm.malicious()))
+    )
+    assert SHELL in judged.rules(asm.program(4, asm.call(partial)))
+
+
 def test_pickle_loads_is_dangerous_even_of_honest_bytes() -> None:
     """No honest file does that."""
     assert "reachable-sink/nested-pickle" in judged.rules(asm.nested(asm.honest()))

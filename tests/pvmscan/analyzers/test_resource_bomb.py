@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,10 +56,38 @@ def test_a_list_that_holds_itself_is_walked_once() -> None:
     assert judged.verdict(asm.program(2, loop)) is Verdict.CLEAN
 
 
-@pytest.mark.xfail(strict=True, reason="only the object that is returned is walked, not what a call gets")
 def test_a_bomb_handed_to_a_call_is_seen() -> None:
     code = laughs(12)[2:-1]
     assert RULE in judged.rules(asm.program(2, asm.glob("mypkg", "Thing"), code, b"\x85", asm.REDUCE))
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        (asm.call(asm.at("builtins.list"), asm.call(asm.at("itertools.repeat"), asm.number(1))), "endless-iterator"),
+        (asm.call(asm.at("mypkg.Thing"), asm.call(asm.at("itertools.count"))), "endless-iterator"),
+        (asm.call(asm.at("re.match"), asm.text("(a+)+$"), asm.text("a" * 40 + "b")), "backtracking"),
+        (asm.call(asm.at("zlib.decompress"), asm.data(zlib.compress(bytes(80 << 20), 9))), "decompression"),
+        (asm.call(asm.at("gzip.decompress"), asm.data(gzip.compress(bytes(80 << 20), 9))), "decompression"),
+    ],
+    ids=["repeat", "count", "re", "zlib", "gzip"],
+)  # fmt: skip
+def test_work_without_end_is_suspicious(code: bytes, rule: str) -> None:
+    assert f"resource-bomb/{rule}" in judged.serious(asm.program(4, code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.call(asm.at("builtins.list"), asm.call(asm.at("itertools.repeat"), asm.number(1), asm.number(3))),
+        asm.call(asm.at("itertools.count"), asm.number(5)),
+        asm.call(asm.at("re.compile"), asm.text("(a|b)+c")),
+        asm.call(asm.at("zlib.decompress"), asm.data(zlib.compress(bytes(1000)))),
+    ],
+    ids=["repeat", "count", "re", "zlib"],
+)  # fmt: skip
+def test_bounded_work_is_no_bomb(code: bytes) -> None:
+    assert not [rule for rule in judged.rules(asm.program(4, code)) if rule.startswith("resource-bomb")]
 
 
 def naive(value: Value) -> int:
@@ -73,4 +104,4 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_the_size_is_that_of_a_walk_which_does_not_notice_sharing(tree: Value) -> None:
-    assert expanded((tree, tree)) == naive((tree, tree))
+    assert expanded((tree, tree), {}) == naive((tree, tree))

@@ -68,3 +68,19 @@ def test_a_thread_that_build_changes_later_is_seen() -> None:
     thread = asm.build(asm.newobj(THREAD), asm.dict_of(_target=asm.SYSTEM, _args=ARGS))
     run = asm.call(asm.attribute(thread, "run"))
     assert judged.verdict(asm.program(2, run)) >= Verdict.SUSPICIOUS
+
+
+def test_a_sink_in_a_tuple_that_a_call_returns_is_seen() -> None:
+    names = asm.call(asm.glob("operator", "attrgetter"), asm.text("system"), asm.text("getpid"))
+    both = asm.call(names, asm.glob("shutil", "os"))
+    code = asm.glob("mypkg.utils", "apply_later") + both + asm.REDUCE
+    assert RULE in judged.rules(asm.program(2, code))
+
+
+def test_much_to_look_at_hides_no_sink_without_a_word() -> None:
+    items = [asm.list_of(*[asm.text(f"{row} {column}") for column in range(20)]) for row in range(900)]
+    shared = asm.list_of(*items) + asm.put(0) + asm.POP
+    calls = (asm.call(asm.glob("mypkg", "Thing"), asm.get(0)) + asm.POP) * 150
+    last = asm.call(asm.glob("atexit", "register"), asm.SYSTEM, COMMAND)
+    data = asm.program(2, shared, calls, last)
+    assert RULE in judged.rules(data) or "limit" in judged.problems(data)

@@ -75,7 +75,7 @@ def test_a_rule_whose_condition_fails_leaves_the_word_to_the_harmless_entry() ->
 
 def test_rules_come_worst_first_and_once() -> None:
     known = knowledge(rule("low", severity=Severity.LOW), rule("high", PATH, PATH), rule("wild", "pkg.**"))
-    assert [one.id for one in effects_of(known, PATH).rules] == ["high", "low"]
+    assert [one.id for one in effects_of(known, PATH).rules] == ["high", "wild", "low"]
 
 
 # Conditions ------------------------------------------------------------------------------------------------
@@ -107,13 +107,13 @@ def test_a_condition_holds_for_matching_and_for_unknown_arguments(
     assert status(knowledge(rule(when=WRITES)), made) is expected
 
 
-@pytest.mark.parametrize("size", [1001, "x" * 1001, b"x" * 1001, 1e9, UNKNOWN])
-def test_above_holds_for_numbers_lengths_and_unknowns(size: Value) -> None:
+@pytest.mark.parametrize("size", [1001, 1e9, UNKNOWN])
+def test_above_holds_for_numbers_and_unknowns(size: Value) -> None:
     known = knowledge(rule(when=(Condition(arg=0, above=1000),)))
     assert status(known, call(size)) is Status.SINK
 
 
-@pytest.mark.parametrize("size", [1000, -5, "x" * 1000, None, True, 0.5])
+@pytest.mark.parametrize("size", [1000, -5, "x" * 2000, None, True, 0.5])
 def test_above_does_not_hold_at_or_below_the_bound(size: Value) -> None:
     known = knowledge(rule(when=(Condition(arg=0, above=1000),)))
     assert status(known, call(size)) is Status.UNKNOWN

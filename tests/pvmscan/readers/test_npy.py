@@ -57,8 +57,11 @@ def test_an_object_array_that_is_no_pickle_is_incomplete() -> None:
     assert judged.verdict(asm.npy(b"\xff" * 32), "x.npy") is Verdict.INCOMPLETE
 
 
-def test_a_pickle_in_the_data_of_a_plain_array_is_looked_at_all_the_same() -> None:
-    assert judged.verdict(asm.npy(asm.malicious(4), "<f8"), "x.npy") >= Verdict.SUSPICIOUS
+@pytest.mark.parametrize("second", [asm.npy(asm.malicious()), asm.malicious()], ids=["array", "pickle"])
+def test_what_follows_an_array_is_judged(second: bytes) -> None:
+    """`numpy.save` to an open file writes one array after the other, and `numpy.load` reads them so."""
+    data = asm.npy(bytes(8), "<f8") + second
+    assert judged.verdict(data, "x.npy") is Verdict.DANGEROUS
 
 
 @settings(deadline=None, max_examples=80)

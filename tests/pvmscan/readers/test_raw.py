@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import Verdict
+from pvmscan.readers import Budget, Source
+from pvmscan.readers.raw import Raw
+from pvmscan.report import Problem
 
 SHELL = "reachable-sink/shell-command"
 HONEST, BAD = asm.honest(), asm.malicious()
@@ -134,6 +137,41 @@ def test_a_bad_opcode_after_a_payload_hides_nothing() -> None:
 def test_offsets_count_from_the_start_of_the_file() -> None:
     finding = judged.found(b"\0" * 100 + BAD, SHELL)
     assert finding.location.offset == 100 + BAD.index(b"R.")
+
+
+DROPPED = {
+    "NEWTRUE": b"\x880",
+    "INT": b"I1\n0",
+    "FLOAT": b"F1\n0",
+    "SHORT_BINSTRING": b"U\x01a0",
+    "UNICODE": b"Va\n0",
+    "STRING": b"S'a'\n0",
+    "BINBYTES": b"B\x01\0\0\0a0",
+    "BINUNICODE8": b"\x8d\x01\0\0\0\0\0\0\0a0",
+    "no PROTO": b"",
+}
+"""Opcodes that a pickle may begin with, and that do nothing."""
+
+
+@pytest.mark.parametrize("first", DROPPED)
+def test_a_payload_in_the_middle_is_found_however_it_begins(first: str) -> None:
+    begin = DROPPED[first] if first == "no PROTO" else asm.proto(4) + DROPPED[first]
+    payload = begin + asm.call(asm.stack_global("os", "system"), asm.text(asm.COMMAND)) + asm.STOP
+    assert judged.verdict(png(payload), "x.png") is Verdict.DANGEROUS
+
+
+def test_a_search_that_is_cut_off_is_reported() -> None:
+    source = Source(b"\xff" + b"\x80\x02]\xff" * 50 + BAD, "x.dat")
+    items = list(Raw().read(source, Budget(tried=10)))
+    assert "limit" in [item.kind for item in items if isinstance(item, Problem)]
+
+
+def test_many_places_that_look_like_pickles_are_bounded_by_the_budget() -> None:
+    """Each could run to the end of the data, which would be quadratic."""
+    budget = Budget(tried=20_000)
+    items = list(Raw().read(Source(b"\xff" + b"\x80\x02]" * 3000 + b"\xff", "x.dat"), budget))
+    assert "limit" in [item.kind for item in items if isinstance(item, Problem)]
+    assert budget.tried > -100_000
 
 
 # Laws ------------------------------------------------------------------------------------------------------

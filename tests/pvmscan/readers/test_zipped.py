@@ -27,7 +27,6 @@ def test_a_payload_in_data_pkl_names_its_member() -> None:
     assert "m/data.pkl" in judged.places(asm.torch_zip(BAD), SHELL, "m.pt")
 
 
-@pytest.mark.xfail(strict=True, reason="the raw reader finds stored members once more, without their name")
 def test_a_payload_in_a_stored_member_is_reported_once() -> None:
     assert judged.places(asm.torch_zip(BAD), SHELL, "m.pt") == ["m/data.pkl"]
 
@@ -89,10 +88,17 @@ def test_text_members_hold_nothing_to_run(name: str) -> None:
     assert judged.verdict(asm.zipped({name: text}), "x.zip") is Verdict.CLEAN
 
 
-@pytest.mark.xfail(strict=True, reason="no reader says that it knows an archive whose members are all text")
 def test_an_archive_of_text_is_recognised_whatever_its_name() -> None:
     file = judged.file(asm.zipped({"notes.txt": b"hello"}), "model.pt")
     assert not any("not recognised" in problem.message for problem in file.errors)
+
+
+@pytest.mark.parametrize("name", ["m/config.json", "m/version", "m/setup.py", "m/data/0"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_no_name_hides_a_pickle(name: str, method: int) -> None:
+    payload = b"cos\nsystem\n(S'echo inert'\ntR."
+    data = asm.zipped({"m/data.pkl": HONEST, name: payload}, method)
+    assert judged.verdict(data, "m.pt") is Verdict.DANGEROUS
 
 
 def test_an_archive_without_pickles_is_not_alarming() -> None:

@@ -1,0 +1,195 @@
+"""Source from traces: it always parses, and for plain data it says exactly what the pickle says."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import pickle
+import random
+
+import pytest
+
+import programs
+from corpus import CORPUS
+from pvm import dialects, machine, world
+from pvm.decompile import decompile
+from pvm.trace import Trace
+from pvm.values import Call
+
+
+def run(data: bytes) -> Trace:
+    return machine.run(data, dialects.dialect("c"), world.World())
+
+
+def source(data: bytes) -> str:
+    text = decompile(run(data))
+    ast.parse(text)
+    return text
+
+
+def lines(data: bytes) -> list[str]:
+    return source(data).splitlines()
+
+
+def test_a_call() -> None:
+    assert lines(b"cposix\nsystem\n(S'echo inert'\ntR.") == [
+        "from os import system  # written as posix.system",
+        "result = system('echo inert')",
+    ]
+
+
+def test_names_that_are_no_identifiers() -> None:
+    assert lines(b"ca-b\nc d\n.") == [
+        "import importlib",
+        "v1 = getattr(importlib.import_module('a-b'), 'c d')",
+        "result = v1",
+    ]
+    assert lines(b"\x80\x04\x8c\x01a\x8c\x03b.c\x93.") == ["import a", "result = a.b.c"]
+    assert lines(b"\x80\x04\x8c\x01a\x8c\x06if.\xc3\xa9c\x93.")[-2:] == [
+        "v1 = functools.reduce(getattr, ['if', 'éc'], importlib.import_module('a'))",
+        "result = v1",
+    ]
+
+
+def test_equal_names_of_different_modules() -> None:
+    assert lines(b"(ca\nx\ncb\nx\ncb\nv1\ncc\nresult\ncbuiltins\nset\ncc\nset\nt.")[-1] == (
+        "result = (x, x_2, v1_2, result_2, set, set_2)"
+    )
+
+
+def test_calls_keep_their_order() -> None:
+    """Nested where that is the order of evaluation, in variables where it is not."""
+    nested = lines(b"cm\nf\n(cm\ng\n(K\x01tRcm\nh\n(K\x02tRtR.")
+    assert nested[-1] == "result = f(g(1), h(2))"
+    swapped = lines(b"cm\ng\n)Rq\x00cm\nh\n)Rq\x01cm\nf\n(h\x01h\x00tR.")
+    assert swapped[-3:] == ["v1 = g()", "v2 = h()", "result = f(v2, v1)"]
+    assert lines(b"cm\ng\n)R0cm\nh\n)R.")[-1] == "result = h()"
+    assert "g()" in lines(b"cm\ng\n)R0cm\nh\n)R.")
+
+
+def test_a_list_that_grows_after_its_use() -> None:
+    assert lines(b"]q\x00K\x00a0cm\nf\nq\x01h\x00\x85R0h\x00K\x01a(K\x02K\x03e.") == [
+        "from m import f",
+        "v1 = [0]",
+        "f(v1)",
+        "v1.append(1)",
+        "v1.extend([2, 3])",
+        "result = v1",
+    ]
+
+
+def test_objects_and_their_states() -> None:
+    text = source(b"cm\nC\n)\x81}X\x01\x00\x00\x00aK\x01sb.")
+    assert "v1 = C.__new__(C)" in text
+    assert "v1.__setstate__({'a': 1})  # or __dict__.update" in text
+    assert source(b"cm\nC\n)}X\x01\x00\x00\x00aK\x01s\x92.").endswith("result = C.__new__(C, a=1)\n")
+    assert "v1['k'] = 1" in source(b"cm\nC\n)RX\x01\x00\x00\x00kK\x01s.")
+    assert "extend([1, 2])" in source(b"cm\nC\n)R(K\x01K\x02e.")
+    assert "result = persistent_load(('storage', 0))" in source(b"(X\x07\x00\x00\x00storageK\x00tQ.")
+
+
+def test_what_ended_it() -> None:
+    assert lines(b"cos\nsystem\n)R\xff")[-2:] == [
+        "system()",
+        "# stops here: byte 0xff is no opcode (offset 13)",
+    ]
+
+
+def test_sharing_does_not_multiply() -> None:
+    assert len(source(b"K\x01" + b"2\x86" * 200 + b".")) < 10_000
+    data = b"X\xe8\x03\x00\x00" + b"a" * 1000 + b"q\x00(" + b"h\x00" * 1000 + b"l."
+    assert len(source(data)) < 10_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"]" * 20_000 + b"a" * 19_999 + b".",
+        b"cm\nf\nq\x01K\x01" + b"\x85q\x020h\x01h\x02R" * 3000 + b".",
+        b"]" + b"K\x01a" * 50_000 + b".",
+    ],
+)
+def test_depth_and_width(data: bytes) -> None:
+    source(data)
+
+
+def test_a_budget_is_told() -> None:
+    data = b"cm\nf\nq\x010" + b"h\x01)R0" * 100 + b"N."
+    text = decompile(run(data), lines=10)
+    assert len(text.splitlines()) == 11 and "truncated here" in text
+    ast.parse(text)
+    ast.parse(decompile(run(data), characters=20))
+
+
+def test_derived_calls_are_comments() -> None:
+    trace = run(b"cm\nf\n)R.")
+    (call,) = [event for event in trace.events if isinstance(event, Call)]
+    trace.events.append(Call(call.offset, "map", call.callee, ("a\nb",)))
+    assert "# m.f('a\\nb')  # called by map" in decompile(trace)
+
+
+def random_data(rng: random.Random, depth: int, seen: list[object]) -> object:
+    """Plain data with sharing and cycles."""
+    if depth == 0 or rng.random() < 0.3:
+        plain = [None, True, 1, -(7**50), 2.5, float("inf"), "é\ud800\n'\"", b"\x00'", "x" * 300, (), 10**400]
+        return rng.choice([*plain, *seen[-3:]])
+    kind = rng.choice([list, dict, set, tuple, frozenset, bytearray])
+    if kind is bytearray:
+        return bytearray(b"abc")
+    if kind in (set, frozenset):
+        return kind(rng.sample([1, "a", (2, (3,)), None, frozenset([5])], 3))
+    if kind is tuple:
+        return tuple(random_data(rng, depth - 1, seen) for _ in range(rng.randrange(4)))
+    made: list[object] | dict[object, object] = [] if kind is list else {}
+    seen.append(made)
+    for number in range(rng.randrange(5)):
+        item = random_data(rng, depth - 1, seen)
+        if isinstance(made, list):
+            made.append(item)
+        else:
+            made[rng.choice([number, str(number)])] = item
+    return made
+
+
+def test_source_of_plain_data_makes_that_data() -> None:
+    """The source of our own data is run; pickled again, what it made gives the same bytes."""
+    for seed in range(400):
+        value = random_data(random.Random(seed), 4, [])
+        expected = pickle.loads(pickle.dumps(value, 5))
+        namespace: dict[str, object] = {}
+        exec(source(pickle.dumps(value, 5)), namespace)
+        assert shape(namespace["result"]) == shape(expected)
+
+
+def shape(root: object) -> list[object]:
+    """Structure with identity of mutable objects, as a flat list."""
+    numbers: dict[int, int] = {}
+    flat: list[object] = []
+    pending = [root]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list | dict | tuple | bytearray):
+            if not isinstance(value, tuple):
+                known = numbers.setdefault(id(value), len(numbers))
+                flat.append((type(value).__name__, known))
+                if known != len(numbers) - 1 or flat.count((type(value).__name__, known)) > 1:
+                    continue
+            flat.append(len(value))
+            pending.extend(
+                [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
+            )
+        else:
+            flat.append(repr(sorted(map(repr, value))) if isinstance(value, set | frozenset) else repr(value))
+    return flat
+
+
+def test_programs() -> None:
+    for data in itertools.islice(programs.stream(4), 3000):
+        source(data)
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus is not in this checkout")
+@pytest.mark.parametrize("folder", ["malicious", "tricky"])
+def test_corpus(folder: str) -> None:
+    for path in sorted((CORPUS / folder).glob("*.pkl")):
+        source(path.read_bytes())

@@ -1,0 +1,46 @@
+"""Source that torch.fx compiles: its own, and what an attacker would put there."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvmscan.pysource import odd_source
+
+HONEST = [
+    "\n\n\ndef forward(self, x):\n    l = self.l(x);  x = None\n    relu = l.relu();  l = None\n    return relu\n    ",
+    "NoneType = type(None)\nfrom math import inf\nfrom torch import device\nimport torch\n"
+    "import torch.fx._pytree as fx_pytree",
+    "def forward(self, x : torch.Tensor, *, scale = 2.0) -> torch.Tensor:\n"
+    "    add = torch.add(x, 1);  x = None\n    item = add[0];  add = None\n"
+    "    return torch.nn.functional.relu(item, inplace = False)",
+    "def forward(self, x):\n    getattr_1 = x.shape\n    return operator.getitem(getattr_1, 0)",
+]
+ODD = [
+    "def forward(self, x):\n    return getattr(x, 'shape')",
+    "import os",
+    "print('inert')",
+    "def forward(self, x=print('inert')):\n    return x",
+    "@print\ndef forward(self):\n    pass",
+    "def forward(self):\n    import os\n    os.system('echo inert')",
+    "def forward(self, x):\n    return torch.os.system('echo inert')",
+    "def forward(self, x):\n    return x.__class__.__mro__",
+    "def forward(self, x):\n    return eval('1')",
+    "def forward(self, x):\n    return torch.hub.load('inert', 'x')",
+    "class forward:\n    pass",
+    "def forward(self: print('inert')):\n    pass",
+    "this is no python",
+]
+
+
+@pytest.mark.parametrize("source", HONEST)
+def test_what_torch_writes_is_not_odd(source: str) -> None:
+    assert odd_source(source) is None
+
+
+@pytest.mark.parametrize("source", ODD)
+def test_whatever_does_more_is_odd(source: str) -> None:
+    assert odd_source(source)
+
+
+def test_deep_source_does_not_raise() -> None:
+    assert odd_source("x = " + "(" * 5000 + ")" * 5000)
