@@ -91,18 +91,26 @@ def scan_paths(
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Judge files and folders; `-` stands for standard input. What cannot be opened is reported."""
+    return Report(tuple(scan_each(paths, options=options, progress=progress)), tool())
+
+
+def scan_each(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    options: ScanOptions = DEFAULT_OPTIONS,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[FileReport]:
+    """The same, file by file: what was yielded is not lost when the scan is broken off."""
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
-    files = []
     for number, (path, size) in enumerate(zip(found, sizes, strict=True)):
         if progress is not None:
             progress(Progress(path, number, len(found), done, total))
-        files.append(scan_file(path, options))
+        yield scan_file(path, options)
         done += size
     if progress is not None:
         progress(Progress("", len(found), len(found), total, total))
-    return Report(tuple(files), tool())
 
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
@@ -394,6 +402,7 @@ __all__ = [
     "expand",
     "scan",
     "scan_bytes",
+    "scan_each",
     "scan_file",
     "scan_paths",
     "streams",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -78,7 +79,8 @@ def command(
         verbose=verbose,
         quiet=quiet,
         globals=show_globals,
-        show_skipped=show_skipped,
+        # who names a file wants to hear of it; in folders there is much that is no model
+        show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
         colour=to_screen and wants_colour(sys.stdout),
         width=columns(sys.stdout) if to_screen else None,
     )
@@ -125,25 +127,14 @@ def _tell_errors(report: Report) -> None:
 def _scan(sources: tuple[str, ...]) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import Report
-    from pvmscan.scan import Progress, expand, scan_file, tool
+    from pvmscan.scan import scan_each, tool
     from pvmscan_cli.progress import Meter
 
+    gc.set_threshold(100_000)  # a scan makes many objects and hardly any garbage in cycles
     done: list[FileReport] = []
     with Meter() as meter:
         try:
-            found = [(path, _size(path)) for path in expand(sources)]
-            total, passed = sum(size for _, size in found), 0
-            for path, size in found:
-                meter(Progress(path, len(done), len(found), passed, total))
-                done.append(scan_file(path))
-                passed += size
+            done.extend(scan_each(sources, progress=meter))
         except KeyboardInterrupt:
             return Report(tuple(done), tool()), True
     return Report(tuple(done), tool()), False
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0

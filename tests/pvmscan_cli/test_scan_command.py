@@ -253,7 +253,7 @@ def test_a_reader_that_goes_away(folder: Path, name: str) -> None:
 
 
 def test_an_internal_error_is_no_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: str) -> Finding:
+    def broken(*_: object) -> Finding:
         raise RuntimeError("no\x1b[2J")
 
     monkeypatch.delenv("PVMSCAN_DEBUG", raising=False)
