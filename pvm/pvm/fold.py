@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from pvm.names import DATA
+from pvm.names import data_file
 from pvm.paths import path_of
 from pvm.values import Attribute, Blob, Buffer, Call, Container, Unset, Value, reveal
 
@@ -295,7 +295,7 @@ stays an iterator, with a state of its own."""
 @cache
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function that can be evaluated, by path."""
-    listed = json.loads(DATA.joinpath("pure.json").read_text("utf-8"))
+    listed = data_file("pure.json")
     builtin: dict[str, Any] = vars(__import__("builtins"))
     homes = {"builtins": builtin, "operator": vars(operator), "codecs": vars(codecs), "base64": vars(base64)}
     homes |= {"binascii": vars(binascii), "struct": vars(struct)}

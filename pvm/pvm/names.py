@@ -7,16 +7,23 @@ and the many spellings of one object (`posix.system`, `shutil.os.system`) come d
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
-from pathlib import Path
+from typing import Any
 
-DATA = Path(__file__).with_name("data")
+_FOLDER = os.path.join(os.path.dirname(__file__), "data")
+
+
+def data_file(name: str) -> Any:
+    """Content of one of the package's data files."""
+    with open(os.path.join(_FOLDER, name), "rb") as file:
+        return json.load(file)
 
 
 @cache
 def _table(file: str, key: str) -> dict[str, str]:
     """One table of a data file; a list becomes a table of its members."""
-    content = json.loads(DATA.joinpath(file).read_text("utf-8"))[key]
+    content = data_file(file)[key]
     return content if isinstance(content, dict) else dict.fromkeys(content, "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pvm.fold import NotConcrete, to_python
 from pvm.paths import path_of
 from pvm.values import Call, Container, Value, reveal
 from pvmscan.analyzers.base import Context, chain
@@ -77,6 +76,8 @@ def _bytes(value: Value, data: object, limit: int) -> bytes | None:
             if isinstance(state, tuple) and state:
                 return _bytes(state[0], data, limit)
         return _bytes(value.args[0], data, limit) if value.args else None
+    from pvm.fold import NotConcrete, to_python
+
     try:
         content = to_python(value, data, limit)
     except (NotConcrete, RecursionError):

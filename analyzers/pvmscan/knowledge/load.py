@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zlib
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pvmscan.knowledge import schema
@@ -15,7 +15,7 @@ from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
 
 KNOWLEDGE_VERSION = "2026.11"
-FOLDER = Path(__file__).parent
+FOLDER = os.path.dirname(__file__)
 COMPILED = "compiled.json"
 FILES = (*(f"{effect}.toml" for effect in EFFECTS), "harmless.toml", "loaders.toml", "stdlib.toml")
 
@@ -85,7 +85,8 @@ def _tables(name: str) -> dict[str, Any]:
 
 def source(name: str) -> bytes:
     """Text of a rule file."""
-    return FOLDER.joinpath("rules").joinpath(name).read_bytes()
+    with open(os.path.join(FOLDER, "rules", name), "rb") as file:
+        return file.read()
 
 
 def parse(name: str, text: bytes) -> dict[str, Any]:
@@ -100,11 +101,16 @@ def parse(name: str, text: bytes) -> dict[str, Any]:
         raise RuleError(f"{name}: {error}") from error
 
 
+def _read_compiled() -> dict[str, Any]:
+    with open(os.path.join(FOLDER, COMPILED), "rb") as file:
+        copies: dict[str, Any] = json.load(file)
+        return copies
+
+
 @cache
 def _compiled() -> dict[str, Any]:
-    """The rule files as JSON, which is read fifty times as fast; `python -m pvmscan.knowledge` writes it."""
+    """The rule files as JSON, which is read many times as fast; `python -m pvmscan.knowledge` writes it."""
     try:
-        copies: dict[str, Any] = json.loads(FOLDER.joinpath(COMPILED).read_bytes())
+        return _read_compiled()
     except (FileNotFoundError, ValueError):
         return {}
-    return copies

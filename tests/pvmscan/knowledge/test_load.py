@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pvmscan.knowledge import RuleError, load
@@ -11,11 +13,11 @@ from pvmscan.knowledge.load import COMPILED, FILES, FOLDER, parse
 
 def test_the_compiled_copy_is_up_to_date() -> None:
     """Otherwise run `python -m pvmscan.knowledge`."""
-    assert FOLDER.joinpath(COMPILED).read_text("utf-8") == compiled()
+    assert Path(FOLDER, COMPILED).read_text("utf-8") == compiled()
 
 
 def test_every_rule_file_is_read() -> None:
-    assert sorted(FILES) == sorted(path.name for path in FOLDER.joinpath("rules").glob("*.toml"))
+    assert sorted(FILES) == sorted(path.name for path in Path(FOLDER, "rules").glob("*.toml"))
 
 
 def test_what_is_no_toml_is_the_authors_error() -> None:
