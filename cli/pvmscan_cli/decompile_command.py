@@ -14,7 +14,6 @@ from pvmscan_cli.common import CONTEXT, check_output, open_streams, write
 def command(file: str, output: str | None, stream: int | None) -> None:
     """Show each pickle of FILE as Python source. Nothing of it is run."""
     from pvm.decompile import decompile
-
     from pvmscan.formats._safe import safe_lines
 
     check_output(output, (file,))
