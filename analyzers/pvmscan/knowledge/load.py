@@ -96,9 +96,10 @@ def parse(name: str, text: bytes) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(text.decode("utf-8"))
+        tables: dict[str, Any] = tomllib.loads(text.decode("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{name}: {error}") from error
+    return tables
 
 
 def _read_compiled() -> dict[str, Any]:
