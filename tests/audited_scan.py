@@ -54,7 +54,10 @@ class Watch:
             case "exec":
                 return str(arguments[0].co_filename).startswith((*PLACES, "<frozen "))
             case "compile":  # ast.parse gives no file name, and what it makes is never executed (see "exec")
-                return arguments[1] in (None, "<unknown>", b"<unknown>")
+                # our own modules are compiled where no bytecode is kept
+                return arguments[1] in (None, "<unknown>", b"<unknown>") or str(arguments[1]).startswith(
+                    PLACES
+                )
             case "marshal.loads":
                 return bytes(arguments[0]) not in self.content
             case "os.listdir" | "os.scandir":

@@ -86,11 +86,11 @@ class Context:
         path = path_of(callee)
         if path is None:
             return Judged(call, None, Judgement(Status.UNKNOWN))
-        # without arguments the answer is the same each time, and honest files repeat few callees often
+        # where no rule speaks of the callee its arguments do not matter, and honest files repeat few callees often
         known = judged.get(path)
         if known is None:
             known = judged[path] = effects_of(self.knowledge, path)
-        if known.status is Status.HARMLESS and not known.rules:
+        if known.status is Status.HARMLESS and not self.knowledge.calls.all(path):
             return Judged(call, path, known)
         judgement = effects_of(self.knowledge, path, call)
         if judgement.status is Status.UNKNOWN and not isinstance(call.result, Unset):

@@ -26,9 +26,18 @@ def analyze(context: Context) -> Iterator[Finding]:
             yield _finding(context, judged, sink[0])
 
 
+_HOLDS = frozenset(
+    """builtins.list builtins.tuple builtins.dict builtins.set builtins.frozenset builtins.object
+    collections.OrderedDict collections.deque collections.Counter collections.ChainMap types.SimpleNamespace
+    argparse.Namespace
+    copyreg._reconstructor weakref.ref weakref.proxy""".split()
+)
+"""Harmless callees that store what they get and call none of it."""
+
+
 def _may_call(judged: Judged) -> bool:
-    """A callee that is harmless by itself and yet calls what it is given (a class with a factory, a key)."""
-    return judged.path in ("collections.defaultdict", "builtins.type", "builtins.property", "builtins.sorted")
+    """A callee that is harmless by itself may still call what it is given: a factory, a key, a constructor."""
+    return judged.call.mode != "new" and judged.path not in _HOLDS
 
 
 def _sink_argument(context: Context, call: Call) -> tuple[str, object] | None:

@@ -42,7 +42,8 @@ def effects_of(knowledge: Knowledge, path: str, call: Call | None = None) -> Jud
     """
     exact = [rule for rule in knowledge.calls.exact(path) if _holds(rule.when, call)]
     wild = [rule for rule in knowledge.calls.wild(path) if _holds(rule.when, call)]
-    if not exact and _is_harmless(knowledge.harmless.exact(path), call):
+    harmless = _is_harmless(knowledge.harmless.exact(path), call)
+    if harmless and (not exact or (call is None and all(rule.when for rule in exact))):
         return _HARMLESS
     if exact or wild:
         unique = {rule.id: rule for rule in (*exact, *wild)}

@@ -60,22 +60,9 @@ def fired(data: bytes, rule: Rule) -> bool:
     return any(one.rpartition("/")[2] == rule.id for one in judged.rules(data))
 
 
-DEAD = {
-    "torch-load-from-bytes": "an honest loader of the same name is judged by its content alone: never fires",
-}
-
-
-def by_id(rules: list[Rule], *, dead: tuple[str, ...] = ()) -> pytest.MarkDecorator:
-    """One test for each rule; those named by `dead` cannot pass yet."""
-    cases = [
-        pytest.param(
-            rule,
-            id=rule.id,
-            marks=pytest.mark.xfail(strict=True, reason=DEAD[rule.id]) if rule.id in dead else (),
-        )
-        for rule in rules
-    ]
-    return pytest.mark.parametrize("rule", cases)
+def by_id(rules: list[Rule]) -> pytest.MarkDecorator:
+    """One test for each rule."""
+    return pytest.mark.parametrize("rule", rules, ids=[rule.id for rule in rules])
 
 
 def test_there_are_rules_of_every_effect() -> None:
@@ -98,7 +85,7 @@ def test_rule_ids_are_unique() -> None:
     assert len(TABLES) == len({table["id"] for _, table in TABLES}) == len(RULES)
 
 
-@by_id(RULES, dead=tuple(DEAD))
+@by_id(RULES)
 def test_the_example_fires_its_rule(rule: Rule) -> None:
     data = built(rule.example, sink=rule.effect == "trampoline")
     if rule.effect == "trampoline":
@@ -115,7 +102,7 @@ def test_the_counter_example_does_not_fire_it(rule: Rule) -> None:
         assert "trampoline/sink-argument" not in judged.rules(data)
 
 
-@by_id([rule for rule in RULES if rule.effect != "trampoline"], dead=("torch-load-from-bytes",))
+@by_id([rule for rule in RULES if rule.effect != "trampoline"])
 def test_an_example_is_never_clean_or_unverified(rule: Rule) -> None:
     assert judged.verdict(built(rule.example)) >= Verdict.SUSPICIOUS
 
@@ -142,7 +129,6 @@ def test_every_harmless_path_is_judged_harmless() -> None:
     assert not wrong
 
 
-@pytest.mark.xfail(strict=True, reason="json.loads and torch._tensor._rebuild_from_type are both")
 def test_no_exact_path_is_both_harmless_and_an_unconditional_sink() -> None:
     both = [
         f"{pattern}: {rule.id}"
