@@ -6,6 +6,7 @@ writes its trace down as `oracle.Result`. So the two can be compared as they sta
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from pvm.world import World
 if TYPE_CHECKING:
     from oracle import Description, Event
 
+THIS_PYTHON = (sys.version_info[0], sys.version_info[1])
 UNORDERED = "unordered"
 LETTERS = {"extend": "e", "append": "p", "add": "a", "__setstate__": "s", "__setitem__": "m", "__dict__": "d"}
 
@@ -190,11 +192,11 @@ def _fresh_dict(kwargs: Value, writer: Writer, at: int) -> str:
     return oracle.render(fresh, lambda item: item if item is fresh else writer._describe(item, at))
 
 
-def run(data: bytes, loader: str) -> oracle.Result:
+def run(data: bytes, loader: str, version: tuple[int, int] = THIS_PYTHON) -> oracle.Result:
     """What the machine says about the program, as the oracle would write it."""
     recorders = Recorders()
     world = recorders.world = World(recorders)
-    trace = machine.run(data, dialect(loader), world)
+    trace = machine.run(data, dialect(loader, version), world)
     written, writer = events(trace, recorders)
     if trace.stop is None:
         fault = trace.fault

@@ -23,8 +23,6 @@ class Limits:
     """Size of a value that `fold` will compute."""
     fold_steps: int = 10_000
     """Calls that `fold` will evaluate, all together."""
-    global_name: int = 4096
-    """Length of a module or attribute name that is still resolved."""
 
 
 DEFAULT = Limits()

@@ -11,6 +11,8 @@ import os
 from functools import cache
 from typing import Any
 
+MAX_PARTS = 64
+"""A name of more parts is not looked into: no object lies that deep."""
 _FOLDER = os.path.join(os.path.dirname(__file__), "data")
 
 
@@ -47,6 +49,8 @@ def canonical(module: str, name: str) -> tuple[str, str]:
     """One spelling for all ways to the same object, as far as that is known without looking."""
     modules, objects = _table("aliases.json", "modules"), _table("aliases.json", "objects")
     module = modules.get(module, module)
+    if name.count(".") > MAX_PARTS:
+        return module, name
     parts = [part for part in name.split(".") if part] if "." in name else [name] if name else []
     reached: list[str] = []
     for position, part in enumerate(parts, 1):
