@@ -16,7 +16,7 @@ from pvm.paths import path_of
 from pvm.values import UNSET, Call, Container, Global, Unknown, Unset, Value, reveal
 
 MAX_ITEMS = 1000
-MAX_FOLDED = 5_000_000
+MAX_FOLDED = 2_000_000
 """Values that one run converts for evaluation, all together."""
 
 

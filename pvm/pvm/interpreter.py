@@ -13,12 +13,14 @@ from itertools import islice
 from pvm import deferred, effects
 from pvm.dialects import Dialect
 from pvm.errors import Reject
-from pvm.namespace import EXTENSION_TABLES, Namespace, module_value
+from pvm.namespace import EXTENSION_TABLES, Namespace, module_value, state_parts
 from pvm.paths import path_of
 from pvm.trace import Append, Build, Import, SetAttribute, SetItem
 from pvm.values import UNSET, Call, Container, Global, Node, Unknown, Unset, Value, reveal
 from pvm.world import World
 
+HOOKS = frozenset({"append", "extend", "add", "__setstate__", "__setitem__"})
+"""Attributes of an object that opcodes call."""
 MAX_FORCED = 1000
 """Calls that one iterator makes."""
 LAZY = frozenset(
@@ -67,6 +69,8 @@ class Interpreter(World):
         self.namespace = Namespace()
         self.steps = 0
         self.folded = 0
+        self.copied: dict[tuple[str, Container], int] = {}
+        """How much of a state has been written to a module or class."""
         self.depth = 0
         self.forced: dict[Call, list[Value] | None] = {}
 
@@ -212,18 +216,27 @@ class Interpreter(World):
         if setter is not None:
             self.apply("BUILD", setter, (state,), offset)
             return
-        plain: Value = reveal(state)
-        slots: Value = None
-        if isinstance(plain, tuple) and len(plain) == 2:
-            first, second = plain
-            plain, slots = reveal(first), reveal(second)
         owner = reveal(target)
         if isinstance(owner, Call):
-            owner.state = [*(owner.state or []), state]
-        for part in (plain, slots):
-            if isinstance(part, Container) and part.kind == "dict":
-                for name, value in part.pairs(offset):
-                    self.namespace.write(target, name, value)
+            if owner.state is None:
+                owner.state = []
+            owner.state.append(state)
+        for part in state_parts(state):
+            fields = self.namespace.fields(part)
+            if isinstance(owner, Global):
+                self._write_namespace(owner, part)
+            else:
+                for hook in HOOKS & fields.keys():
+                    self.namespace.write(target, hook, fields[hook])
+
+    def _write_namespace(self, owner: Global, state: Value) -> None:
+        """BUILD on a module or class; a state that grows is written from where it was left."""
+        if not isinstance(state, Container) or state.kind != "dict":
+            return
+        start = self.copied.get((owner.path, state), 0)
+        for position in range(start, len(state.items) - 1, 2):
+            self.namespace.write(owner, state.items[position], state.items[position + 1])
+        self.copied[owner.path, state] = len(state.items)
 
     def set_attribute(self, target: Value, name: Value, value: Value, how: str, offset: int) -> None:
         """BUILD wrote one attribute."""

@@ -21,7 +21,7 @@ class Limits:
     """A longer constant stays a reference into the input (`Blob`) and is not decoded."""
     fold_bytes: int = 1 << 20
     """Size of a value that `fold` will compute."""
-    fold_steps: int = 10_000
+    fold_steps: int = 1_000_000
     """Calls that `fold` will evaluate, all together."""
 
 

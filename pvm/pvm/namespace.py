@@ -5,10 +5,14 @@ Such writes change what a later global means, so every look-up asks here first.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from pvm import names
-from pvm.values import Attribute, Call, Global, Node, Value, reveal
+from pvm.values import Attribute, Call, Container, Global, Node, Value, reveal
 
 MODULE_TABLE = "sys.modules"
+MAX_STATES = 50
+"""States of one object that are looked through for an attribute."""
 EXTENSION_TABLES = ("copyreg._inverted_registry", "copyreg._extension_cache")
 
 
@@ -22,6 +26,7 @@ class Namespace:
         """Attributes of modules and classes that the pickle put there, by dotted path."""
         self.attributes: dict[Node, dict[str, Value]] = {}
         """Attributes of other objects."""
+        self._indices: dict[Container, tuple[int, dict[str, Value]]] = {}
         self.tainted = False
         """A write went to a name that is not known: any later global may be another object."""
 
@@ -51,9 +56,11 @@ class Namespace:
         base = reveal(base)
         if isinstance(base, Node):
             written = self.attributes.get(base, {}).get(name)
+            if written is None and isinstance(base, Call) and base.state:
+                written = self._from_state(base, name)
             if written is not None:
                 return written
-        if isinstance(base, Global):
+        if isinstance(base, Global) and base.resolved[1].count(".") < names.MAX_PARTS:
             if base.path == MODULE_TABLE and name in self.modules:
                 return self.modules[name]
             written = self.objects.get(f"{base.path}.{name}")
@@ -68,6 +75,27 @@ class Namespace:
         if isinstance(base, Call) and name == "__call__":
             return base
         return Attribute(offset, base, name)
+
+    def _from_state(self, base: Call, name: str) -> Value | None:
+        """An attribute that BUILD wrote, newest state first."""
+        for state in islice(reversed(base.state or ()), MAX_STATES):
+            for part in state_parts(state):
+                if name in (fields := self.fields(part)):
+                    return fields[name]
+        return None
+
+    def fields(self, state: Value) -> dict[str, Value]:
+        """A dict of attributes by name. Dicts only grow, so each item is looked at once however often it is asked."""
+        if not isinstance(state, Container) or state.kind != "dict":
+            return {}
+        count, fields = self._indices.get(state, (0, {}))
+        if count < len(state.items):
+            for position in range(count, len(state.items) - 1, 2):
+                name = reveal(state.items[position])
+                if isinstance(name, str):
+                    fields[name] = state.items[position + 1]
+            self._indices[state] = (len(state.items), fields)
+        return fields
 
     def item(self, base: Value, key: str, offset: int) -> Value | None:
         """`base[key]` where base is the module table or the namespace of a module; None elsewhere."""
@@ -106,6 +134,14 @@ class Namespace:
                 self.tainted = True
         elif target.path.endswith("__dict__"):
             self.write(target, key, value)
+
+
+def state_parts(state: Value) -> tuple[Value, ...]:
+    """The attributes and the slots in what BUILD hands over."""
+    state = reveal(state)
+    if isinstance(state, tuple) and len(state) == 2:
+        return reveal(state[0]), reveal(state[1])
+    return (state,)
 
 
 def module_value(name: str, offset: int, sources: tuple[Value, ...] = ()) -> Global:

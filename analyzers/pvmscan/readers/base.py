@@ -79,7 +79,7 @@ class Budget:
     """Archive members that may still be read."""
     depth: int = 8
     """Containers within containers."""
-    tried: int = 5_000_000
+    tried: int = 1_000_000
     """Instructions that may still be run at places in the middle of data."""
     opcodes: int = 100_000_000
     """Instructions that may still be run."""
