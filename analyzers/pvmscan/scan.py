@@ -19,7 +19,7 @@ from pvmscan.analyzers import ANALYZERS, Context
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.readers import READERS, Budget, Buffer, Fact, Recognised, Source, Stream
+from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
     Confidence,
     FileReport,
@@ -180,16 +180,11 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
     pending = [Source(data, name)]
     while pending:
         source = pending.pop(0)
-        whole = False
-        for reader in READERS:
-            if whole or not reader.sniff(source):
-                continue
-            for item in reader.read(source, budget):
-                whole = whole or (isinstance(item, Recognised) and item.whole)
-                if isinstance(item, Stream):
-                    yield item
-                elif isinstance(item, Source) and item.depth <= budget.depth:
-                    pending.append(item)
+        for item in read(source, budget):
+            if isinstance(item, Stream):
+                yield item
+            elif isinstance(item, Source) and item.depth <= budget.depth:
+                pending.append(item)
 
 
 @dataclass
@@ -235,25 +230,19 @@ class _FileScan:
                 Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit")
             )
             return
-        known = whole = False
-        for reader in READERS:
-            if whole or not reader.sniff(source):
-                continue
-            for item in reader.read(source, budget):
-                match item:
-                    case Stream():
-                        self._stream(item, source, budget, outer)
-                    case Fact():
-                        self._add(_fact_finding(item))
-                    case Problem(kind="unrecognised") if known:
-                        continue
-                    case Problem():
-                        self.problems.append(item)
-                    case Source():
-                        self._read(item, budget, outer)
-                    case Recognised():
-                        whole = item.whole
-                known = self.recognised = True
+        for item in read(source, budget):
+            self.recognised = True
+            match item:
+                case Stream():
+                    self._stream(item, source, budget, outer)
+                case Fact():
+                    self._add(_fact_finding(item))
+                case Problem():
+                    self.problems.append(item)
+                case Source():
+                    self._read(item, budget, outer)
+                case Recognised():
+                    pass
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         verdict = Verdict.CLEAN

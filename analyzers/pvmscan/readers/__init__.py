@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from pvmscan.readers.base import Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
+from collections.abc import Iterator
+
+from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
 from pvmscan.readers.compressed import Compressed
 from pvmscan.readers.foreign import Foreign
 from pvmscan.readers.npy import Npy
 from pvmscan.readers.raw import Raw
 from pvmscan.readers.zipped import Zipped
+from pvmscan.report import Problem
 
 READERS: tuple[Reader, ...] = (Zipped(), Compressed(), Npy(), Foreign(), Raw())
 
-__all__ = ["READERS", "Budget", "Buffer", "Fact", "Item", "Reader", "Recognised", "Source", "Stream"]
+
+def read(source: Source, budget: Budget) -> Iterator[Item]:
+    """What every reader finds in a source, in order.
+
+    That no reader knows the content is told only if that is so; a reader that has accounted for every byte
+    ends the reading.
+    """
+    known = whole = False
+    for reader in READERS:
+        if whole or not reader.sniff(source):
+            continue
+        for item in reader.read(source, budget):
+            if isinstance(item, Recognised):
+                whole = whole or item.whole
+            if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
+                yield item
+            known = True
+
+
+__all__ = ["READERS", "Budget", "Buffer", "Fact", "Item", "Reader", "Recognised", "Source", "Stream", "read"]
