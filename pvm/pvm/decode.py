@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pvm.dialects import Dialect
 from pvm.errors import Reject
@@ -65,6 +65,15 @@ class Contiguous:
         self.position = start + 1
         return self.data[start]
 
+    def number(self, layout: struct.Struct) -> Any:
+        """A number of fixed size: one of `U2 U4 I4 F8`..."""
+        start = self.position
+        stop = start + layout.size
+        if stop > self.size:
+            raise Reject(_TRUNCATED, kind="truncated")
+        self.position = stop
+        return layout.unpack_from(self.data, start)[0]
+
     def line(self) -> Span:
         """Range of the next line, without its newline."""
         start = self.position
@@ -99,6 +108,13 @@ class _Buffered(Contiguous):
         if start == stop:
             raise Reject(_TRUNCATED, kind="truncated")
         return self.data[start]
+
+    def number(self, layout: struct.Struct) -> Any:
+        """A number of fixed size; the pure-Python unpickler may get too few bytes, and fails then."""
+        start, stop = self.take(layout.size)
+        if stop - start < layout.size:
+            raise Reject(_TRUNCATED, kind="truncated")
+        return layout.unpack_from(self.data, start)[0]
 
 
 class Dropping(_Buffered):
@@ -410,39 +426,16 @@ def ascii_text(data: bytes, what: str) -> str:
         raise Reject(f"{what} is not ASCII") from None
 
 
-# Fixed-size arguments: the pure-Python unpickler may hand over too few bytes, which then fails here.
+# Numbers of fixed size ------------------------------------------------------------------------------------
 
-_FLOAT8 = struct.Struct(">d")
-
-
-def unsigned(input: Contiguous, count: int) -> int:
-    """Unsigned little-endian integer of `count` bytes."""
-    start, stop = input.take(count)
-    if stop - start < count:
-        raise Reject(_TRUNCATED, kind="truncated")
-    return int.from_bytes(input.data[start:stop], "little")
-
-
-def signed(input: Contiguous, count: int) -> int:
-    """Signed little-endian integer of `count` bytes."""
-    start, stop = input.take(count)
-    if stop - start < count:
-        raise Reject(_TRUNCATED, kind="truncated")
-    return int.from_bytes(input.data[start:stop], "little", signed=True)
-
-
-def float8(input: Contiguous) -> float:
-    """Big-endian double."""
-    start, stop = input.take(8)
-    if stop - start < 8:
-        raise Reject(_TRUNCATED, kind="truncated")
-    value: float = _FLOAT8.unpack(input.data[start:stop])[0]
-    return value
+U1, U2, U4, U8 = map(struct.Struct, ("<B", "<H", "<I", "<Q"))
+I4 = struct.Struct("<i")
+F8 = struct.Struct(">d")
 
 
 def length8(input: Contiguous) -> int:
     """Eight-byte length."""
-    length = unsigned(input, 8)
+    length: int = input.number(U8)
     if length > MAX_LENGTH:
         raise Reject("a length above 2**63 - 1")
     return length

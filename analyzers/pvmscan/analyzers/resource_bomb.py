@@ -110,21 +110,21 @@ def expanded(value: Value, sizes: dict[int, int]) -> int:
 
     `sizes` keeps what is known by identity, so that many walks over one run look at each value once.
     """
-    pending: list[tuple[Value, bool]] = [(reveal(value), False)]
+    pending: list[tuple[Value, list[Value] | None]] = [(reveal(value), None)]
     while pending:
-        part, done = pending.pop()
-        items = _items(part)
-        key = id(part)
-        if items is None or (key in sizes and not done):
+        part, inner = pending.pop()
+        items, key = _items(part), id(part)
+        if items is None or (key in sizes and inner is None):
             continue
-        if not done:
+        if inner is None:
             if len(sizes) > MAX_NODES:
                 return 0
             sizes[key] = 1
-            pending.append((part, True))
-            pending.extend((reveal(item), False) for item in items)
+            inner = [reveal(item) for item in items if isinstance(item, tuple | Container | Call)]
+            pending.append((part, inner))
+            pending.extend((item, None) for item in inner)
         else:
-            total = 1 + sum(sizes.get(id(reveal(item)), 1) for item in items)
+            total = 1 + len(items) + sum(sizes.get(id(item), 1) - 1 for item in inner)
             sizes[key] = min(EXPANDED, total)
     return sizes.get(id(reveal(value)), 1)
 

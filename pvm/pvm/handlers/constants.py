@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import struct
 
 from pvm import decode
 from pvm.errors import Reject
@@ -22,13 +22,13 @@ for _name, _value in {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_T
     _pushes(_name, _value)
 
 
-def _pushes_number(name: str, count: int, read: Callable[[decode.Contiguous, int], int]) -> None:
+def _pushes_number(name: str, layout: struct.Struct) -> None:
     @opcode(name)
     def push(state: State) -> None:
-        state.stack.append(read(state.input, count))
+        state.stack.append(state.input.number(layout))
 
 
-_pushes_number("BININT", 4, decode.signed)
+_pushes_number("BININT", decode.I4)
 
 
 @opcode("BININT1")
@@ -37,13 +37,13 @@ def binint1(state: State) -> None:
     state.stack.append(state.input.byte())
 
 
-_pushes_number("BININT2", 2, decode.unsigned)
+_pushes_number("BININT2", decode.U2)
 
 
 @opcode("BINFLOAT")
 def binfloat(state: State) -> None:
     """Push a double."""
-    state.stack.append(decode.float8(state.input))
+    state.stack.append(state.input.number(decode.F8))
 
 
 _PLAIN_INT = re.compile(rb"0[01]|-?[1-9][0-9]{0,17}|0")
@@ -78,7 +78,7 @@ def long1(state: State) -> None:
 @opcode("LONG4")
 def long4(state: State) -> None:
     """Push an int of up to 2**31 - 1 bytes."""
-    count = decode.signed(state.input, 4)
+    count = state.input.number(decode.I4)
     if count < 0:
         raise Reject("a LONG4 of negative length")
     state.push_integer(count)
@@ -94,7 +94,7 @@ def string(state: State) -> None:
 @opcode("BINSTRING")
 def binstring(state: State) -> None:
     """Push a Python 2 str."""
-    count = decode.unsigned(state.input, 4)
+    count = state.input.number(decode.U4)
     if state.pure and count >= 2**31:
         raise Reject("a BINSTRING of negative length")
     start, stop = state.input.take(count)
@@ -124,7 +124,7 @@ def short_binunicode(state: State) -> None:
 @opcode("BINUNICODE")
 def binunicode(state: State) -> None:
     """Push a str of up to 4 GiB."""
-    state.push_text(decode.unsigned(state.input, 4))
+    state.push_text(state.input.number(decode.U4))
 
 
 @opcode("BINUNICODE8")
@@ -142,7 +142,7 @@ def short_binbytes(state: State) -> None:
 @opcode("BINBYTES")
 def binbytes(state: State) -> None:
     """Push bytes of up to 4 GiB."""
-    state.push_bytes(decode.unsigned(state.input, 4))
+    state.push_bytes(state.input.number(decode.U4))
 
 
 @opcode("BINBYTES8")

@@ -59,7 +59,7 @@ def binput(state: State) -> None:
 @opcode("LONG_BINPUT")
 def long_binput(state: State) -> None:
     """Remember the top value."""
-    state.put(decode.unsigned(state.input, 4))
+    state.put(state.input.number(decode.U4))
 
 
 @opcode("MEMOIZE")
@@ -83,7 +83,7 @@ def binget(state: State) -> None:
 @opcode("LONG_BINGET")
 def long_binget(state: State) -> None:
     """Push a remembered value."""
-    state.get(decode.unsigned(state.input, 4))
+    state.get(state.input.number(decode.U4))
 
 
 @opcode("STOP")

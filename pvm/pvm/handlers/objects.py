@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
 from itertools import islice
 
 from pvm import decode
@@ -63,19 +63,19 @@ def inst(state: State) -> None:
     state.instantiate("INST", callee, tuple(state.items()))
 
 
-def _extension(name: str, read: Callable[[decode.Contiguous, int], int], count: int) -> None:
+def _extension(name: str, layout: struct.Struct) -> None:
     @opcode(name)
     def push(state: State) -> None:
-        code = read(state.input, count)
+        code: int = state.input.number(layout)
         value = state.world.extension(
             code, protocol=state.protocol, offset=state.offset, via=name, dialect=state.dialect
         )
         state.stack.append(value)
 
 
-_extension("EXT1", decode.unsigned, 1)
-_extension("EXT2", decode.unsigned, 2)
-_extension("EXT4", decode.signed, 4)
+_extension("EXT1", decode.U1)
+_extension("EXT2", decode.U2)
+_extension("EXT4", decode.I4)
 
 
 @opcode("PERSID")
