@@ -16,7 +16,7 @@ from pvm import machine
 from pvm.dialects import dialect
 from pvm.trace import Append, Build, Import, PersistentLoad, SetAttribute, SetItem, Trace
 from pvm.trace import Event as TraceEvent
-from pvm.values import Blob, Buffer, Call, Container, Global, Persistent, Value
+from pvm.values import Blob, Buffer, Call, Container, Global, Value
 from pvm.values import Node as ValueNode
 from pvm.world import World
 
@@ -225,6 +225,3 @@ def _same(real: Event, ours: Event) -> bool:
 
 def _bag(form: str | int) -> list[str]:
     return sorted(character for character in str(form) if character not in "#=0123456789")
-
-
-__all__ = ["Persistent", "difference", "run"]

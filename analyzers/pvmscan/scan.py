@@ -9,12 +9,12 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pvm
 from pvm.paths import path_of
-from pvm.trace import Import, Trace
-from pvm.values import Global, reveal
+from pvm.trace import Trace
+from pvm.values import reveal
 from pvmscan.analyzers import ANALYZERS, Context
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
@@ -300,7 +300,10 @@ class _FileScan:
         )
 
     def _globals(self, context: Context, *, counts: bool) -> Verdict:
-        """Count the globals; those that the knowledge does not cover make a stream unverified."""
+        """Note the globals; those that the knowledge does not cover make a stream unverified.
+
+        Only one run of a stream counts them: other dialects see the same ones again.
+        """
         verdict = Verdict.CLEAN
         for event in context.imports:
             value = reveal(event.value)
@@ -309,25 +312,27 @@ class _FileScan:
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
             if judgement.status is not Status.HARMLESS and event.name:
                 verdict = Verdict.UNVERIFIED
-            known = (path, f"{event.module} {event.name}".strip()) in self.uses
-            if counts or not known:
-                self._use(event, path, status, id(value) in context.called, context)
+            use = GlobalUse(
+                name=path,
+                written=f"{event.module} {event.name}".strip(),
+                status=status,
+                count=1 if counts else 0,
+                called=id(value) in context.called,
+                location=context.at(event.offset),
+            )
+            self._use(use)
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN:
                 verdict = Verdict.UNVERIFIED
         return verdict
 
-    def _use(self, event: Import, path: str, status: str, called: bool, context: Context) -> None:
-        written = f"{event.module} {event.name}".strip()
-        known = self.uses.get((path, written))
-        self.uses[path, written] = GlobalUse(
-            name=path,
-            written=written,
-            status=status,
-            count=1 + (known.count if known else 0),
-            called=called or (known.called if known else False),
-            location=known.location if known else context.at(event.offset),
-        )
+    def _use(self, use: GlobalUse) -> None:
+        key = (use.name, use.written)
+        known = self.uses.get(key)
+        if known is None:
+            self.uses[key] = replace(use, count=1)
+        else:
+            self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
     def _add(self, finding: Finding) -> None:
         key = (finding.rule, finding.location, finding.message)
@@ -350,8 +355,6 @@ def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
     """A finding in a nested layer shows how the layer is reached."""
     if not outer:
         return finding
-    from dataclasses import replace
-
     return replace(finding, chain=(*outer, *finding.chain))
 
 
@@ -382,18 +385,3 @@ def _stream_report(stream: Stream, verdict: Verdict) -> StreamReport:
         stop=first.stop,
         fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
     )
-
-
-__all__ = [
-    "Global",
-    "Progress",
-    "ScanOptions",
-    "expand",
-    "scan",
-    "scan_bytes",
-    "scan_each",
-    "scan_file",
-    "scan_paths",
-    "streams",
-    "tool",
-]

@@ -22,7 +22,7 @@ from typing import Any
 
 from pvm.names import data_file
 from pvm.paths import path_of
-from pvm.values import Attribute, Blob, Buffer, Call, Container, Unset, Value, reveal
+from pvm.values import Blob, Buffer, Call, Container, Value, reveal
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000
@@ -382,5 +382,3 @@ _GUARDS: dict[str, Callable[[list[Any], int], bool]] = {
     "builtins.str.format": _plain_format,
     "struct.pack": _packed,
 }
-
-__all__ = ["Attribute", "NotConcrete", "Unset", "evaluate", "is_pure", "to_python", "to_value"]

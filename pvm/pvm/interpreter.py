@@ -277,6 +277,3 @@ def _class_member(value: Value, name: str) -> Value | None:
             if reveal(key) == name:
                 return member
     return None
-
-
-__all__ = ["Interpreter", "items_of"]

@@ -26,7 +26,6 @@ from pvm.trace import (
     SetItem,
 )
 from pvm.values import (
-    UNSET,
     Attribute,
     Blob,
     Buffer,
@@ -253,5 +252,3 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "set": ("add",),
     "dict": ("__setitem__",),
 }
-
-__all__ = ["OUTSIDE", "UNSET", "Depends", "Shapes", "World"]

@@ -277,14 +277,3 @@ def finding(
 ) -> Finding:
     """A finding of this stream."""
     return Finding(rule, severity, confidence, message, effect, verdict, context.at(offset), steps, payload)
-
-
-__all__ = [
-    "KEEPS",
-    "Analyzer",
-    "Context",
-    "Judged",
-    "chain",
-    "finding",
-    "walk",
-]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pvm.errors import Reject
 from pvm.paths import path_of
 from pvm.state import State
-from pvm.values import Call, Container, Global, Value, reveal
+from pvm.values import Call, Container, Value, reveal
 
 _WRAPPER = re.compile(r"(^|\.)numpy_pickle\.NumpyArrayWrapper$")
 _TYPE = re.compile(r"([<>|=]?)([a-zA-Z?])(\d*)$")
@@ -118,6 +118,3 @@ def itemsize(dtype: Value) -> int | None:
     if kind == "U":
         return 4 * int(digits or 0)
     return int(digits) if digits else _SIZES.get(kind)
-
-
-__all__ = ["Global", "is_wrapper", "itemsize", "skip_array"]
