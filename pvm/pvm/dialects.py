@@ -74,9 +74,10 @@ def dialect(loader: str = "c", python_version: Version = (3, 11)) -> Dialect:
     )
 
 
-def every() -> tuple[Dialect, ...]:
-    """All dialects that differ from each other, the most common loader first."""
-    known = [dialect(loader, version) for version in ((3, 11), (3, 14), (3, 15)) for loader in LOADERS]
+def every(first: str = "c") -> tuple[Dialect, ...]:
+    """All dialects that differ from each other, those of the loader `first` leading in each version."""
+    loaders = sorted(LOADERS, key=lambda loader: loader != first)
+    known = [dialect(loader, version) for version in ((3, 11), (3, 14), (3, 15)) for loader in loaders]
     distinct: dict[tuple[object, ...], Dialect] = {}
     for one in known:
         facts = (one.pure_python, one.frames, one.short_frames, one.text_base, one.bools_by_value)

@@ -32,6 +32,9 @@ class Source:
     """How many containers it lies in."""
     expected: bool = False
     """Some loader is known to run this as a pickle: that it cannot be read is a problem."""
+    loader: str = "c"
+    """The unpickler that the format implies (see `pvm.dialects`): its reading comes first, the others follow
+    where they could differ, because applications are free to load the same bytes in another way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,9 @@ class _Walk:
                 raise pvm.Reject("the pickle of an object array does not end")
             return trace.resume
 
-        traces = pvm.run_all(self.data, dialects.every(), start=start, limits=self._limits(), inline=inline)
+        traces = pvm.run_all(
+            self.data, dialects.every(self.source.loader), start=start, limits=self._limits(), inline=inline
+        )
         spent = sum(trace.opcodes for trace in traces)
         self.budget.opcodes -= spent
         if start not in (0, self.found):

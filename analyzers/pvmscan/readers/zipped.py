@@ -79,7 +79,9 @@ def _member(source: Source, member: zipdir.Member, budget: Budget) -> Iterator[I
     if not inflated.complete:
         yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
     if inflated.data:
-        yield Source(inflated.data, source.name, path, source.depth + 1, expected)
+        # torch.load hands the member over as a stream in memory, which has no peek()
+        loader = "c-stream" if expected else source.loader
+        yield Source(inflated.data, source.name, path, source.depth + 1, expected, loader)
 
 
 def _worth_reading(head: bytes) -> bool:
