@@ -247,7 +247,7 @@ class _FileScan:
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         verdict = Verdict.CLEAN
         for trace in stream.traces:
-            context = Context(trace, self.knowledge, stream.member, stream.offset, stream.format)
+            context = Context(trace, self.knowledge, stream.member)
             for analyzer in ANALYZERS:
                 for finding in analyzer.analyze(context):
                     verdict = max(verdict, finding.verdict)

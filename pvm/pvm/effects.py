@@ -131,16 +131,12 @@ def _forced(world: Caller, value: Value) -> Value:
     return value
 
 
-def _arg(call: Call, index: int, keyword: str | None = None) -> Value | Unset:
+def _arg(world: Caller, call: Call, index: int, keyword: str | None = None) -> Value | Unset:
     """A positional argument, or the keyword that may stand for it."""
     if index < len(call.args):
         return reveal(call.args[index])
-    named = reveal(call.kwargs)
-    if keyword is not None and isinstance(named, Container):
-        for key, value in named.pairs():
-            if reveal(key) == keyword:
-                return reveal(value)
-    return UNSET
+    named = world.namespace.fields(reveal(call.kwargs))
+    return reveal(named[keyword]) if keyword is not None and keyword in named else UNSET
 
 
 # Attributes and items -------------------------------------------------------------------------------------
@@ -150,7 +146,7 @@ def _arg(call: Call, index: int, keyword: str | None = None) -> Value | Unset:
     "builtins.getattr", "inspect.getattr_static", "builtins.type.__getattribute__", "dill._dill._get_attr"
 )
 def _getattr(world: Caller, call: Call) -> Value | Unset:
-    base, name = _arg(call, 0), _arg(call, 1)
+    base, name = _arg(world, call, 0), _arg(world, call, 1)
     if isinstance(base, Unset) or not isinstance(name, str):
         return UNSET
     return walk(world, base, name, call.offset)
@@ -163,11 +159,20 @@ def walk(world: Caller, base: Value, name: str, offset: int) -> Value:
 
 @effect("builtins.vars")
 def _vars(world: Caller, call: Call) -> Value | Unset:
-    base = _arg(call, 0)
+    base = _arg(world, call, 0)
     return UNSET if isinstance(base, Unset) else walk(world, base, "__dict__", call.offset)
 
 
-@effect("operator.getitem", "operator.__getitem__", "sys.modules.__getitem__", "builtins.dict.__getitem__")
+@effect(
+    "operator.getitem",
+    "operator.__getitem__",
+    "sys.modules.__getitem__",
+    "sys.modules.get",
+    "sys.modules.pop",
+    "builtins.dict.__getitem__",
+    "builtins.dict.get",
+    "builtins.dict.pop",
+)
 def _getitem(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None else (owner, *call.args)
@@ -182,7 +187,7 @@ def item(world: Caller, base: Value, key: Value, call: Call) -> Value | Unset:
         if found is not None:
             return found
     if isinstance(base, tuple | Container):
-        return _member(base, key)
+        return _member(world, base, key)
     if isinstance(base, Call) and path_of(base.callee) == "collections.defaultdict" and base.args:
         return world.apply("__missing__", base.args[0], (), call.offset)
     return _pure(
@@ -197,13 +202,11 @@ def item(world: Caller, base: Value, key: Value, call: Call) -> Value | Unset:
     )
 
 
-def _member(base: tuple[Value, ...] | Container, key: Value) -> Value | Unset:
+def _member(world: Caller, base: tuple[Value, ...] | Container, key: Value) -> Value | Unset:
     if isinstance(base, Container) and base.kind == "dict":
-        for known, value in base.pairs():
-            if reveal(known) == key and isinstance(known, str | bytes | int):
-                return value
-        return UNSET
-    items = list(base) if isinstance(base, tuple) else base.at()
+        fields = world.namespace.fields(base)
+        return fields[key] if isinstance(key, str | bytes | int) and key in fields else UNSET
+    items = base if isinstance(base, tuple) else base.at()
     if isinstance(key, int) and -len(items) <= key < len(items):
         return items[key]
     return UNSET
@@ -219,13 +222,6 @@ def _owner(call: Call) -> Value:
             return None
         return Global(call.offset, module, base, (module, base), (callee,))
     return getattr(callee, "base", None)
-
-
-@effect(
-    "sys.modules.get", "sys.modules.pop", "builtins.dict.get", "builtins.dict.pop", "sys.modules.__getitem__"
-)
-def _get(world: Caller, call: Call) -> Value | Unset:
-    return _getitem(world, call)
 
 
 @effect("sys.modules.setdefault", "sys.modules.__setitem__", "operator.setitem", "builtins.dict.__setitem__")
@@ -252,7 +248,7 @@ def _update(world: Caller, call: Call) -> Value | Unset:
 @effect("builtins.type")
 def _type(world: Caller, call: Call) -> Value | Unset:
     """`type(x)` of a constant; with three arguments it makes a class, of which nothing is known."""
-    value = _arg(call, 0)
+    value = _arg(world, call, 0)
     if len(call.args) != 1 or not isinstance(value, int | float | str | bytes | tuple | None):
         return UNSET
     name = "NoneType" if value is None else type(value).__name__
@@ -290,7 +286,7 @@ def _add_extension(world: Caller, call: Call) -> Value | Unset:
     "pydoc.safeimport",
 )
 def _import(world: Caller, call: Call) -> Value | Unset:
-    name = _arg(call, 0, "name")
+    name = _arg(world, call, 0, "name")
     if not isinstance(name, str) or not name or name.startswith("."):
         return UNSET
     wanted = name
@@ -310,7 +306,7 @@ def _import(world: Caller, call: Call) -> Value | Unset:
 
 @effect("pkgutil.resolve_name", "pydoc.locate", "logging.config._resolve", "hydra._internal.utils._locate")
 def _resolve(world: Caller, call: Call) -> Value | Unset:
-    name = _arg(call, 0, "name")
+    name = _arg(world, call, 0, "name")
     if not isinstance(name, str):
         return UNSET
     module, colon, rest = name.partition(":")
@@ -356,7 +352,7 @@ def _reduce(world: Caller, call: Call) -> Value | Unset:
 
 @effect("builtins.sorted", "builtins.min", "builtins.max")
 def _with_key(world: Caller, call: Call) -> Value | Unset:
-    key = _arg(call, len(call.args), "key")
+    key = _arg(world, call, len(call.args), "key")
     if isinstance(key, Unset) or key is None:
         return _pure(world, path_of(call.callee) or "", call)
     items = items_for(world, call.args[0]) if len(call.args) == 1 else list(call.args)

@@ -103,7 +103,7 @@ class Interpreter(World):
 
     def _attribute_hook(self, owner: Value, name: str, offset: int) -> None:
         """A module that is an instance of a class made by the pickle: its `__getattr__` gets the name."""
-        getter = _class_member(owner, "__getattr__")
+        getter = self._class_member(owner, "__getattr__")
         if getter is not None:
             self.apply("__getattr__", getter, (name,), offset)
 
@@ -194,6 +194,13 @@ class Interpreter(World):
                 for item in items[:MAX_FORCED]:
                     self.apply(via, written[method], (item,), offset)
 
+    def _class_member(self, value: Value, name: str) -> Value | None:
+        """A member of the class of an instance, where the pickle made that class with `type(...)`."""
+        cls = reveal(value.callee) if isinstance(value, Call) else None
+        if not isinstance(cls, Call) or path_of(cls.callee) != "builtins.type" or len(cls.args) != 3:
+            return None
+        return self.namespace.fields(reveal(cls.args[2])).get(name)
+
     def _written(self, target: Value) -> dict[str, Value]:
         target = reveal(target)
         return self.namespace.attributes.get(target, {}) if isinstance(target, Node) else {}
@@ -205,14 +212,16 @@ class Interpreter(World):
         plain, code = reveal(target), reveal(key)
         if isinstance(plain, Global) and plain.path in EXTENSION_TABLES and isinstance(code, int):
             self.extensions[code] = value
-        setter = self._written(target).get("__setitem__") or _class_member(plain, "__setitem__")
+        setter = self._written(target).get("__setitem__") or self._class_member(plain, "__setitem__")
         if setter is not None:
             self.apply(via, setter, (key, value), offset)
 
     def set_state(self, target: Value, state: Value, how: str, offset: int) -> None:
         """BUILD handed over a state."""
         self.events.append(Build(offset, target, state, how))
-        setter = self._written(target).get("__setstate__") or _class_member(reveal(target), "__setstate__")
+        setter = self._written(target).get("__setstate__") or self._class_member(
+            reveal(target), "__setstate__"
+        )
         if setter is not None:
             self.apply("BUILD", setter, (state,), offset)
             return
@@ -262,18 +271,3 @@ def items_of(value: Value) -> list[Value] | None:
             return list(islice(value.items if value.edits is None else value.at(), MAX_FORCED))
         case _:
             return None
-
-
-def _class_member(value: Value, name: str) -> Value | None:
-    """A member of the class of an instance, where the pickle made that class with `type(...)`."""
-    if not isinstance(value, Call):
-        return None
-    cls = reveal(value.callee)
-    if not isinstance(cls, Call) or path_of(cls.callee) != "builtins.type" or len(cls.args) != 3:
-        return None
-    members = reveal(cls.args[2])
-    if isinstance(members, Container) and members.kind == "dict":
-        for key, member in members.pairs():
-            if reveal(key) == name:
-                return member
-    return None

@@ -6,10 +6,13 @@ Such writes change what a later global means, so every look-up asks here first.
 from __future__ import annotations
 
 from itertools import islice
+from typing import TypeAlias
 
 from pvm import names
 from pvm.values import Attribute, Call, Container, Global, Node, Value, reveal
 
+Key: TypeAlias = str | bytes | int
+"""Keys under which items of a dict are found."""
 MODULE_TABLE = "sys.modules"
 MAX_STATES = 50
 """States of one object that are looked through for an attribute."""
@@ -26,7 +29,7 @@ class Namespace:
         """Attributes of modules and classes that the pickle put there, by dotted path."""
         self.attributes: dict[Node, dict[str, Value]] = {}
         """Attributes of other objects."""
-        self._indices: dict[Container, tuple[int, dict[str, Value]]] = {}
+        self._indices: dict[Container, tuple[int, dict[Key, Value]]] = {}
         self.tainted = False
         """A write went to a name that is not known: any later global may be another object."""
 
@@ -84,17 +87,20 @@ class Namespace:
                     return fields[name]
         return None
 
-    def fields(self, state: Value) -> dict[str, Value]:
-        """A dict of attributes by name. Dicts only grow, so each item is looked at once however often it is asked."""
-        if not isinstance(state, Container) or state.kind != "dict":
+    def fields(self, value: Value) -> dict[Key, Value]:
+        """A dict of the pickle by its constant keys; empty for everything else.
+
+        Dicts only grow, so each item is looked at once however often it is asked.
+        """
+        if not isinstance(value, Container) or value.kind != "dict":
             return {}
-        count, fields = self._indices.get(state, (0, {}))
-        if count < len(state.items):
-            for position in range(count, len(state.items) - 1, 2):
-                name = reveal(state.items[position])
-                if isinstance(name, str):
-                    fields[name] = state.items[position + 1]
-            self._indices[state] = (len(state.items), fields)
+        count, fields = self._indices.get(value, (0, {}))
+        if count < len(value.items):
+            for position in range(count, len(value.items) - 1, 2):
+                key = reveal(value.items[position])
+                if isinstance(key, str | bytes | int):
+                    fields[key] = value.items[position + 1]
+            self._indices[value] = (len(value.items), fields)
         return fields
 
     def item(self, base: Value, key: str, offset: int) -> Value | None:

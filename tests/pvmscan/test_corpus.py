@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from corpus import CORPUS
 from pvmscan import Report, Verdict, scan
 
 ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
 MAX_HONEST_BYTES = 8_000_000
 
 pytestmark = pytest.mark.skipif(

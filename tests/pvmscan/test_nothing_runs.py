@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import assemble as asm
+from corpus import CORPUS
 
 ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
 MOST = 150
 
 

@@ -1,6 +1,6 @@
 """What every analyzer gets: one trace, joined with the knowledge about everything that it calls and imports.
 
-An analyzer is a module with an `id` and a function `analyze(context)` that yields findings. It never sees
+An analyzer is a module with an `ID` and a function `analyze(context)` that yields findings. It never sees
 files. List a new one in `pvmscan.analyzers.ANALYZERS`.
 """
 
@@ -44,9 +44,6 @@ class Context:
     trace: Trace
     knowledge: Knowledge
     member: str | None
-    start: int
-    """Offset of the stream in its member; offsets of the trace count from the start of the member already."""
-    format: str = "pickle"
     calls: list[Judged] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     called: set[int] = field(default_factory=set)

@@ -30,7 +30,7 @@ def analyze(context: Context) -> Iterator[Finding]:
         yield finding(
             context,
             f"{ID}/{rule.id}",
-            f"The object carries {path} without calling it ({rule.title[:1].lower()}{rule.title[1:]}).",
+            f"The object carries {path} without calling it ({rule.phrase}).",
             effect=rule.effect,
             verdict=Verdict.SUSPICIOUS,
             severity=Severity.MEDIUM,

@@ -27,7 +27,7 @@ def analyze(context: Context) -> Iterator[Finding]:
         yield finding(
             context,
             f"{ID}/{rule.id}",
-            f"Loading imports {event.module}: {rule.title[:1].lower()}{rule.title[1:]}.",
+            f"Loading imports {event.module}: {rule.phrase}.",
             effect=rule.effect,
             verdict=Verdict.SUSPICIOUS,
             severity=rule.severity,

@@ -34,7 +34,7 @@ def _finding(context: Context, judged: Judged, rule: Rule) -> Finding:
     return finding(
         context,
         f"{ID}/{rule.id}",
-        f"Loading calls {judged.path}: {rule.title[:1].lower()}{rule.title[1:]}.",
+        f"Loading calls {judged.path}: {rule.phrase}.",
         effect=rule.effect,
         verdict=verdict_of(rule),
         severity=rule.severity,

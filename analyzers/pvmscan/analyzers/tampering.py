@@ -53,7 +53,7 @@ def _finding(context: Context, path: str, event: SetItem | SetAttribute | Append
         if isinstance(target, Call)
         else (Step("import", f"import {path}", _offset(target)),)
     )
-    title = f": {rule.title[:1].lower()}{rule.title[1:]}" if rule else ""
+    title = f": {rule.phrase}" if rule else ""
     return finding(
         context,
         f"{ID}/{rule.id if rule else 'global-write'}",

@@ -68,6 +68,11 @@ class Rule:
     example: Any = None
     counter_example: Any = None
 
+    @property
+    def phrase(self) -> str:
+        """The title as it stands inside a sentence."""
+        return self.title[:1].lower() + self.title[1:]
+
 
 @dataclass(frozen=True, slots=True)
 class Harmless:

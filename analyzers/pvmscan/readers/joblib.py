@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from pvm.errors import Reject
+from pvm.namespace import state_parts
 from pvm.paths import path_of
 from pvm.state import State
 from pvm.values import Call, Container, Value, reveal
@@ -71,13 +72,9 @@ def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None
 def _fields(value: Call) -> dict[str, Value]:
     """Attributes of an object as BUILD wrote them."""
     fields: dict[str, Value] = {}
-    for state in map(reveal, value.state or ()):
-        if isinstance(state, tuple) and state:
-            state = reveal(state[0])
-        if isinstance(state, Container) and state.kind == "dict":
-            for name, item in state.pairs():
-                if isinstance(name, str):
-                    fields[name] = item
+    for part in (part for state in value.state or () for part in state_parts(state)):
+        if isinstance(part, Container) and part.kind == "dict":
+            fields.update((name, item) for name, item in part.pairs() if isinstance(name, str))
     return fields
 
 

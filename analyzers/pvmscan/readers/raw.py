@@ -77,7 +77,7 @@ class _Walk:
                 position = self.candidates.after(start + 1)
                 continue
             yield self._stream(start, traces)
-            for inner, trace in nested:
+            for inner, trace in nested.items():
                 yield self._stream(inner, [trace])
             resumed = sorted({trace.resume for trace in traces if trace.resume is not None})
             for other in resumed[1:]:
@@ -95,8 +95,8 @@ class _Walk:
         differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
         return undecided or differs or _imports_names(trace)
 
-    def _run(self, start: int) -> tuple[list[Trace], list[tuple[int, Trace]]]:
-        nested: list[tuple[int, Trace]] = []
+    def _run(self, start: int) -> tuple[list[Trace], dict[int, Trace]]:
+        nested: dict[int, Trace] = {}
 
         def inline(state: State, value: Value) -> None:
             if isinstance(value, Call) and joblib.is_wrapper(value):
@@ -105,8 +105,8 @@ class _Walk:
 
         def run_inner(at: int) -> int:
             trace = pvm.run(self.data, start=at, encoding="any", limits=self._limits())
-            if all(at != known for known, _ in nested):
-                nested.append((at, trace))
+            self.budget.opcodes -= trace.opcodes
+            nested.setdefault(at, trace)
             if trace.resume is None:
                 raise pvm.Reject("the pickle of an object array does not end")
             return trace.resume
@@ -182,10 +182,7 @@ def _imports_names(trace: Trace) -> bool:
     """It imports something that can exist, so a loader would have done something here."""
     return any(
         isinstance(event, Import)
-        and (
-            _NAME.fullmatch(event.module) is not None
-            or (not isinstance(event.value, type(None)) and event.computed)
-        )
+        and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
         for event in trace.events
     )
 

@@ -19,7 +19,7 @@ def glob(path: str) -> Global:
 
 
 def context(data: bytes) -> Context:
-    return Context(pvm.run(data), load(), None, 0)
+    return Context(pvm.run(data), load(), None)
 
 
 def test_a_walk_visits_each_part_once_though_it_is_shared_and_cyclic() -> None:

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpus import CORPUS
 from pvmscan.readers.zipdir import Directory, member_bytes, read_directory, sniff
 from zip_builder import archive, central, end, local, torch_like, zip_with
 
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus"
 LIMIT = 1 << 26
 
 
