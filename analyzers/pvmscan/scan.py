@@ -21,7 +21,6 @@ from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
-    Confidence,
     FileReport,
     Finding,
     GlobalUse,
@@ -236,7 +235,7 @@ class _FileScan:
                 case Stream():
                     self._stream(item, source, budget, outer)
                 case Fact():
-                    self._add(_fact_finding(item))
+                    self._add(_inside(_fact_finding(item), outer))
                 case Problem():
                     self.problems.append(item)
                 case Source():
@@ -359,14 +358,17 @@ def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
 
 
 def _fact_finding(fact: Fact) -> Finding:
+    severity = Severity.MEDIUM if fact.verdict >= Verdict.SUSPICIOUS else Severity.INFO
     return Finding(
         rule=fact.rule,
-        severity=Severity.MEDIUM if fact.verdict >= Verdict.SUSPICIOUS else Severity.INFO,
-        confidence=Confidence.CERTAIN,
+        severity=severity if fact.severity is None else fact.severity,
+        confidence=fact.confidence,
         message=fact.message,
-        effect="structure",
+        effect=fact.effect,
         verdict=fact.verdict,
         location=Location(fact.member, fact.offset),
+        chain=fact.chain,
+        payload=fact.payload,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from pvm.trace import Trace
-from pvmscan.report import Problem, Verdict
+from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
 
 Buffer: TypeAlias = bytes | mmap.mmap
 
@@ -51,13 +51,21 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something about a container that matters by itself: a duplicate name, a hidden member."""
+    """Something about a container that matters by itself: a hidden member, a part that carries code."""
 
     rule: str
     message: str
     verdict: Verdict
     member: str | None = None
     offset: int | None = None
+    effect: str = "structure"
+    severity: Severity | None = None
+    """By default `medium` for what is suspicious or worse, else `info`."""
+    confidence: Confidence = Confidence.CERTAIN
+    payload: str | None = None
+    """What would run: an expression, a command, the names in a code object."""
+    chain: tuple[Step, ...] = ()
+    """How a loader gets there."""
 
 
 @dataclass(frozen=True, slots=True)
