@@ -16,7 +16,8 @@ from pvm.paths import path_of
 from pvm.state import State
 from pvm.values import Call, Container, Value, reveal
 
-_WRAPPER = re.compile(r"(^|\.)numpy_pickle\.NumpyArrayWrapper$")
+WRAPPER = re.compile(r"(^|\.)numpy_pickle\.NumpyArrayWrapper$")
+"""Paths of the wrapper whose BUILD is followed by raw data."""
 _TYPE = re.compile(r"([<>|=]?)([a-zA-Z?])(\d*)$")
 _SIZES = {
     "?": 1,
@@ -38,7 +39,7 @@ _SIZES |= {"g": 16, "D": 16, "F": 8, "p": 8, "P": 8, "O": 8}
 
 def is_wrapper(value: Value) -> bool:
     """Is it an array wrapper of joblib?"""
-    return isinstance(value, Call) and _WRAPPER.search(path_of(value.callee) or "") is not None
+    return isinstance(value, Call) and WRAPPER.search(path_of(value.callee) or "") is not None
 
 
 def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None:
