@@ -83,7 +83,7 @@ class Hdf5:
                 yield _fact(source, "hdf5/filter", message, Verdict.UNVERIFIED, path)
             else:
                 yield Problem(f"HDF5, {path}: {reason}", Location(source.member, None), kind)
-        if not found.opened:
+        if found.faults:
             yield from _fallback(source, place)
         start = signature(source)
         yield Recognised(
@@ -160,7 +160,7 @@ def _fact(
 
 
 def _fallback(source: Source, place: Place) -> Iterator[Item]:
-    """A file that the library refuses: configs that stand in it as they are, should another reader take it."""
+    """Where the library gave up: configs that stand in the file as they are, should another reader get at them."""
     decoder = json.JSONDecoder()
     position, tries = 0, 50
     while tries and (match := _CONFIG.search(source.data, position)):

@@ -26,6 +26,7 @@ MAX_BATCH = 64 << 20
 MAX_VALUES = 2_000_000
 HEAD = 4096
 """Bytes of a dataset of numbers that are looked at first."""
+_HEAP = b"GCOL\1\0\0\0"
 _BUILT_IN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 """Deflate, shuffle, fletcher32, szip, nbit, scale-offset, and LZF, which h5py brings."""
 
@@ -249,6 +250,9 @@ class _Walk:
         return False
 
     def _affordable(self, place: str, size: int) -> bool:
+        if size < 0:
+            self.found.faults.append((place, "malformed", "the heap that holds its values is damaged"))
+            return False
         if size > self.limits.value or size > self.total:
             self.found.faults.append((place, "limit", f"{size} bytes are more than the limit allows"))
             return False
@@ -297,9 +301,12 @@ class _Walk:
             item.ndim != 1 or not like_a_file(bytes(item[:HEAD].tobytes()))
         ):
             return
-        if not _varies(h5, dataset.get_type()) or not item.ndim:
-            if self._affordable(path, declared):
+        varies = _varies(h5, dataset.get_type())
+        if not varies or not item.ndim:
+            if self._affordable(path, self.largest if varies else declared):
                 self._keep(path, item[()], only=like_a_file)
+            return
+        if not self._affordable(path, min(self.largest, 0)):
             return
         step = max(1, MAX_BATCH // max(1, self.largest * math.prod(item.shape[1:])))
         for start in range(0, item.shape[0], step):
@@ -361,13 +368,23 @@ def _varies(h5py: Any, kind: Any, depth: int = 0) -> bool:
 
 
 def _largest_heap(data: Buffer) -> int:
-    """The size of the largest global heap collection: no value of variable length is longer.
+    """The size of the largest global heap collection: no value of variable length is longer. -1: some are damaged.
 
-    A collection is `GCOL`, a version byte, three zero bytes and its size (HDF5 file format 3.0, III.E).
+    A collection is `GCOL`, a version byte, three zero bytes and its size; then objects, each with a header of
+    16 bytes (HDF5 file format 3.0, III.E). libhdf5 1.14 and 2.0 go round for ever on a free object of no size.
     """
-    largest, at = 4096, data.find(b"GCOL\1\0\0\0")
+    largest, at = 4096, data.find(_HEAP)
     while at >= 0:
-        size = int.from_bytes(data[at + 8 : at + 16], "little")
-        largest = max(largest, min(size, len(data) - at))
-        at = data.find(b"GCOL\1\0\0\0", at + 8)
+        stop = min(at + int.from_bytes(data[at + 8 : at + 16], "little"), len(data))
+        largest = max(largest, stop - at)
+        position = at + 16
+        while position + 16 <= stop:
+            free = data[position : position + 2] == b"\0\0"
+            size = int.from_bytes(data[position + 8 : position + 16], "little")
+            if free and size < 16:
+                return -1
+            position += size if free else 16 + (size + 7) // 8 * 8
+        if position > stop:
+            return -1
+        at = data.find(_HEAP, at + 8)
     return largest

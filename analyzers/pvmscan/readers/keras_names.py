@@ -26,19 +26,19 @@ def class_item(module: Any, name: Any, place: Place, trail: Trail) -> Iterator[T
     judgement = effects_of(load(), path)
     # tf_keras 2.11 registers its own optimizers as a user's
     last, own = name.rpartition(".")[2], name.removeprefix("Custom>") in _own()
-    if judgement.status is Status.SINK and not (own and (_within(path) is not None or not _stated(module))):
+    if last == "TFSMLayer" and (_within(path) is not None or not _stated(module)):
+        yield _told(
+            path, "outer-model", "loads a SavedModel from outside the file (CVE-2026-1462)", place, trail
+        )
+    elif judgement.status is Status.SINK and not (own and (_within(path) is not None or not _stated(module))):
         yield _sink(path, judgement, place, trail)
     elif _within(path) is not None:
-        if last == "TFSMLayer":
-            yield _told(path, "outer-model", "loads a SavedModel from outside the file", place, trail)
-        elif last in words("keras", "not_modelling"):
+        if last in words("keras", "not_modelling"):
             yield _told(path, "not-modelling", "is no layer and reaches beyond the model", place, trail)
         elif not own:
             yield _custom(path, "class", place, trail)
     elif not _stated(module) or module == "builtins":
-        if name == "TFSMLayer":
-            yield _told(path, "outer-model", "loads a SavedModel from outside the file", place, trail)
-        elif not own:
+        if not own:
             yield _custom(path, "class", place, trail)
     elif load().is_stdlib(path):
         yield _told(path, "standard-library", "belongs to no model", place, trail)

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from pvmscan.readers.base import Buffer
 
-Schema = Mapping[str, Mapping[str, tuple[str, str]]]
+Schema = Mapping[str, Mapping[int, tuple[str, str]]]
 """Message to number to (name of the field, message of its value or "" for plain bytes)."""
-MAX_FIELDS = 10_000_000
+MAX_FIELDS = 50_000_000
 MAX_DEPTH = 100
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -48,6 +48,9 @@ class Message(Protocol):
     def texts(self, name: str) -> Iterator[bytes]:
         """The contents of a field of text or bytes."""
 
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes, in one pass."""
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -66,32 +69,49 @@ class Wire:
         """Where it starts."""
         return self.start
 
-    def fields(self) -> Iterator[tuple[int, int, int, int]]:
-        """Number, wire type, and the span of the content of every field; fixed and varint ones span their bytes."""
-        position = self.start
-        while position < self.stop:
+    def fields(self) -> Iterator[tuple[int, int, int]]:
+        """Number and span of every field that has a length."""
+        data, position, end = self.data, self.start, self.stop
+        while position < end:
             self.notes.fields -= 1
             if self.notes.fields < 0:
                 return self.notes.stop(position, "more fields than the limit allows")
-            found = _field(self.data, position, self.stop)
-            if found is None:
-                return self.notes.stop(position, f"no field of a {self.kind}")
-            number, kind, start, stop = found
+            tag = data[position]
+            start = position + 2
+            if tag & 0x87 == BYTES and start <= end and data[start - 1] < 0x80 and tag > 7:
+                number, kind, stop = tag >> 3, BYTES, start + data[start - 1]  # nearly all of them
+            else:
+                found = _field(data, position, end)
+                if found is None:
+                    return self.notes.stop(position, f"no field of a {self.kind}")
+                number, kind, start, stop = found
+            if stop > end:
+                self.notes.stop(position, f"a field of a {self.kind} that ends beyond it")
+                stop = end
             if kind == GROUP:
-                stop = _group_end(self.data, start, self.stop)
+                stop = _group_end(data, start, end)
                 if stop < 0:
                     return self.notes.stop(position, "a group without end")
-            elif kind != END_GROUP:
-                yield number, kind, start, stop
+            elif kind == BYTES:
+                yield number, start, stop
             position = stop
         return None
 
     def spans(self, name: str) -> Iterator[tuple[int, int]]:
         """Where the contents of a field lie."""
-        wanted = {int(number) for number, entry in self.schema[self.kind].items() if entry[0] == name}
-        for number, kind, start, stop in self.fields():
-            if number in wanted and kind == BYTES:
+        known = self.schema[self.kind]
+        for number, start, stop in self.fields():
+            if number in known and known[number][0] == name:
                 yield start, stop
+
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes, in one pass."""
+        known = self.schema[self.kind]
+        found: dict[str, list[bytes]] = {name: [] for name in names}
+        for number, start, stop in self.fields():
+            if number in known and known[number][0] in found:
+                found[known[number][0]].append(bytes(self.data[start:stop]))
+        return tuple(found.values())
 
     def all(self, name: str) -> Iterator[Message]:
         """The messages in a field."""
@@ -109,6 +129,7 @@ class Wire:
 
 
 def _field(data: Buffer, position: int, end: int) -> tuple[int, int, int, int] | None:
+    """Number, wire type and span of the field at a position; its end may lie beyond the end of the message."""
     tag, start = _varint(data, position, end)
     number, kind = tag >> 3, tag & 7
     if start < 0 or not 0 < number < 1 << 29:
@@ -123,7 +144,7 @@ def _field(data: Buffer, position: int, end: int) -> tuple[int, int, int, int] |
         stop = start + (8 if kind == FIXED64 else 4)
     elif kind not in (GROUP, END_GROUP):
         return None
-    return (number, kind, start, stop) if 0 <= stop <= end else None
+    return (number, kind, start, stop) if 0 <= start <= stop else None
 
 
 def _varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
@@ -145,7 +166,7 @@ def _group_end(data: Buffer, position: int, end: int) -> int:
     open_groups = 1
     while open_groups:
         found = _field(data, position, end)
-        if found is None:
+        if found is None or found[3] > end:
             return -1
         _, kind, _, position = found
         open_groups += (kind == GROUP) - (kind == END_GROUP)
@@ -175,6 +196,10 @@ class Text:
     def texts(self, name: str) -> Iterator[bytes]:
         """The contents of a field of text or bytes."""
         yield from self.values.get(name, ())
+
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes."""
+        return tuple(self.values.get(name, []) for name in names)
 
 
 def read_text(data: bytes, notes: Notes) -> Text:

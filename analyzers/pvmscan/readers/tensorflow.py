@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
@@ -17,10 +18,11 @@ from pvmscan.readers.keras_config import judge_text
 from pvmscan.readers.keras_place import Place, outside
 from pvmscan.readers.protobuf import Message, Notes, Wire, read_text
 from pvmscan.readers.tfgraph import Node, Scope, graph_in, nodes_of, schema, scopes, text_of
-from pvmscan.readers.tfops import Reach, reach
+from pvmscan.readers.tfops import Reach, operations, reach
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
 MAX_TEXT = 256 << 20
+SNIFFED_FIELDS = 1_000_000
 MAX_GRAPHS_INSIDE = 4
 """How deep graphs lie in constants of graphs."""
 _KINDS = ("SavedModel", "MetaGraphDef", "GraphDef", "SavedMetadata")
@@ -31,6 +33,7 @@ _FIRST = re.compile(
     rb"signature_def|asset_file_def|object_graph_def|node|library|versions?|nodes)\s*[:{<]"
 )
 _NAMED = re.compile(r"(^|[/\\!])(saved_model\.c?pb(txt)?|keras_metadata\.pb)$")
+_GRAPH_NAME = re.compile(r"\.(pb|pbtxt|cpb|meta|graphdef)$", re.IGNORECASE)
 _INITIALISERS = frozenset(
     {"saved_model_main_op", "legacy_init_op", "saved_model_init_op", "init_op", "table_initializer"}
 )
@@ -43,7 +46,12 @@ class TensorFlow:
 
     def sniff(self, source: Source) -> bool:
         """By structure: some reading of the bytes has a node with an operation, or a layer with a config."""
-        return _named(source) or _FIRST.match(bytes(source.data[:4096])) is not None or bool(_kinds(source))
+        head = bytes(source.data[:4096])
+        return (
+            _GRAPH_NAME.search(source.name) is not None
+            or _FIRST.match(head) is not None
+            or bool(_kinds(source))
+        )
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Operations that reach beyond the graph, and Keras configs, as facts."""
@@ -58,8 +66,8 @@ class TensorFlow:
         else:
             messages = [(kind, _wire(source, kind, notes)) for kind in _kinds(source)]
         if not messages:
-            if _named(source):
-                yield Problem("no SavedModel that can be read", _at(source, 0), "malformed")
+            if _named(source) or _mentions_operations(source):
+                yield Problem("no SavedModel or graph that can be read", _at(source, 0), "malformed")
             return
         for kind, message in messages:
             yield from _Judge(source, notes).message(kind, message)
@@ -75,6 +83,14 @@ def _named(source: Source) -> bool:
     return _NAMED.search(source.member or source.name) is not None
 
 
+def _mentions_operations(source: Source) -> bool:
+    """Does the content of what is named a graph look like one all the same?"""
+    pattern = re.compile(
+        rb"\x12[\x04-\x20](%s)|\bop\s*:\s*[\"']" % b"|".join(name.encode() for name in operations())
+    )
+    return _GRAPH_NAME.search(source.name) is not None and pattern.search(source.data) is not None
+
+
 def _at(source: Source, offset: int | None) -> Location:
     return Location(source.member, offset)
 
@@ -84,7 +100,13 @@ def _wire(source: Source, kind: str, notes: Notes) -> Message:
 
 
 def _kinds(source: Source) -> list[str]:
-    return [kind for kind in _KINDS if _evidence(kind, _wire(source, kind, Notes(20_000)))]
+    """The interpretations that yield something; one that cannot be tried to its end counts."""
+    found = []
+    for kind in _KINDS:
+        notes = Notes(SNIFFED_FIELDS)
+        if _evidence(kind, _wire(source, kind, notes)) or notes.fields < 0:
+            found.append(kind)
+    return found
 
 
 def _evidence(kind: str, message: Message) -> bool:
@@ -97,8 +119,9 @@ def _evidence(kind: str, message: Message) -> bool:
             return graphs or any(_is_layer(one, layer) for one, layer in _layers(message))
         case "GraphDef":
             functions = (one for part in message.all("library") for one in part.all("function"))
-            parents = ((message, "node"), *((one, "node_def") for one in functions))
-            return any(map(_is_node, (node for parent, name in parents for node in nodes_of(parent, name))))
+            return any(map(_is_node, nodes_of(message, "node"))) or any(
+                any(map(_is_node, nodes_of(one, "node_def"))) for one in functions
+            )
         case _:
             return any(_is_layer(one, one) for one in message.all("nodes"))
 
@@ -129,6 +152,13 @@ class _Judge:
     """What the configs in the file have told."""
     assets: set[str] = field(default_factory=set)
     """Nodes whose value is the path of an asset, filled in on load."""
+
+    @cached_property
+    def calls_by_name(self) -> bool:
+        """Does the file name an operation that matters where the name of a function may stand? Few do."""
+        names = (b"\n" + bytes([len(name)]) + name.encode() for name in operations())
+        text = _FIRST.match(bytes(self.source.data[:4096])) is not None
+        return text or re.search(b"|".join(map(re.escape, names)), self.source.data) is not None
 
     def message(self, kind: str, message: Message) -> Iterator[Item]:
         """One interpretation of the file."""
@@ -180,9 +210,10 @@ class _Judge:
             for node in scope.every():
                 if node.op not in known:
                     unknown.setdefault(node.op, node)
-                one = reach(node, scope, self.assets)
-                if one is not None:
-                    yield self._fact(one, node, scope)
+                for one in (node, *node.as_functions()) if self.calls_by_name else (node,):
+                    reached = reach(one, scope, self.assets)
+                    if reached is not None:
+                        yield self._fact(reached, one, scope)
                 yield from self._inner(node, scope)
         if unknown:
             yield self._unknown(unknown)

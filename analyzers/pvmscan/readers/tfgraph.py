@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from pvmscan.readers.data import table
 from pvmscan.readers.protobuf import Message, Notes, Schema, Wire
@@ -19,10 +20,11 @@ _ON_LOAD = re.compile(r"__inference_.*(initializer|initialize|create_resource|cr
 _GIVEN = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg", "Arg"})
 
 
+@cache
 def schema() -> Schema:
     """The messages that are read."""
     return {
-        name: {number: (entry[0], entry[1]) for number, entry in fields.items()}
+        name: {int(number): (entry[0], entry[1]) for number, entry in fields.items()}
         for name, fields in table("tensorflow")["messages"].items()
     }
 
@@ -68,6 +70,11 @@ class Node:
             for value in entry.all("value"):
                 for one in (value, *value.all("list")):
                     yield from (text_of(called, "name") for called in one.all("func"))
+
+    def as_functions(self) -> Iterator[Node]:
+        """The operations that it calls as functions: the runtime takes an operation where it finds no function."""
+        if self.op != "Const":
+            yield from (Node(self.name, name, self.inputs, self.message) for name in self.functions())
 
     def strings(self) -> Iterator[bytes]:
         """Text in the tensors of its attributes: what a `Const` holds."""
@@ -138,12 +145,17 @@ def _producer(name: str) -> str:
 def nodes_of(parent: Message, name: str) -> Iterator[Node]:
     """The nodes in a field of a graph or function."""
     for message in parent.all(name):
-        yield Node(
-            text_of(message, "name"),
-            text_of(message, "op"),
-            tuple(one.decode("utf-8", "backslashreplace") for one in message.texts("input")),
-            message,
-        )
+        names, ops, inputs = message.gather("name", "op", "input")
+        yield Node(_last(names), _last(ops), tuple(map(_text, inputs)), message)
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "backslashreplace")
+
+
+def _last(contents: list[bytes]) -> str:
+    """Of a field that repeats, the last one counts."""
+    return _text(contents[-1]) if contents else ""
 
 
 def scopes(graph: Message, entries: Iterable[str] = ()) -> list[Scope]:

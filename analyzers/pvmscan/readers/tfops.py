@@ -38,6 +38,11 @@ def _rules() -> dict[str, dict[str, Any]]:
     return {name: rule for rule in table("tensorflow")["rules"] for name in rule["ops"]}
 
 
+def operations() -> list[str]:
+    """Names of the operations that reach beyond the graph."""
+    return sorted(_rules())
+
+
 def reach(node: Node, scope: Scope, assets: set[str]) -> Reach | None:
     """What a node reaches; None for one that only computes, or does so in the way that every model does."""
     rule = _rules().get(node.op)

@@ -54,7 +54,9 @@ def make_keras() -> None:
     convolved = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 2)(layers.Rescaling(0.5)(left)))
     joined = layers.Concatenate()([convolved, layers.LayerNormalization()(right)])
     scaled = keras.ops.tanh(joined) + 1.0
-    keras.Model([left, right], layers.Dense(1, kernel_regularizer="l2")(scaled)).save(HERE / "functional.keras")
+    keras.Model([left, right], layers.Dense(1, kernel_regularizer="l2")(scaled)).save(
+        HERE / "functional.keras"
+    )
 
     for name, function in (("honest", honest_lambda), ("loop", loop_lambda)):
         model = keras.Sequential([layers.Input((3,)), layers.Lambda(as_lambda(function), output_shape=(3,))])
@@ -62,7 +64,9 @@ def make_keras() -> None:
         model.save(HERE / f"lambda_{name}.h5")
     bad = keras.Sequential([layers.Lambda(as_lambda(bad_lambda), output_shape=(3,))])
     bad.save(HERE / "lambda_bad.keras")
-    nested = keras.Sequential([layers.TimeDistributed(layers.Lambda(as_lambda(bad_lambda), output_shape=(3,)))])
+    nested = keras.Sequential(
+        [layers.TimeDistributed(layers.Lambda(as_lambda(bad_lambda), output_shape=(3,)))]
+    )
     nested.save(HERE / "lambda_nested_bad.keras")
 
     @keras.saving.register_keras_serializable("mine")
@@ -121,7 +125,11 @@ def make_tf() -> None:
             words = HERE / "words.txt"
             words.write_text("a\nb\n")
             starts = tf.lookup.TextFileInitializer(
-                str(words), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+                str(words),
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
             )
             self.table = tf.lookup.StaticHashTable(starts, -1)
 
