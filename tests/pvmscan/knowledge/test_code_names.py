@@ -7,9 +7,9 @@ import pytest
 from pvmscan.knowledge.code_names import dangerous, dangerous_in_layer, reflective
 
 HONEST = (
-    "tf", "tensorflow.keras.backend", "K", "np", "math", "reduce_mean", "expand_dims", "cast", "float32", "shape", "ops",
-    "keras.ops", "image", "resize", "range", "len", "sum", "zip", "print", "self", "dot", "input", "decode_jpeg", "io",
-    "__class__", "__name__", "split", "ones", "posix_path", "systems", "evaluate", "model", "call",
+    "tf", "tensorflow.keras.backend", "K", "np", "math", "reduce_mean", "expand_dims", "cast", "float32", "shape",
+    "ops", "keras.ops", "image", "resize", "range", "len", "sum", "zip", "print", "self", "dot", "input", "decode_jpeg",
+    "io", "__class__", "__name__", "split", "ones", "posix_path", "systems", "evaluate", "model", "call",
 )  # fmt: skip
 
 

@@ -14,7 +14,6 @@ import pytest
 
 import assemble as asm
 import judged
-import keras_cases as build
 from keras_cases import SHELL, case, code_node, hdf5, legacy, model, node
 from pvmscan import Verdict, scan
 
@@ -270,7 +269,7 @@ found = []
 for number, data in enumerate(keras_cases.damaged(keras_cases.case(name), int(sys.argv[2]))):
     print(number, file=sys.stderr, flush=True)
     one = judged.file(data, name)
-    found.append((str(one.verdict), [problem.kind for problem in one.errors], b"system" in data or b"BnN5c3Rlb" in data))
+    found.append((str(one.verdict), [problem.kind for problem in one.errors], b"system" in data))
 print(json.dumps(found))
 """
 

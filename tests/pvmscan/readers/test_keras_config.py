@@ -77,21 +77,31 @@ def test_models_that_an_installed_keras_writes(tmp_path: Path) -> None:
 
 PLACES = {
     "function": model(node("Lambda", {"function": code_node(SHELL)})),
-    "value": model(node("Lambda", {"function": {"class_name": "__lambda__", "config": {"value": [SHELL, None, None]}}})),
-    "output shape": model(node("Lambda", {"function": function_node("keras.ops", "relu"), "output_shape": code_node(SHELL)})),
+    "value": model(
+        node("Lambda", {"function": {"class_name": "__lambda__", "config": {"value": [SHELL, None, None]}}})
+    ),
+    "output shape": model(
+        node("Lambda", {"function": function_node("keras.ops", "relu"), "output_shape": code_node(SHELL)})
+    ),
     "mask": model(node("Lambda", {"function": code_node(HONEST), "mask": code_node(SHELL)})),
     "wrapped": model(node("TimeDistributed", {"layer": node("Lambda", {"function": code_node(SHELL)})})),
     "argument of a node": model(node("Dense", inbound_nodes=[{"args": [code_node(SHELL)], "kwargs": {}}])),
     "initializer": model(node("Dense", {"kernel_initializer": code_node(SHELL)})),
     "compile config": {**model(), "compile_config": {"loss": code_node(SHELL)}},
     "build config": model(node("Dense", build_config={"x": code_node(SHELL)})),
-    "keras 2": model({"class_name": "Lambda", "config": {"function": [SHELL, None, None], "function_type": "lambda"}}),
-    "keras 2 shape": model({"class_name": "Lambda", "config": {"output_shape": [SHELL], "output_shape_type": "lambda"}}),
+    "keras 2": model(
+        {"class_name": "Lambda", "config": {"function": [SHELL, None, None], "function_type": "lambda"}}
+    ),
+    "keras 2 shape": model(
+        {"class_name": "Lambda", "config": {"output_shape": [SHELL], "output_shape_type": "lambda"}}
+    ),
     "keras 1": model({"class_name": "Lambda", "config": {"function": SHELL, "function_type": "lambda"}}),
     "merge": model({"class_name": "Merge", "config": {"mode": SHELL, "mode_type": "lambda"}}),
-    "wrapper cell": model({"class_name": "RNN", "config": {"residual_fn": [SHELL], "residual_fn_type": "lambda"}}),
+    "wrapper cell": model(
+        {"class_name": "RNN", "config": {"residual_fn": [SHELL], "residual_fn_type": "lambda"}}
+    ),
     "a place that nobody knows": model(node("Dense", {"later": {"deep": [1, [{"x": SHELL}]]}})),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -203,11 +213,19 @@ def test_functions_of_models_are_no_finding(module: str | None, name: str) -> No
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("keras.layers", "Dense"), ("keras", "Functional"), ("keras.src.models.functional", "Functional"), (None, "LSTM"),
-        ("keras.src.ops.numpy", "Add"), ("keras.optimizers", "Adam"), ("builtins", "Dense"), (None, "Custom>Adam"),
-        ("keras.engine.training", "Model"), ("tensorflow.python.keras.layers.core", "Lambda"), (None, "TensorShape"),
+        ("keras.layers", "Dense"),
+        ("keras", "Functional"),
+        ("keras.src.models.functional", "Functional"),
+        (None, "LSTM"),
+        ("keras.src.ops.numpy", "Add"),
+        ("keras.optimizers", "Adam"),
+        ("builtins", "Dense"),
+        (None, "Custom>Adam"),
+        ("keras.engine.training", "Model"),
+        ("tensorflow.python.keras.layers.core", "Lambda"),
+        (None, "TensorShape"),
     ],
-)  # fmt: skip
+)
 def test_classes_of_keras_are_clean(module: str | None, name: str) -> None:
     assert verdict(model(node(name, {}, module))) is Verdict.CLEAN
 
