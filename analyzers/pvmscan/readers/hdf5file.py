@@ -239,7 +239,15 @@ class _Walk:
             return True
         if found == h5t.INTEGER:
             return bool(kind.get_size() == 1)
-        if found in (h5t.VLEN, h5t.ARRAY) and depth < 8:
+        if found == h5t.VLEN:
+            inner = kind.get_super()
+            # libhdf5 2.0 calls through a null pointer where a damaged type says neither sequence nor text
+            if kind.encode()[3] & 0x0F:
+                raise ValueError("a type of variable length that is neither a sequence nor text")
+            if inner.get_class() not in (h5t.INTEGER, h5t.FLOAT, h5t.REFERENCE, h5t.ENUM, h5t.COMPOUND):
+                raise ValueError("a sequence of variable length of what h5py cannot read safely")
+            return bool(inner.get_class() == h5t.INTEGER and inner.get_size() == 1)
+        if found == h5t.ARRAY and depth < 8:
             return self._holds_bytes(kind.get_super(), depth + 1)
         if found == h5t.COMPOUND and depth < 8:
             members = [kind.get_member_type(index) for index in range(kind.get_nmembers())]
