@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
-from pvmscan.readers.hdf5file import Elsewhere, Text, like_a_file, survey
-from pvmscan.readers.keras_config import judge, judge_parsed, names_classes, parse
+from pvmscan.readers.hdf5file import Elsewhere, Text, survey
+from pvmscan.readers.hdf5types import like_a_file
+from pvmscan.readers.keras_config import judge, judge_parsed, may_be_config, names_classes, parse
 from pvmscan.readers.keras_place import Place, outside
 from pvmscan.report import Confidence, Location, Problem, Step, Verdict
 
+MAX_LINKS = 500
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _NUMBERED = re.compile(r"(?P<base>.*@(model|training)_config)(?P<number>\d+)")
 _CONFIG = re.compile(rb'\{\s*"(class_name|module|config|name|registered_name)"\s*:')
@@ -65,9 +67,11 @@ class Hdf5:
         place = Place(source, source.member, 0)
         keras = bool(_KERAS_NAMES & set(found.names)) or ".weights.h5" in (source.member or source.name)
         for text in _joined(found.texts):
-            yield from _text(source, text)
-        for one in found.elsewhere:
+            yield from _text(source, text, budget)
+        for one in found.elsewhere[:MAX_LINKS]:
             yield _elsewhere(source, one, keras)
+        if len(found.elsewhere) > MAX_LINKS:
+            yield Problem("more links to other files than the limit allows", place.location(), "limit")
         for path, declared, stored in found.huge if keras else ():
             yield _fact(
                 source,
@@ -104,25 +108,33 @@ def _joined(texts: list[Text]) -> Iterator[Text]:
         yield Text(path, b"".join(numbered[number] for number in sorted(numbered)))
 
 
-def _text(source: Source, text: Text) -> Iterator[Item]:
-    member = f"{source.member}!{text.path}" if source.member else text.path
+def _text(source: Source, text: Text, budget: Budget) -> Iterator[Item]:
     content = text.content
     named = text.path.endswith(("@model_config", "@training_config"))
-    if content.lstrip()[:1] in (b"{", b"[") or named:
-        # where the text stands in the file: a config is written as it is, unless its storage is compressed
-        at = source.data.find(content[:64])
-        place = Place(source, member, at if at >= 0 else None)
+    if named or (content.lstrip()[:1] in (b"{", b"[") and may_be_config(content)):
         try:
             parsed = parse(content.decode("utf-8", "surrogateescape"))
         except ValueError as error:
             if named or b"class_name" in content:
-                yield Problem(f"a Keras config that cannot be read: {error}", place.location(), "malformed")
+                where = _place(source, text).location()
+                yield Problem(f"a Keras config that cannot be read: {error}", where, "malformed")
             return
         if names_classes(parsed.config):
-            yield from judge_parsed(parsed, place)
+            yield from judge_parsed(parsed, _place(source, text))
     elif content[-1:] == b"." or like_a_file(content):
-        # PyTables takes every attribute that ends in a full stop for a pickle (3.10, `tables/attributeset.py`)
-        yield Source(content, source.name, member, source.depth + 1)
+        # PyTables takes every attribute that ends in a full stop for a pickle (3.11.1, `tables/attributeset.py`)
+        budget.members -= 1
+        if budget.members >= 0:
+            yield Source(content, source.name, _place(source, text, find=False).member, source.depth + 1)
+        elif budget.members == -1:
+            yield Problem("more values to look at than the limit allows", Location(source.member), "limit")
+
+
+def _place(source: Source, text: Text, *, find: bool = True) -> Place:
+    """Where a text stands in the file: as it is, unless its storage is compressed."""
+    member = f"{source.member}!{text.path}" if source.member else text.path
+    at = source.data.find(text.content[:64]) if find else -1
+    return Place(source, member, at if at >= 0 else None)
 
 
 def _elsewhere(source: Source, one: Elsewhere, keras: bool) -> Fact:

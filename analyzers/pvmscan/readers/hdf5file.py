@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pvmscan.readers import hdf5types as types
 from pvmscan.readers.base import Buffer
 
 MAX_OBJECTS = 200_000
@@ -26,7 +27,6 @@ MAX_BATCH = 64 << 20
 MAX_VALUES = 2_000_000
 HEAD = 4096
 """Bytes of a dataset of numbers that are looked at first."""
-_HEAP = b"GCOL\1\0\0\0"
 _BUILT_IN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 """Deflate, shuffle, fletcher32, szip, nbit, scale-offset, and LZF, which h5py brings."""
 
@@ -140,7 +140,7 @@ class _Walk:
         self.objects = limits.objects
         self.attributes = limits.attributes
         self.total = limits.total
-        self.largest = _largest_heap(data)
+        self.largest = types.largest_heap(data)
 
     def run(self) -> None:
         """From the root down."""
@@ -222,40 +222,19 @@ class _Walk:
             self.found.names.append(name)
         place = f"{path}@{name}"
         shape, kind = attribute.shape, attribute.get_type()
-        size = math.prod(shape or ()) * (self.largest if _varies(h5, kind) else kind.get_size())
-        if shape is None or not size or not self._holds_bytes(kind) or not self._affordable(place, size):
+        size = math.prod(shape or ()) * (self.largest if types.varies(h5.h5t, kind) else kind.get_size())
+        if (
+            shape is None
+            or not size
+            or not types.holds_bytes(h5.h5t, kind)
+            or not self._affordable(place, size)
+        ):
             return
         import numpy
 
         target = numpy.empty(shape, dtype=attribute.dtype)
         attribute.read(target, mtype=h5.h5t.py_create(attribute.dtype))
         self._keep(place, target)
-
-    def _holds_bytes(self, kind: Any, depth: int = 0) -> bool:
-        """Can it hold text or bytes? References and plain numbers cannot."""
-        h5t = self.h5py.h5t
-        found = kind.get_class()
-        if found in (h5t.STRING, h5t.OPAQUE):
-            return True
-        if found == h5t.INTEGER:
-            return bool(kind.get_size() == 1)
-        if found == h5t.VLEN:
-            inner = kind.get_super()
-            # libhdf5 2.0 calls through a null pointer where a damaged type says neither sequence nor text
-            if kind.encode()[3] & 0x0F:
-                raise ValueError("a type of variable length that is neither a sequence nor text")
-            if inner.get_class() not in (h5t.INTEGER, h5t.FLOAT, h5t.REFERENCE, h5t.ENUM, h5t.COMPOUND):
-                raise ValueError("a sequence of variable length of what h5py cannot read safely")
-            return bool(inner.get_class() == h5t.INTEGER and inner.get_size() == 1)
-        if found == h5t.ARRAY and depth < 8:
-            return self._holds_bytes(kind.get_super(), depth + 1)
-        if found == h5t.COMPOUND and depth < 8:
-            members = [kind.get_member_type(index) for index in range(kind.get_nmembers())]
-            classes = {one.get_class() for one in members}
-            if h5t.REFERENCE in classes:
-                return False
-            return any(self._holds_bytes(one, depth + 1) for one in members)
-        return False
 
     def _affordable(self, place: str, size: int) -> bool:
         if size < 0:
@@ -284,49 +263,58 @@ class _Walk:
             self.found.elsewhere.append(Elsewhere(path, "external-storage", where))
             return
         kind = dataset.get_type()
-        declared, stored = (
-            dataset.get_space().get_simple_extent_npoints() * kind.get_size(),
-            dataset.get_storage_size(),
-        )
+        declared = dataset.get_space().get_simple_extent_npoints() * kind.get_size()
+        stored = dataset.get_storage_size()
+        holds = types.holds_bytes(h5.h5t, kind)
         if declared > 4 << 30 and declared > 1000 * max(stored, 1):
             self.found.huge.append((path, declared, stored))
+            if holds:
+                self.found.faults.append((path, "limit", f"{declared} bytes are more than the limit allows"))
             return
-        if not self._holds_bytes(kind) or not stored:
+        if not holds or not stored:
             return
         filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
         if not filters <= _BUILT_IN_FILTERS:
             if kind.get_class() != h5.h5t.INTEGER:
-                self.found.faults.append(
-                    (path, "filter", f"filter {min(filters - _BUILT_IN_FILTERS)} is not built in")
-                )
+                other = min(filters - _BUILT_IN_FILTERS)
+                self.found.faults.append((path, "filter", f"filter {other} is not built in"))
             return
-        self._content(dataset, path, declared)
+        if kind.get_class() == h5.h5t.INTEGER:
+            self._numbers(h5.Dataset(dataset), path, declared)
+        else:
+            self._rows(h5.Dataset(dataset), path, varies=types.varies(h5.h5t, kind))
 
-    def _content(self, dataset: Any, path: str, declared: int) -> None:
-        h5 = self.h5py
-        item = h5.Dataset(dataset)
-        if dataset.get_type().get_class() == h5.h5t.INTEGER and (
-            item.ndim != 1 or not like_a_file(bytes(item[:HEAD].tobytes()))
-        ):
+    def _numbers(self, dataset: Any, path: str, declared: int) -> None:
+        """A row of bytes is kept if it begins like something that is loaded."""
+        if dataset.ndim != 1 or not types.like_a_file(bytes(dataset[:HEAD].tobytes())):
             return
-        varies = _varies(h5, dataset.get_type())
-        if not varies or not item.ndim:
-            if self._affordable(path, self.largest if varies else declared):
-                self._keep(path, item[()], only=like_a_file)
+        if self._affordable(path, declared):
+            self._keep(path, dataset[()])
+
+    def _rows(self, dataset: Any, path: str, *, varies: bool) -> None:
+        """Text, opaque values and records, some rows at a time, so that a large table costs no memory."""
+        if varies and not self._affordable(path, min(self.largest, 0)):
             return
-        if not self._affordable(path, min(self.largest, 0)):
+        width = self.largest if varies else dataset.dtype.itemsize
+        if not dataset.ndim:
+            if self._affordable(path, width):
+                self._keep(path, dataset[()], only=types.like_a_file)
             return
-        step = max(1, MAX_BATCH // max(1, self.largest * math.prod(item.shape[1:])))
-        for start in range(0, item.shape[0], step):
-            before = len(self.found.texts)
-            self._keep(path, item[start : start + step], only=like_a_file)
-            if not self._affordable(path, step + sum(len(one.content) for one in self.found.texts[before:])):
+        row = max(1, width * math.prod(dataset.shape[1:]))
+        chunk = dataset.chunks[0] if dataset.chunks else 1
+        step = max(chunk, MAX_BATCH // row // chunk * chunk)
+        for start in range(0, dataset.shape[0], step):
+            count = min(step, dataset.shape[0] - start)
+            if not self._affordable(path, min(count * row, self.limits.value) if varies else count * row):
                 return
+            self._keep(path, dataset[start : start + count], only=types.like_a_file)
 
     def _keep(self, place: str, value: Any, only: Callable[[bytes], bool] = bool) -> None:
         """Every text in a value, and arrays of bytes as a whole."""
         import numpy
 
+        if only is not bool and isinstance(value, numpy.ndarray) and not types.promising(value):
+            return
         pending = [value]
         left = MAX_VALUES
         while pending and left > 0:
@@ -349,50 +337,3 @@ class _Walk:
                 self.found.texts.append(Text(place, content))
         if pending:
             self.found.faults.append((place, "limit", "more values than the limit allows"))
-
-
-def like_a_file(head: bytes) -> bool:
-    """Does it begin like something that is loaded: a pickle, an archive, a compressed layer, JSON?"""
-    from pvmscan.readers.candidates import begins
-    from pvmscan.readers.inflate import sniff_codec
-
-    magic = head[:4] in (b"PK\3\4", b"\x89HDF", b"\x93NUM")
-    return begins(head) or magic or head[:1] == b"{" or bool(sniff_codec(head[:64]))
-
-
-def _varies(h5py: Any, kind: Any, depth: int = 0) -> bool:
-    """Do its values lie in the heap, where many of them can share one place?"""
-    h5t = h5py.h5t
-    found = kind.get_class()
-    if found == h5t.VLEN or (found == h5t.STRING and kind.is_variable_str()):
-        return True
-    if found == h5t.ARRAY and depth < 8:
-        return _varies(h5py, kind.get_super(), depth + 1)
-    if found == h5t.COMPOUND and depth < 8:
-        return any(
-            _varies(h5py, kind.get_member_type(index), depth + 1) for index in range(kind.get_nmembers())
-        )
-    return False
-
-
-def _largest_heap(data: Buffer) -> int:
-    """The size of the largest global heap collection: no value of variable length is longer. -1: some are damaged.
-
-    A collection is `GCOL`, a version byte, three zero bytes and its size; then objects, each with a header of
-    16 bytes (HDF5 file format 3.0, III.E). libhdf5 1.14 and 2.0 go round for ever on a free object of no size.
-    """
-    largest, at = 4096, data.find(_HEAP)
-    while at >= 0:
-        stop = min(at + int.from_bytes(data[at + 8 : at + 16], "little"), len(data))
-        largest = max(largest, stop - at)
-        position = at + 16
-        while position + 16 <= stop:
-            free = data[position : position + 2] == b"\0\0"
-            size = int.from_bytes(data[position + 8 : position + 16], "little")
-            if free and size < 16:
-                return -1
-            position += size if free else 16 + (size + 7) // 8 * 8
-        if position > stop:
-            return -1
-        at = data.find(_HEAP, at + 8)
-    return largest

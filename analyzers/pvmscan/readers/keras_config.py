@@ -60,7 +60,21 @@ def parse(text: bytes | str) -> Parsed:
 
 def names_classes(config: Config) -> bool:
     """Is it a Keras config, or does it hold one?"""
-    return any(isinstance(value, dict) and _is_object(value) for value, _ in _walk(config))
+    pending: list[Any] = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            if _is_object(value):
+                return True
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return False
+
+
+def may_be_config(content: bytes) -> bool:
+    """May the JSON name classes? The key stands in it, unless it is escaped or in wide characters."""
+    return any(mark in content for mark in (b"class_name", b"\\u", b"\0"))
 
 
 def _is_object(value: dict[str, Any]) -> bool:
@@ -223,10 +237,12 @@ class KerasJson:
                 yield Problem("a Keras config larger than the limit allows", place.location(), "limit")
             return
         content = bytes(source.data)
+        named = source.member is not None and _CONFIG.search(source.member) is not None
+        if not named and not may_be_config(content):
+            return
         try:
             parsed = parse(content)
         except ValueError as error:
-            named = source.member is not None and _CONFIG.search(source.member) is not None
             if named or b"class_name" in content.replace(b"\0", b""):
                 yield Problem(f"a Keras config that cannot be read: {error}", place.location(), "malformed")
             return
