@@ -265,13 +265,9 @@ class _Walk:
         kind = dataset.get_type()
         declared = dataset.get_space().get_simple_extent_npoints() * kind.get_size()
         stored = dataset.get_storage_size()
-        holds = types.holds_bytes(h5.h5t, kind)
         if declared > 4 << 30 and declared > 1000 * max(stored, 1):
             self.found.huge.append((path, declared, stored))
-            if holds:
-                self.found.faults.append((path, "limit", f"{declared} bytes are more than the limit allows"))
-            return
-        if not holds or not stored:
+        if not types.holds_bytes(h5.h5t, kind) or not stored:
             return
         filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
         if not filters <= _BUILT_IN_FILTERS:
@@ -300,14 +296,26 @@ class _Walk:
             if self._affordable(path, width):
                 self._keep(path, dataset[()], only=types.like_a_file)
             return
-        row = max(1, width * math.prod(dataset.shape[1:]))
-        chunk = dataset.chunks[0] if dataset.chunks else 1
-        step = max(chunk, MAX_BATCH // row // chunk * chunk)
-        for start in range(0, dataset.shape[0], step):
-            count = min(step, dataset.shape[0] - start)
-            if not self._affordable(path, min(count * row, self.limits.value) if varies else count * row):
-                return
-            self._keep(path, dataset[start : start + count], only=types.like_a_file)
+        for place in self._stored(dataset):
+            rows = place[0]
+            row = max(1, width * math.prod(part.stop - part.start for part in place[1:]))
+            step = max(1, MAX_BATCH // row)
+            for start in range(rows.start, rows.stop, step):
+                stop = min(start + step, rows.stop)
+                size = (stop - start) * row
+                if not self._affordable(path, min(size, self.limits.value) if varies else size):
+                    return
+                self._keep(path, dataset[(slice(start, stop), *place[1:])], only=types.like_a_file)
+
+    def _stored(self, dataset: Any) -> Iterator[tuple[slice, ...]]:
+        """The parts of a dataset that the file holds: of one in chunks, those that were written."""
+        if not dataset.chunks:
+            yield tuple(slice(0, length) for length in dataset.shape)
+            return
+        for index in range(dataset.id.get_num_chunks()):
+            at = dataset.id.get_chunk_info(index).chunk_offset
+            ends = zip(at, dataset.chunks, dataset.shape, strict=True)
+            yield tuple(slice(start, min(start + length, end)) for start, length, end in ends)
 
     def _keep(self, place: str, value: Any, only: Callable[[bytes], bool] = bool) -> None:
         """Every text in a value, and arrays of bytes as a whole."""

@@ -70,6 +70,17 @@ def test_long_tables_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one.content for one in found.texts} == {b"cos\nsystem\n"}
 
 
+def test_only_what_was_written_is_read() -> None:
+    def sparse(file: Any) -> None:
+        text = file.create_dataset("text", shape=(1 << 40, 2), dtype=h5py.string_dtype(), chunks=(10, 1))
+        text[1 << 39, 1] = "cos\nsystem\n"
+        text[3, 0] = "plain"
+
+    found = survey(hdf5(sparse))
+    assert found.texts == [Text("/text", b"cos\nsystem\n")]
+    assert [path for path, _, _ in found.huge] == ["/text"]
+
+
 def test_deep_groups_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pvmscan.readers.hdf5file.MAX_DEPTH", 3)
     found = survey(hdf5(lambda file: file.create_group("a/b/c/d/e")))
