@@ -301,11 +301,11 @@ class _Walk:
             row = max(1, width * math.prod(part.stop - part.start for part in place[1:]))
             step = max(1, MAX_BATCH // row)
             for start in range(rows.start, rows.stop, step):
-                stop = min(start + step, rows.stop)
-                size = (stop - start) * row
-                if not self._affordable(path, min(size, self.limits.value) if varies else size):
+                part = (slice(start, min(start + step, rows.stop)), *place[1:])
+                values = dataset[part]
+                if not self._affordable(path, types.weight(values)):
                     return
-                self._keep(path, dataset[(slice(start, stop), *place[1:])], only=types.like_a_file)
+                self._keep(path, values, only=types.like_a_file)
 
     def _stored(self, dataset: Any) -> Iterator[tuple[slice, ...]]:
         """The parts of a dataset that the file holds: of one in chunks, those that were written."""

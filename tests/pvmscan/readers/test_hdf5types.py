@@ -9,7 +9,7 @@ import pytest
 
 import assemble as asm
 from keras_cases import hdf5
-from pvmscan.readers.hdf5types import holds_bytes, largest_heap, like_a_file, promising, varies
+from pvmscan.readers.hdf5types import holds_bytes, largest_heap, like_a_file, promising, varies, weight
 
 h5py = pytest.importorskip("h5py")
 numpy = pytest.importorskip("numpy")
@@ -71,3 +71,9 @@ def test_arrays_that_may_hold_something() -> None:
     assert not promising(numpy.array(plain))
     assert not promising(numpy.array(plain, object))
     assert promising(numpy.array([numpy.arange(3, dtype="u1"), None], object))
+
+
+def test_the_weight_of_an_array_is_what_was_read() -> None:
+    assert weight(numpy.zeros(10, "S7")) == 70
+    assert weight(numpy.array([b"four", b"fives"], object)) == 9 + 16
+    assert weight(numpy.array([1, b"x"], object)) == 16
