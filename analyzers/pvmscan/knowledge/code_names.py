@@ -31,10 +31,19 @@ def dangerous(words: Iterable[str]) -> list[str]:
 
 def dangerous_in_layer(words: Iterable[str]) -> list[str]:
     """Those that the code of a layer has no business with; of dotted names every part counts."""
-    pattern = _pattern("dangerous", "layers")
-    return [word for word in words if any(map(pattern.fullmatch, word.split(".")))]
+    pattern, other = _pattern("dangerous", "layers"), _pattern("words")
+    return [
+        word
+        for word in words
+        if any(pattern.fullmatch(part) and not other.fullmatch(part) for part in word.split("."))
+    ]
 
 
 def reflective(words: Iterable[str]) -> list[str]:
-    """Those that reach what cannot be told, or files that may be honest."""
+    """Those that reach what cannot be told: names that are computed, files that may be honest."""
     return [word for word in words if any(map(_pattern("reflection").fullmatch, word.split(".")))]
+
+
+def reads_files(words: Iterable[str]) -> bool:
+    """Is there one that reads files?"""
+    return any(map(_pattern("files").fullmatch, words))

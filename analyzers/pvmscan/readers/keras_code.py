@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pvmscan.knowledge.code_names import dangerous_in_layer, reflective
+from pvmscan.knowledge.code_names import dangerous_in_layer, reads_files, reflective
 from pvmscan.readers.base import Item, Source
-from pvmscan.readers.keras_place import Place, Trail
+from pvmscan.readers.keras_place import Place, Trail, outside
 from pvmscan.readers.marshalled import NotMarshal, read_code
 from pvmscan.report import Problem, Severity, Verdict
 
 MAX_CODE = 16 << 20
 _BASE64_CODE = re.compile(r"\s*[4Y]\s*w")
 """Base64 of `e3` or `63`, with which a marshalled code object begins."""
+_HIDDEN = re.compile(r"__(globals|builtins|subclasses|import|code|loader|dict)__")
 _WORD = re.compile(rb"[A-Za-z_][\w.]{1,60}")
 
 
@@ -46,21 +47,25 @@ def code_item(text: str, place: Place, trail: Trail, *, certain: bool = False) -
             reason, plain = str(error), plain + data
             continue
         names, constants = code.names(), code.constants()
-        yield _fact(
-            names, [*names, *(repr(one) for one in constants if one not in names)], text, place, trail
-        )
+        opens = reads_files(names)
+        hidden = [one for one in constants if _HIDDEN.search(one) or (opens and outside(one))]
+        payload = [*names, *(repr(one) for one in constants if one not in names)]
+        yield _fact(names, hidden, payload, text, place, trail)
         return
     if not certain:
         return
     words = [word.decode() for word in _WORD.findall(plain)]
     if dangerous_in_layer(words):
-        yield _fact(words, words, text, place, trail)
+        yield _fact(words, [], words, text, place, trail)
     message = f"the code of a Lambda layer cannot be read ({reason}), at {trail.text()}"
     yield Problem(message, place.location(), "malformed")
 
 
-def _fact(names: list[str], payload: list[str], text: str, place: Place, trail: Trail) -> Item:
-    bad, odd = dangerous_in_layer(names), reflective(names)
+def _fact(
+    names: list[str], hidden: list[str], payload: list[str], text: str, place: Place, trail: Trail
+) -> Item:
+    """The judgement of code by its names, and by texts in it: names to look up, files to read."""
+    bad, odd = dangerous_in_layer(names), reflective(names) or [one[:60] for one in hidden]
     verdict = Verdict.DANGEROUS if bad else Verdict.SUSPICIOUS if odd else Verdict.UNVERIFIED
     if bad or odd:
         says = f", and the code names {', '.join((bad or odd)[:6])}."

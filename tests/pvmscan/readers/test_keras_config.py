@@ -165,6 +165,12 @@ def test_code_that_cannot_be_read_is_incomplete_and_dangerous_if_it_names_someth
         ("lambda x: tf.io.write_file('/tmp/pvmscan-inert/x', 'y')", Verdict.DANGEROUS),
         ("lambda x: (lambda: (lambda: sys.modules['o' + 's'])())()", Verdict.DANGEROUS),
         ("lambda x: getattr(tf, 'sys' + 'tem')(x)", Verdict.SUSPICIOUS),
+        ("lambda x: '{0.__init__.__globals__}'.format(x)", Verdict.SUSPICIOUS),
+        ("lambda x: tf.io.decode_png(tf.io.read_file(x))", Verdict.UNVERIFIED),
+        ("lambda x: tf.io.read_file('/etc/hostname')", Verdict.SUSPICIOUS),
+        ("lambda x: tf.abs(tf.signal.stft(x, 255, 128))[:, nt - 1]", Verdict.UNVERIFIED),
+        ("lambda x: tf.device('/gpu:0') or tf.strings.split(x, '/')", Verdict.UNVERIFIED),
+        ("lambda x: tf.numpy_function(crop, [x], tf.float32)", Verdict.UNVERIFIED),
     ],
 )
 def test_code_is_judged_by_what_it_names(source: str, expected: Verdict) -> None:
