@@ -27,7 +27,9 @@ _CONFIG = re.compile(r"(^|[/!])config\.json$")
 _SCHEMES = ("function", "output_shape", "mask", "residual_fn", "mode", "init_fn", "call_fn")
 """Settings of layers that hold a function, when another setting says of what type it is."""
 
-_Parts = (dict, list, str)
+_PARTS = (dict, list, str)
+"""What is worth a look in a list; long lists of numbers are weights."""
+
 Config: TypeAlias = "dict[str, Any] | list[Any] | str | float | int | bool | None"
 
 
@@ -129,7 +131,7 @@ def _walk(config: Config) -> Iterator[tuple[Config, Trail]]:
             pending.extend((part, Trail(key, trail)) for key, part in reversed(value.items()))
         elif isinstance(value, list):
             parts = [
-                (part, Trail(index, trail)) for index, part in enumerate(value) if isinstance(part, _Parts)
+                (part, Trail(index, trail)) for index, part in enumerate(value) if isinstance(part, _PARTS)
             ]
             pending.extend(reversed(parts))
 

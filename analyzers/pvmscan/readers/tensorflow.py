@@ -22,7 +22,7 @@ from pvmscan.readers.tfops import Reach, operations, reach
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
 MAX_TEXT = 256 << 20
-SNIFFED_FIELDS = 1_000_000
+SNIFFED_FIELDS = 200_000
 MAX_GRAPHS_INSIDE = 4
 """How deep graphs lie in constants of graphs."""
 _KINDS = ("SavedModel", "MetaGraphDef", "GraphDef", "SavedMetadata")
@@ -100,11 +100,13 @@ def _wire(source: Source, kind: str, notes: Notes) -> Message:
 
 
 def _kinds(source: Source) -> list[str]:
-    """The interpretations that yield something; one that cannot be tried to its end counts."""
+    """The interpretations that yield something; of what is called a graph, also those that take long to try."""
     found = []
     for kind in _KINDS:
         notes = Notes(SNIFFED_FIELDS)
-        if _evidence(kind, _wire(source, kind, notes)) or notes.fields < 0:
+        if _evidence(kind, _wire(source, kind, notes)) or (
+            notes.fields < 0 and _GRAPH_NAME.search(source.name)
+        ):
             found.append(kind)
     return found
 
@@ -116,27 +118,27 @@ def _evidence(kind: str, message: Message) -> bool:
             return any(_evidence("MetaGraphDef", part) for part in message.all("meta_graphs"))
         case "MetaGraphDef":
             graphs = any(_evidence("GraphDef", part) for part in message.all("graph_def"))
-            return graphs or any(_is_layer(one, layer) for one, layer in _layers(message))
+            return graphs or any(map(_is_layer, _layers(message)))
         case "GraphDef":
             functions = (one for part in message.all("library") for one in part.all("function"))
             return any(map(_is_node, nodes_of(message, "node"))) or any(
                 any(map(_is_node, nodes_of(one, "node_def"))) for one in functions
             )
         case _:
-            return any(_is_layer(one, one) for one in message.all("nodes"))
+            return any(map(_is_layer, message.all("nodes")))
 
 
 def _is_node(node: Node) -> bool:
     return _OPERATION.fullmatch(node.op) is not None and _NAME.fullmatch(node.name) is not None
 
 
-def _layers(meta: Message) -> Iterator[tuple[Message, Message]]:
+def _layers(meta: Message) -> Iterator[Message]:
     for graph in meta.all("object_graph_def"):
         for one in graph.all("nodes"):
-            yield from ((one, user) for user in one.all("user_object"))
+            yield from one.all("user_object")
 
 
-def _is_layer(_: Message, layer: Message) -> bool:
+def _is_layer(layer: Message) -> bool:
     return _OPERATION.fullmatch(text_of(layer, "identifier")) is not None
 
 
@@ -168,7 +170,7 @@ class _Judge:
                     yield from self.message("MetaGraphDef", meta)
             case "MetaGraphDef":
                 yield from self._asset_files(message)
-                for _, layer in _layers(message):
+                for layer in _layers(message):
                     yield from self._config(layer)
                 for graph in message.all("graph_def"):
                     yield from self.graph(graph, list(_entries(message)))

@@ -374,7 +374,8 @@ def test_limits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         inner = graph(const("g", inner), tf_node("d", "DatasetFromGraph", "g"))
     assert "limit" in judged.problems(inner)
     monkeypatch.setattr("pvmscan.readers.tensorflow.SNIFFED_FIELDS", 3)
-    assert verdict(graph(*WRITE), "x") is Verdict.DANGEROUS
+    assert verdict(b"\xf8\x3f\x01" * 9 + graph(*WRITE), "x.pb") is Verdict.DANGEROUS
+    assert verdict(b" " * 100, "x.dat") is Verdict.CLEAN
     monkeypatch.setattr("pvmscan.readers.tensorflow.MAX_TEXT", 10)
     assert verdict(TEXT.encode(), "x.pbtxt") is Verdict.INCOMPLETE
 
