@@ -12,6 +12,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pvmscan.readers import hdf5types as types
@@ -140,7 +141,12 @@ class _Walk:
         self.objects = limits.objects
         self.attributes = limits.attributes
         self.total = limits.total
-        self.largest = types.largest_heap(data)
+        self.data = data
+
+    @cached_property
+    def largest(self) -> int:
+        """Bytes that no value of variable length exceeds; -1 if such values are not to be read."""
+        return types.largest_heap(self.data)
 
     def run(self) -> None:
         """From the root down."""
@@ -174,6 +180,8 @@ class _Walk:
             return work(*arguments)
         except Exception as error:
             self.found.faults.append((path, "unreadable", _reason(error)))
+            if "heap" in str(error):  # a length that is no length costs gigabytes each time: once is enough
+                self.largest = -1
             return None
 
     def _children(self, group: Any, path: str, *, root: bool) -> Iterator[tuple[str, Any]]:

@@ -99,6 +99,17 @@ def test_a_heap_on_which_the_library_hangs_is_not_read() -> None:
     ]
 
 
+def test_after_one_value_that_the_heap_does_not_hold_no_other_is_read() -> None:
+    """The length in a reference decides how much the library allocates, before it looks at the heap."""
+    texts = {f"a{index}": "x" * 100 for index in range(9)}
+    data = bytearray(hdf5(lambda file: file.attrs.update(texts)))
+    heap = data.index(b"GCOL").to_bytes(8, "little")
+    at = data.index((100).to_bytes(4, "little") + heap)
+    data[at : at + 4] = (1000).to_bytes(4, "little")
+    found = survey(bytes(data))
+    assert [kind for _, kind, _ in found.faults] == ["unreadable", *["malformed"] * 8]
+
+
 @pytest.mark.parametrize("data", [b"", b"x" * 100, b"\x89HDF\r\n\x1a\n", case("dense.h5")[:5000]])
 def test_what_cannot_be_opened_is_a_fault(data: bytes) -> None:
     found = survey(data)
