@@ -25,6 +25,8 @@ MAX_VALUE = 64 << 20
 """Bytes of an attribute or dataset that are read."""
 MAX_TOTAL = 1 << 30
 MAX_BATCH = 64 << 20
+MAX_SHARED = 4 << 30
+"""Bytes that the values of one attribute could take if all of them shared the largest place in the heap."""
 MAX_VALUES = 2_000_000
 HEAD = 4096
 """Bytes of a dataset of numbers that are looked at first."""
@@ -230,19 +232,24 @@ class _Walk:
             self.found.names.append(name)
         place = f"{path}@{name}"
         shape, kind = attribute.shape, attribute.get_type()
-        size = math.prod(shape or ()) * (self.largest if types.varies(h5.h5t, kind) else kind.get_size())
-        if (
-            shape is None
-            or not size
-            or not types.holds_bytes(h5.h5t, kind)
-            or not self._affordable(place, size)
+        if shape is None or not types.holds_bytes(h5.h5t, kind):
+            return
+        varies, count = types.varies(h5.h5t, kind), math.prod(shape)
+        if varies and count * self.largest > MAX_SHARED:
+            self.found.faults.append(
+                (place, "limit", "its values may take more memory than the limit allows")
+            )
+            return
+        if not count or not self._affordable(
+            place, min(self.largest, 0) if varies else count * kind.get_size()
         ):
             return
         import numpy
 
         target = numpy.empty(shape, dtype=attribute.dtype)
         attribute.read(target, mtype=h5.h5t.py_create(attribute.dtype))
-        self._keep(place, target)
+        if not varies or self._affordable(place, types.weight(target)):
+            self._keep(place, target)
 
     def _affordable(self, place: str, size: int) -> bool:
         if size < 0:

@@ -81,6 +81,19 @@ def test_only_what_was_written_is_read() -> None:
     assert [path for path, _, _ in found.huge] == ["/text"]
 
 
+def test_many_names_beside_a_long_text_are_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(file: Any) -> None:
+        file.attrs["long"] = "x" * 1_000_000
+        file.attrs["names"] = [f"name {index}" for index in range(500)]
+
+    data = hdf5(names, libver="latest")
+    found = survey(data)
+    assert not found.faults
+    assert len(found.texts) == 501
+    monkeypatch.setattr("pvmscan.readers.hdf5file.MAX_SHARED", 10_000_000)
+    assert [(path, kind) for path, kind, _ in survey(data).faults] == [("/@names", "limit")]
+
+
 def test_deep_groups_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pvmscan.readers.hdf5file.MAX_DEPTH", 3)
     found = survey(hdf5(lambda file: file.create_group("a/b/c/d/e")))
