@@ -25,7 +25,7 @@ MODULES = sorted(path for folder in FLOORS.values() for path in folder.rglob("*.
 MOST_LINES, MOST_IN_A_FUNCTION = 500, 60
 ONE_LOOP = FLOORS["pvm"] / "skeleton.py"
 """The exception: one function with a branch for each opcode, because a call would cost more than the opcode."""
-HELPERS = {"base", "zipmember", "ziprecords"}
+HELPERS = {"base", "zipmember", "ziprecords", "keras_code", "keras_names", "keras_place", "tfgraph", "tfops"}
 """Modules of readers and analyzers that are tested by way of the others."""
 
 

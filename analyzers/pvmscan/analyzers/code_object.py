@@ -9,6 +9,7 @@ from pvm.paths import path_of
 from pvm.render import text
 from pvm.values import Attribute, Call, Container, Value, reveal
 from pvmscan.analyzers.base import Context, finding, walk
+from pvmscan.knowledge.code_names import dangerous
 from pvmscan.pysource import odd_source
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
@@ -20,11 +21,6 @@ _BUILDERS = re.compile(
     r"|(joblib\.externals\.)?cloudpickle\.cloudpickle\.(_make_function|_make_skel_func)"
     r"|dill\.(_dill\.)?(_create_function|_create_code|_unmarshal|FunctionType|CodeType)"
     r"|importlib\._bootstrap_external\._compile_bytecode|idlelib\.rpc\.unpickle_code|.*\.__class__)$"
-)
-_DANGEROUS_NAMES = re.compile(
-    r"(os|posix|nt|subprocess|pty|socket|ctypes|importlib|builtins|shutil|urllib|requests|http|webbrowser|"
-    r"system|popen|Popen|exec|eval|execv\w*|spawn\w*|__import__|compile|check_output|urlopen|urlretrieve|"
-    r"connect|CDLL|rmtree|import_module|run_code|marshal|pickle|__builtins__|__globals__|getoutput)"
 )
 _FX = re.compile(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
 
@@ -54,7 +50,7 @@ def builds_code(path: str) -> bool:
 
 def _carried(context: Context, call: Call, words: list[str]) -> Finding:
     """Functions as data: what cloudpickle and dill write. What the code names tells how much to fear."""
-    bad = [word for word in words if _DANGEROUS_NAMES.fullmatch(word)]
+    bad = dangerous(words)
     return finding(
         context,
         f"{ID}/carried",

@@ -7,12 +7,24 @@ from collections.abc import Iterator
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
 from pvmscan.readers.compressed import Compressed
 from pvmscan.readers.foreign import Foreign
+from pvmscan.readers.hdf5 import Hdf5
+from pvmscan.readers.keras_config import KerasJson
 from pvmscan.readers.npy import Npy
 from pvmscan.readers.raw import Raw
+from pvmscan.readers.tensorflow import TensorFlow
 from pvmscan.readers.zipped import Zipped
 from pvmscan.report import Problem
 
-READERS: tuple[Reader, ...] = (Zipped(), Compressed(), Npy(), Foreign(), Raw())
+READERS: tuple[Reader, ...] = (
+    Zipped(),
+    Compressed(),
+    Npy(),
+    Hdf5(),
+    KerasJson(),
+    TensorFlow(),
+    Foreign(),
+    Raw(),
+)
 
 
 def read(source: Source, budget: Budget) -> Iterator[Item]:

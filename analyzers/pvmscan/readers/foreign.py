@@ -11,7 +11,6 @@ from pvmscan.readers.base import Budget, Item, Source
 from pvmscan.report import Location, Problem
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
     (0, b"7z\xbc\xaf\x27\x1c", "7z archive"),
     (0, b"Rar!\x1a\x07", "RAR archive"),
     (0, b"GGUF", "GGUF"),

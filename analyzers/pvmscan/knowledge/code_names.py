@@ -1,0 +1,49 @@
+"""Names in bytecode that tell what the code is after: one list for every place where code is carried."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+FILE = os.path.join(os.path.dirname(__file__), "code_names.json")
+
+
+@cache
+def _lists() -> dict[str, Any]:
+    with open(FILE, "rb") as file:
+        lists: dict[str, Any] = json.load(file)
+        return lists
+
+
+@cache
+def _pattern(*names: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{one})" for name in names for one in _lists()[name]))
+
+
+def dangerous(words: Iterable[str]) -> list[str]:
+    """Those of some names that run commands, code or native libraries, or lead there."""
+    return [word for word in words if _pattern("dangerous").fullmatch(word)]
+
+
+def dangerous_in_layer(words: Iterable[str]) -> list[str]:
+    """Those that the code of a layer has no business with; of dotted names every part counts."""
+    pattern, other = _pattern("dangerous", "layers"), _pattern("words")
+    return [
+        word
+        for word in words
+        if any(pattern.fullmatch(part) and not other.fullmatch(part) for part in word.split("."))
+    ]
+
+
+def reflective(words: Iterable[str]) -> list[str]:
+    """Those that reach what cannot be told: names that are computed, files that may be honest."""
+    return [word for word in words if any(map(_pattern("reflection").fullmatch, word.split(".")))]
+
+
+def reads_files(words: Iterable[str]) -> bool:
+    """Is there one that reads files?"""
+    return any(map(_pattern("files").fullmatch, words))

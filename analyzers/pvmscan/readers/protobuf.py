@@ -1,0 +1,260 @@
+"""Protocol buffers without a library: the wire format and the text format, by a small schema.
+
+A message is read when it is asked for, and only the fields that the schema names; everything else is stepped
+over by its length, so tensors cost nothing. Neither reader raises on bad input: each notes where and why it
+stopped, and keeps what came before (https://protobuf.dev/programming-guides/encoding and `.../text-format-spec`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pvmscan.readers.base import Buffer
+
+Schema = Mapping[str, Mapping[int, tuple[str, str]]]
+"""Message to number to (name of the field, message of its value or "" for plain bytes)."""
+MAX_FIELDS = 50_000_000
+MAX_DEPTH = 100
+VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
+
+
+@dataclass
+class Notes:
+    """What a reading had to leave out, and what it may still spend."""
+
+    fields: int = MAX_FIELDS
+    stops: list[tuple[int, str]] = field(default_factory=list)
+    """Offsets and reasons."""
+
+    def stop(self, offset: int, reason: str) -> None:
+        """Note that a message was not read to its end; many are told by the first few."""
+        if len(self.stops) < 20:
+            self.stops.append((offset, reason))
+
+
+class Message(Protocol):
+    """One message, in either format."""
+
+    @property
+    def offset(self) -> int:
+        """Where it starts."""
+
+    def all(self, name: str) -> Iterator[Message]:
+        """The messages in a field."""
+
+    def texts(self, name: str) -> Iterator[bytes]:
+        """The contents of a field of text or bytes."""
+
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes, in one pass."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A message in the wire format: bytes `start` to `stop` of the data."""
+
+    data: Buffer
+    start: int
+    stop: int
+    kind: str
+    schema: Schema
+    notes: Notes
+    depth: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Where it starts."""
+        return self.start
+
+    def fields(self) -> Iterator[tuple[int, int, int]]:
+        """Number and span of every field that has a length."""
+        data, position, end = self.data, self.start, self.stop
+        while position < end:
+            self.notes.fields -= 1
+            if self.notes.fields < 0:
+                return self.notes.stop(position, "more fields than the limit allows")
+            tag = data[position]
+            start = position + 2
+            if tag & 0x87 == BYTES and start <= end and data[start - 1] < 0x80 and tag > 7:
+                number, kind, stop = tag >> 3, BYTES, start + data[start - 1]  # nearly all of them
+            else:
+                found = _field(data, position, end)
+                if found is None:
+                    return self.notes.stop(position, f"no field of a {self.kind}")
+                number, kind, start, stop = found
+            if stop > end:
+                self.notes.stop(position, f"a field of a {self.kind} that ends beyond it")
+                stop = end
+            if kind == GROUP:
+                stop = _group_end(data, start, end)
+                if stop < 0:
+                    return self.notes.stop(position, "a group without end")
+            elif kind == BYTES:
+                yield number, start, stop
+            position = stop
+        return None
+
+    def spans(self, name: str) -> Iterator[tuple[int, int]]:
+        """Where the contents of a field lie."""
+        known = self.schema[self.kind]
+        for number, start, stop in self.fields():
+            if number in known and known[number][0] == name:
+                yield start, stop
+
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes, in one pass."""
+        known = self.schema[self.kind]
+        found: dict[str, list[bytes]] = {name: [] for name in names}
+        for number, start, stop in self.fields():
+            if number in known and known[number][0] in found:
+                found[known[number][0]].append(bytes(self.data[start:stop]))
+        return tuple(found.values())
+
+    def all(self, name: str) -> Iterator[Message]:
+        """The messages in a field."""
+        kind = next(entry[1] for entry in self.schema[self.kind].values() if entry[0] == name)
+        for start, stop in self.spans(name):
+            if self.depth >= MAX_DEPTH:
+                return self.notes.stop(start, "nested deeper than the limit allows")
+            yield Wire(self.data, start, stop, kind, self.schema, self.notes, self.depth + 1)
+        return None
+
+    def texts(self, name: str) -> Iterator[bytes]:
+        """The contents of a field of text or bytes."""
+        for start, stop in self.spans(name):
+            yield bytes(self.data[start:stop])
+
+
+def _field(data: Buffer, position: int, end: int) -> tuple[int, int, int, int] | None:
+    """Number, wire type and span of the field at a position; its end may lie beyond the end of the message."""
+    tag, start = _varint(data, position, end)
+    number, kind = tag >> 3, tag & 7
+    if start < 0 or not 0 < number < 1 << 29:
+        return None
+    stop = start
+    if kind == VARINT:
+        _, stop = _varint(data, start, end)
+    elif kind == BYTES:
+        length, start = _varint(data, start, end)
+        stop = start + length if start >= 0 else -1
+    elif kind in (FIXED64, FIXED32):
+        stop = start + (8 if kind == FIXED64 else 4)
+    elif kind not in (GROUP, END_GROUP):
+        return None
+    return (number, kind, start, stop) if 0 <= start <= stop else None
+
+
+def _varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
+    """The number and where it ends; a negative end if there is none."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= end:
+            return 0, -1
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    return 0, -1
+
+
+def _group_end(data: Buffer, position: int, end: int) -> int:
+    """Where a group ends, with everything nested in it."""
+    open_groups = 1
+    while open_groups:
+        found = _field(data, position, end)
+        if found is None or found[3] > end:
+            return -1
+        _, kind, _, position = found
+        open_groups += (kind == GROUP) - (kind == END_GROUP)
+    return position
+
+
+_TOKEN = re.compile(
+    rb"[\s,;]+|#[^\n]*|([A-Za-z_][\w.]*)|(\[[\w./]+\])|\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'"
+    rb"|([-+]?[\w.][\w.+-]*)|([{}<>:\[\]])"
+)
+_ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
+@dataclass
+class Text:
+    """A message in the text format."""
+
+    offset: int
+    messages: dict[str, list[Text]] = field(default_factory=dict)
+    values: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def all(self, name: str) -> Iterator[Message]:
+        """The messages in a field."""
+        yield from self.messages.get(name, ())
+
+    def texts(self, name: str) -> Iterator[bytes]:
+        """The contents of a field of text or bytes."""
+        yield from self.values.get(name, ())
+
+    def gather(self, *names: str) -> tuple[list[bytes], ...]:
+        """The contents of several fields of text or bytes."""
+        return tuple(self.values.get(name, []) for name in names)
+
+
+def read_text(data: bytes, notes: Notes) -> Text:
+    """A message in the text format, as far as it can be read."""
+    root = Text(0)
+    stack, name, position, joins = [root], "", 0, False
+    while position < len(data):
+        match = _TOKEN.match(data, position)
+        notes.fields -= 1
+        if match is None or notes.fields < 0:
+            notes.stop(
+                position, "not the text format" if match is None else "more fields than the limit allows"
+            )
+            return root
+        word, extension, double, single, number, mark = match.groups()
+        if mark in (b"{", b"<"):
+            if len(stack) > MAX_DEPTH:
+                notes.stop(position, "nested deeper than the limit allows")
+                return root
+            stack.append(Text(position))
+            stack[-2].messages.setdefault(name, []).append(stack[-1])
+        elif mark in (b"}", b">"):
+            if len(stack) == 1:
+                notes.stop(position, "a bracket that nothing opened")
+                return root
+            stack.pop()
+        elif double is not None or single is not None:
+            values = stack[-1].values.setdefault(name, [])
+            content = _unescape(double if single is None else single)
+            if joins:  # strings in a row are one string
+                values[-1] += content
+            else:
+                values.append(content)
+            joins = True
+        elif word is not None or extension is not None:
+            name = (word or extension).decode("ascii", "replace")
+        if match.lastindex is not None and double is None and single is None:
+            joins = False
+        position = match.end()
+        if number is not None:
+            stack[-1].values.setdefault(name, []).append(number)
+    if len(stack) > 1:
+        notes.stop(len(data), "it ends within a message")
+    return root
+
+
+def _unescape(content: bytes) -> bytes:
+    def one(match: re.Match[bytes]) -> bytes:
+        code = match[1]
+        if code[:1] == b"x":
+            return bytes([int(code[1:], 16)])
+        if code[:1] in b"01234567":
+            return bytes([int(code, 8) & 0xFF])
+        if code[:1] in b"uU" and len(code) > 1:
+            return chr(min(int(code[1:], 16), 0x10FFFF)).encode("utf-8", "replace")
+        return _LETTERS.get(code, code)
+
+    return _ESCAPE.sub(one, content)
