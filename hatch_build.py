@@ -65,7 +65,7 @@ class CompiledModules(BuildHookInterface):  # type: ignore[misc]
         except (Exception, SystemExit) as error:  # a missing compiler exits
             self.app.display_warning(f"pvm stays pure Python: {error}")
             return
-        build_data["force_include"].update({str(file): f"pvm/{file.name}" for file in files})
+        build_data["force_include"].update({str(file): f"pvm/pvm/{file.name}" for file in files})
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 

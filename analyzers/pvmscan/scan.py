@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pvm
+from pvm import dialects
 from pvm.paths import path_of
 from pvm.trace import Trace
 from pvm.values import reveal
@@ -245,7 +246,9 @@ class _FileScan:
                     pass
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
-        settled = settle(stream.skeleton, self.knowledge) if stream.skeleton is not None else None
+        settled = None
+        if stream.skeleton is not None:
+            settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
         traces = (settled.trace,) if settled is not None else stream.traces
         counts = settled.counts if settled is not None else {}
         verdict = Verdict.CLEAN

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pvm.dialects import dialect
+from pvm.dialects import Dialect
 from pvm.interpreter import Interpreter
 from pvm.limits import DEFAULT
 from pvm.paths import is_class_name, path_of
@@ -23,8 +23,6 @@ from pvmscan.analyzers.resource_bomb import looks_at_arguments
 from pvmscan.analyzers.unknown_callee import is_rebuilder
 from pvmscan.knowledge import Knowledge, Status, effects_of
 
-_C = dialect("c")
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -34,18 +32,20 @@ class Settled:
     counts: dict[int, int]
 
 
-def settle(skeleton: Skeleton, knowledge: Knowledge) -> Settled | None:
-    """The short trace; None where the arguments of some call could make a difference."""
+def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
+    """The short trace, as of the dialect whose turn it is first; None where the arguments of some call could make a difference."""
     used = skeleton.usage
     world = Interpreter()
-    trace = Trace(_C, skeleton.start, stop=skeleton.stop, resume=skeleton.stop, protocol=skeleton.protocol)
+    trace = Trace(
+        dialect, skeleton.start, stop=skeleton.stop, resume=skeleton.stop, protocol=skeleton.protocol
+    )
     world.attach(trace.events, DEFAULT, used.data)
     counts: dict[int, int] = {}
     calls: list[Call] = []
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]
         value = world.find(
-            module, name, protocol=used.protocol, offset=offset, via=used.vias[number], dialect=_C
+            module, name, protocol=used.protocol, offset=offset, via=used.vias[number], dialect=dialect
         )
         path = path_of(value)
         if path is None or is_carried_danger(effects_of(knowledge, path)):

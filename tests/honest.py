@@ -1,0 +1,107 @@
+"""Honest values to pickle: what the skeletal pass is for, with names that could trip it up."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import pickle
+import random
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+
+class Plain:
+    """An object with attributes, created by NEWOBJ or `copyreg._reconstructor`."""
+
+
+class Items(list[Any]):
+    """An object that gets items by APPENDS, and a state."""
+
+
+class Pairs(OrderedDict[Any, Any]):
+    """An object that gets items by SETITEMS, and a state."""
+
+
+WORDS = ("a", "key", "é", "y" * 300, "add", "append", "\\", "\n", "", "w" * 60)
+NUMBERS = (2**16, 2**31, -(2**31), 2**63, 2**100, -5, True, False, None, 0.5, float("inf"), 1e300)
+BYTES = (b"", b"abc", b"z" * 300, b"\x94" * 5)
+BUILT = (
+    datetime.date(2020, 1, 2),
+    decimal.Decimal("1.5"),
+    fractions.Fraction(1, 3),
+    datetime.timedelta(1),
+    frozenset([1, (2, 3)]),
+)
+
+
+def value(rng: random.Random, shared: list[Any], depth: int = 0) -> Any:
+    """A value of random shape; parts of `shared` occur in several places."""
+    match rng.randrange(20 if depth < 4 else 9):
+        case 0 | 1 | 2:
+            return rng.randrange(-10, 300)
+        case 3:
+            return rng.choice(NUMBERS)
+        case 4:
+            return rng.choice(WORDS)
+        case 5:
+            return rng.choice(BYTES)
+        case 6:
+            return rng.choice(shared)
+        case 7:
+            return f"k{rng.randrange(50)}"
+        case 8:
+            return rng.choice(BUILT)
+        case 9 | 10:
+            return [value(rng, shared, depth + 1) for _ in range(rng.choice([0, 1, 2, 3, 15]))]
+        case 11 | 12:
+            count = rng.choice([0, 1, 2, 12])
+            return {
+                rng.choice(["a", 1, 2.5, (1, 2), f"k{i}"]): value(rng, shared, depth + 1)
+                for i in range(count)
+            }
+        case 13 | 14:
+            return tuple(value(rng, shared, depth + 1) for _ in range(rng.randrange(6)))
+        case 15:
+            return _with_state(Plain(), rng, shared, depth)
+        case 16:
+            return _with_state(Items([1, 2]), rng, shared, depth)
+        case 17:
+            return _with_state(Pairs(q=value(rng, shared, depth + 1)), rng, shared, depth)
+        case 18:
+            return [rng.randrange(10**5) for _ in range(rng.choice([10, 50, 1200]))]
+        case _:
+            return _texts(rng)
+
+
+def _with_state(instance: Any, rng: random.Random, shared: list[Any], depth: int) -> Any:
+    instance.__dict__.update({"x": value(rng, shared, depth + 1), rng.choice(["name", "add", "append"]): 1})
+    return instance
+
+
+def _texts(rng: random.Random) -> Any:
+    count = rng.choice([10, 40, 1100])
+    if rng.random() < 0.5:
+        return [f"item {i}" for i in range(count)]
+    return {f"s{i}": rng.choice([i, i * 0.5]) for i in range(count)}
+
+
+def pickles(seed: int, count: int) -> Iterator[bytes]:
+    """Pickles of such values, in every protocol, by both picklers."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        shared = ["common", 3, (1, 2), [7], {"m": 1}, "zz"]
+        dumps = pickle._dumps if rng.random() < 0.3 else pickle.dumps  # type: ignore[attr-defined]
+        yield dumps(value(rng, shared), rng.randrange(6))
+
+
+def damaged(seed: int, data: bytes) -> bytes:
+    """The pickle with a byte or two replaced, mostly by opcodes."""
+    rng = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 3)):
+        changed[rng.randrange(len(changed))] = rng.choice(
+            [rng.randrange(256), *b"(.0qhNK)}]ebsu\x94\x85\x81R"]
+        )
+    return bytes(changed)

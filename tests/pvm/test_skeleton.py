@@ -1,0 +1,216 @@
+"""The skeletal pass against the machine and the real unpicklers: wherever it speaks, it says what they do."""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import honest
+import oracle
+import programs
+import pvm
+from pvm import names, skeleton
+from pvm.paths import path_of
+from pvm.skeleton import Skeleton
+from pvm.trace import Import, Trace
+from pvm.usage import COLUMNS, IMPORT, NEWOBJ, REDUCE, NeedsMachine
+from pvm.values import Call
+
+Told = tuple[dict[tuple[str, str, str], list[int]], Counter[tuple[str | None, str]]]
+"""Imports as written, with how often and where first; calls by path and opcode."""
+
+
+def skim(data: bytes) -> Skeleton | None:
+    try:
+        return skeleton.run(data)
+    except NeedsMachine:
+        return None
+
+
+def told_by_skeleton(found: Skeleton) -> Told:
+    used = found.usage
+    imports: dict[tuple[str, str, str], list[int]] = {}
+    calls: Counter[tuple[str | None, str]] = Counter()
+    for number, (module, name) in enumerate(used.names):
+        count = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
+        imports[used.vias[number], module, name] = [count[IMPORT], used.offsets[number]]
+        path = ".".join(names.resolve(module, name, used.protocol))
+        calls[path, "REDUCE"] += count[REDUCE]
+        calls[path, "NEWOBJ"] += count[NEWOBJ]
+    return imports, +calls
+
+
+def told_by_machine(trace: Trace) -> Told:
+    imports: dict[tuple[str, str, str], list[int]] = {}
+    calls: Counter[tuple[str | None, str]] = Counter()
+    for event in trace.events:
+        if isinstance(event, Import):
+            imports.setdefault((event.via, event.module, event.name), [0, event.offset])[0] += 1
+        elif isinstance(event, Call):
+            via = "NEWOBJ" if event.via == "copyreg._reconstructor" else event.via
+            calls[path_of(event.callee), via] += 1
+    return imports, calls
+
+
+def agrees_with_machine(data: bytes) -> bool:
+    """Does the pass speak for this program? If so the machine must say the same in every dialect."""
+    found = skim(data)
+    if found is None:
+        return False
+    traces = pvm.run_all(data)
+    assert len(traces) == 1, data  # no quirk, no fault
+    assert traces[0].stop == found.stop == traces[0].resume, data
+    assert told_by_skeleton(found) == told_by_machine(traces[0]), data
+    return True
+
+
+def agrees_with_unpickler(data: bytes) -> None:
+    """The same against the real one, whose recorders refuse more than unknown objects have to."""
+    found = skim(data)
+    if found is None:
+        return
+    real = oracle.run(data, "c")
+    if real.outcome != "ok":
+        return
+    assert real.stop == found.stop
+    objects: list[tuple[str, str]] = []
+    imports: Counter[tuple[str, str]] = Counter()
+    calls: Counter[tuple[str, str]] = Counter()
+    for event in real.trace:
+        if event[0] == "find":
+            objects.append((event[1], event[2]))
+            imports[objects[-1]] += 1
+        elif event[0] in ("call", "new"):
+            callee = objects[event[1] - 1]
+            calls[callee] += 1
+            objects.append(("result of", callee[0]))
+        elif event[0] == "persid":
+            objects.append(("persistent", ""))
+    used = found.usage
+    counts = {pair: [0, 0] for pair in used.names}
+    for number, pair in enumerate(used.names):
+        counts[pair][0] += used.counts[number * COLUMNS + IMPORT]
+        counts[pair][1] += used.counts[number * COLUMNS + REDUCE] + used.counts[number * COLUMNS + NEWOBJ]
+    if not any(
+        name == "_reconstructor" for _, name in used.names
+    ):  # the recorder does not call what it is given
+        assert {pair: list(both) for pair, both in counts.items()} == {
+            pair: [imports[pair], calls[pair]] for pair in imports
+        }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_generated_programs(seed: int) -> None:
+    spoken = 0
+    for program in islice(programs.stream(2000 + seed, edge=0.06), 3000):
+        spoken += agrees_with_machine(program)
+        agrees_with_unpickler(program)
+    assert spoken > 100
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs.programs())
+def test_any_program(program: bytes) -> None:
+    agrees_with_machine(program)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_honest_pickles_are_mostly_settled(seed: int) -> None:
+    spoken = 0
+    for number, data in enumerate(honest.pickles(seed, 400)):
+        spoken += agrees_with_machine(data)
+        agrees_with_unpickler(data)
+        agrees_with_machine(honest.damaged(number, data))
+    assert spoken > 340
+
+
+def cuts(data: bytes) -> Iterator[bytes]:
+    return (data[:size] for size in range(len(data)))
+
+
+def test_a_truncated_pickle_is_never_spoken_for() -> None:
+    for data in honest.pickles(7, 30):
+        for part in list(cuts(data))[-200:]:
+            assert skim(part) is None
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_windows_and_frames_do_not_matter(protocol: int) -> None:
+    """More data than a window holds, with runs that cross windows and frames."""
+    data = pickle.dumps(
+        [
+            list(range(60_000)),
+            [str(i) for i in range(30_000)],
+            {str(i): i / 3 for i in range(30_000)},
+            ["x"] * 99,
+        ],
+        protocol,
+    )
+    assert agrees_with_machine(data)
+
+
+def test_a_mapped_file_is_read_like_bytes(tmp_path: Path) -> None:
+    data = pickle.dumps({str(i): i for i in range(100_000)}, 4)
+    (tmp_path / "x.pkl").write_bytes(data)
+    with (
+        open(tmp_path / "x.pkl", "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        assert skeleton.run(mapped).stop == len(data)
+
+
+def test_the_place_in_the_input_does_not_matter() -> None:
+    data = pickle.dumps([1, "a", honest.Plain()], 4)
+    found = skeleton.run(b"junk" + data + b"junk", 4)
+    assert (found.start, found.stop) == (4, 4 + len(data))
+    assert found.usage.names == skeleton.run(data).usage.names
+
+
+def test_a_longer_pickle_than_the_limit_is_the_machines() -> None:
+    data = pickle.dumps(list(range(1000)), 4)
+    assert skeleton.run(data, limit=len(data)).stop == len(data)
+    with pytest.raises(NeedsMachine):
+        skeleton.run(data, limit=len(data) - 1)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"cbuiltins\ngetattr\n(N\x8c\x01xtR.",  # a callee that decides by its arguments
+        b"cbuiltins\nlist\n",  # no STOP
+        b"]2.",  # DUP
+        b"\x82\x01.",  # EXT1
+        b"(lp0\ng1\n.",  # a memo entry that was never filled
+        b"N}b.",  # a state for None
+        b"cos\nenviron\n}b.",  # a state for a global
+        b"}]Ns.",  # a key that cannot be hashed
+        b"\x8c\x01\xff.",  # no UTF-8
+        b"I1_0\n.",  # a number that loaders read differently
+        b"\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00N.N",  # STOP inside a frame
+        b"\x80\x04\x95\x01\x00\x00\x00\x00\x00\x00\x00K\x01.",  # an argument that crosses a frame
+        b"NN\x80\x02.",  # PROTO in the middle
+        b"\x80\x06N.",  # an unknown protocol
+    ],
+)
+def test_what_is_left_to_the_machine(program: bytes) -> None:
+    assert skim(program) is None
+
+
+def test_much_sharing_is_left_to_the_machine() -> None:
+    value: list[object] = []
+    for _ in range(40):
+        value = [value, value]
+    assert skim(pickle.dumps(value)) is None
+
+
+def test_a_state_that_replaces_a_method_is_left_to_the_machine() -> None:
+    one, two = honest.Items([1, 2]), honest.Items([3, 4])
+    one.extend = print  # type: ignore[method-assign]
+    assert skim(pickle.dumps([one, two], 4)) is None
