@@ -10,12 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pvm
 from pvm import dialects
 from pvm.paths import path_of
 from pvm.trace import Trace
 from pvm.values import reveal
+from pvmscan import parallel
 from pvmscan.analyzers import ANALYZERS, Context
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
@@ -90,9 +92,10 @@ def scan_paths(
     *,
     options: ScanOptions = DEFAULT_OPTIONS,
     progress: Callable[[Progress], None] | None = None,
+    jobs: int | None = None,
 ) -> Report:
     """Judge files and folders; `-` stands for standard input. What cannot be opened is reported."""
-    return Report(tuple(scan_each(paths, options=options, progress=progress)), tool())
+    return Report(tuple(scan_each(paths, options=options, progress=progress, jobs=jobs)), tool())
 
 
 def scan_each(
@@ -100,18 +103,39 @@ def scan_each(
     *,
     options: ScanOptions = DEFAULT_OPTIONS,
     progress: Callable[[Progress], None] | None = None,
+    jobs: int | None = None,
 ) -> Iterator[FileReport]:
-    """The same, file by file: what was yielded is not lost when the scan is broken off."""
+    """The same, file by file: what was yielded is not lost when the scan is broken off.
+
+    `jobs` worker processes share the work where that is faster; by default one for each core.
+    """
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
+    reports = _reports(found, sizes, options, parallel.cores() if jobs is None else jobs)
     for number, (path, size) in enumerate(zip(found, sizes, strict=True)):
         if progress is not None:
             progress(Progress(path, number, len(found), done, total))
-        yield scan_file(path, options)
+        yield next(reports)
         done += size
     if progress is not None:
         progress(Progress("", len(found), len(found), total, total))
+
+
+def _reports(paths: list[str], sizes: list[int], options: ScanOptions, jobs: int) -> Iterator[FileReport]:
+    if STDIN in paths or not parallel.worthwhile(sizes, jobs):
+        return (scan_file(path, options) for path in paths)
+    return parallel.in_order(partial(_scan_batch, options), paths, sizes, jobs, _lost)
+
+
+def _scan_batch(options: ScanOptions, paths: list[str]) -> list[FileReport]:
+    """What a worker does."""
+    return [scan_file(path, options) for path in paths]
+
+
+def _lost(path: str) -> FileReport:
+    """The report on a file that its worker did not survive."""
+    return _unread(path, f"{path}: the process that judged it ended, most likely for want of memory")
 
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:

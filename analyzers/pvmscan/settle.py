@@ -33,7 +33,7 @@ class Settled:
 
 
 def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
-    """The short trace, as of the dialect whose turn it is first; None where the arguments of some call could make a difference."""
+    """The short trace, in the first dialect of the format; None where arguments could make a difference."""
     used = skeleton.usage
     world = Interpreter()
     trace = Trace(

@@ -85,10 +85,10 @@ def agrees_with_unpickler(data: bytes) -> None:
     calls: Counter[tuple[str, str]] = Counter()
     for event in real.trace:
         if event[0] == "find":
-            objects.append((event[1], event[2]))
+            objects.append((str(event[1]), str(event[2])))
             imports[objects[-1]] += 1
         elif event[0] in ("call", "new"):
-            callee = objects[event[1] - 1]
+            callee = objects[int(event[1]) - 1]
             calls[callee] += 1
             objects.append(("result of", callee[0]))
         elif event[0] == "persid":

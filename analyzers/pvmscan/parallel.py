@@ -1,0 +1,160 @@
+"""Many items on all cores: largest first, results in order, memory bounded, and a dead worker loses nothing.
+
+Generic: it knows neither files nor reports. Processes are started without forking this one, which may have threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SEGMENT = 4096
+"""Items that are sorted by size together: results wait for those before them, at most two segments long."""
+BATCH_SIZE, BATCH_COUNT = 1 << 20, 64
+"""Small items go to a worker together, up to so many bytes and items."""
+AHEAD = 3
+"""Batches that each worker has in hand or waiting."""
+WORTH_COUNT, WORTH_SIZE = 256, 32 << 20
+"""Fewer items and bytes are done sooner than workers start."""
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worthwhile(sizes: Sequence[int], jobs: int) -> bool:
+    """Would workers be faster than this process alone?"""
+    if jobs < 2 or len(sizes) < 2:
+        return False
+    return len(sizes) >= WORTH_COUNT or sum(sizes) - max(sizes) >= WORTH_SIZE
+
+
+def in_order(
+    work: Callable[[list[Item]], list[Result]],
+    items: Sequence[Item],
+    sizes: Sequence[int],
+    jobs: int,
+    lost: Callable[[Item], Result],
+) -> Iterator[Result]:
+    """`work` applied to all items in worker processes; `lost` says what stands for an item that kills its worker.
+
+    `work` must be a function of a module, and must not raise for an item.
+    """
+    crew = _Crew(work, items, jobs, lost)
+    try:
+        yield from crew.results(deque(_batches(sizes)))
+    finally:
+        crew.dismiss()
+
+
+def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of the items by batch: segment after segment, in each the largest first."""
+    for start in range(0, len(sizes), SEGMENT):
+        batch: list[int] = []
+        total = 0
+        for index in sorted(range(start, min(start + SEGMENT, len(sizes))), key=lambda at: -sizes[at]):
+            if batch and (total + sizes[index] > BATCH_SIZE or len(batch) >= BATCH_COUNT):
+                yield batch
+                batch, total = [], 0
+            batch.append(index)
+            total += sizes[index]
+        yield batch
+
+
+class _Crew(Generic[Item, Result]):
+    """The workers, and what they have in hand."""
+
+    def __init__(
+        self,
+        work: Callable[[list[Item]], list[Result]],
+        items: Sequence[Item],
+        jobs: int,
+        lost: Callable[[Item], Result],
+    ) -> None:
+        self.work, self.items, self.jobs, self.lost = work, items, jobs, lost
+        self.pool = self._hire(jobs)
+        self.futures: dict[Future[list[Result]], list[int]] = {}
+        self.done: dict[int, Result] = {}
+
+    def results(self, waiting: deque[list[int]]) -> Iterator[Result]:
+        """Results in the order of the items."""
+        turn = 0
+        while turn < len(self.items):
+            while turn in self.done:
+                yield self.done.pop(turn)
+                turn += 1
+            horizon = (turn // SEGMENT + 2) * SEGMENT
+            while waiting and len(self.futures) < AHEAD * self.jobs and min(waiting[0]) < horizon:
+                self._hand_out(waiting.popleft())
+            if self.futures:
+                self._collect()
+
+    def dismiss(self) -> None:
+        """End the workers; what waits is dropped."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hand_out(self, batch: list[int]) -> None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            future = self.pool.submit(self.work, [self.items[index] for index in batch])
+        except BrokenProcessPool:
+            self._recover(batch)
+        else:
+            self.futures[future] = batch
+
+    def _collect(self) -> None:
+        """Wait for a batch, and take what is ready."""
+        from concurrent.futures import FIRST_COMPLETED, wait
+        from concurrent.futures.process import BrokenProcessPool
+
+        for future in wait(self.futures, return_when=FIRST_COMPLETED).done:
+            batch = self.futures.pop(future, None)
+            if batch is None:  # done again after a worker had died
+                continue
+            try:
+                self.done.update(zip(batch, future.result(), strict=True))
+            except BrokenProcessPool:
+                self._recover(batch)
+
+    def _recover(self, batch: list[int]) -> None:
+        """A worker has died, and with it the pool. Everything in hand is done again, each item by itself."""
+        in_hand = [*batch, *(index for others in self.futures.values() for index in others)]
+        self.futures.clear()
+        self.dismiss()
+        self._one_by_one(in_hand)
+        self.pool = self._hire(self.jobs)
+
+    def _one_by_one(self, indices: list[int]) -> None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        self.pool = self._hire(1)
+        for index in indices:
+            try:
+                self.done[index] = self.pool.submit(self.work, [self.items[index]]).result()[0]
+            except BrokenProcessPool:
+                self.done[index] = self.lost(self.items[index])
+                self.pool = self._hire(1)
+        self.dismiss()
+
+    @staticmethod
+    def _hire(jobs: int) -> ProcessPoolExecutor:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if "forkserver" in methods:
+            context.set_forkserver_preload([__name__])
+        return ProcessPoolExecutor(jobs, mp_context=context)

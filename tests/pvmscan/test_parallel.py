@@ -1,0 +1,63 @@
+"""Many items on several cores: order, completeness, and workers that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvmscan import parallel
+
+
+def double(items: list[int]) -> list[int]:
+    """Twice each item; the number 13 ends the process."""
+    if 13 in items:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [2 * item for item in items]
+
+
+def run(items: list[int], sizes: list[int] | None = None) -> list[int]:
+    return list(parallel.in_order(double, items, sizes or [1] * len(items), 2, lambda item: -item))
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    items = list(range(100, 400))
+    assert run(items, [item * 5000 % 7919 for item in items]) == [2 * item for item in items]
+
+
+def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on() -> None:
+    items = [*range(5), 13, *range(20, 150)]
+    assert run(items) == [-13 if item == 13 else 2 * item for item in items]
+
+
+def test_nothing_is_left_behind_when_the_results_are_not_wanted() -> None:
+    results = parallel.in_order(double, list(range(20, 500)), [1] * 480, 2, lambda item: -item)
+    assert next(results) == 40
+    results.close()  # type: ignore[attr-defined]
+
+
+@given(st.lists(st.integers(0, 3 << 20), max_size=300))
+def test_every_item_is_in_one_batch(sizes: list[int]) -> None:
+    batches = [batch for batch in parallel._batches(sizes) if batch]
+    assert sorted(index for batch in batches for index in batch) == list(range(len(sizes)))
+    for batch in batches:
+        assert len(batch) <= parallel.BATCH_COUNT
+        assert len(batch) == 1 or sum(sizes[index] for index in batch) <= parallel.BATCH_SIZE
+
+
+@pytest.mark.parametrize(
+    ("sizes", "jobs", "expected"),
+    [
+        ([1] * 1000, 2, True),
+        ([1] * 1000, 1, False),
+        ([1 << 30], 2, False),
+        ([1 << 30, 10], 2, False),
+        ([1 << 30, 1 << 30], 2, True),
+        ([], 2, False),
+    ],
+)
+def test_workers_are_hired_only_where_they_help(sizes: list[int], jobs: int, expected: bool) -> None:
+    assert parallel.worthwhile(sizes, jobs) is expected
