@@ -1,0 +1,95 @@
+"""The command line: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import growth, report
+from benchmarks.folders import HERE, RESULTS
+from benchmarks.records import Results
+from benchmarks.suite import Choices, Suite
+from benchmarks.workloads import WORKLOADS
+
+KINDS = ("baseline", "slow-baseline", "pvmscan", "machine", "peer")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measures pvmscan against its peers."
+    )
+    parser.add_argument("--quick", action="store_true", help="about two minutes, without peers")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="GLOB", help="only workloads of this name"
+    )
+    parser.add_argument(
+        "--kinds", action="append", default=[], choices=KINDS, help="only contenders of this kind"
+    )
+    parser.add_argument("--no-peers", action="store_true", help="without other scanners")
+    parser.add_argument("--no-growth", action="store_true", help="without the growth series")
+    parser.add_argument("--repeat", type=int, metavar="N", help="rounds (5; quick: 3)")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="limit for one process (60)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="also write RESULTS.md and growth.svg beside the suite"
+    )
+    parser.add_argument("--list", action="store_true", help="print the workloads and stop")
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="print earlier results instead of measuring"
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print, and keep the numbers."""
+    arguments = _parser().parse_args(argv)
+    if arguments.list:
+        print("\n".join(f"{one.name:<28}{one.group:<14}{dict(one.sizes)}" for one in WORKLOADS.values()))
+        return
+    if arguments.show:
+        results = Results.load(arguments.show)
+    else:
+        results = _measured(arguments)
+    print(report.as_text(results))
+    folder = HERE if arguments.write else RESULTS
+    _plots(results, folder)
+    if arguments.write:
+        (HERE / "RESULTS.md").write_text(report.as_markdown(results), "utf-8")
+
+
+def _measured(arguments: argparse.Namespace) -> Results:
+    choices = Choices(
+        plan="quick" if arguments.quick else "full",
+        only=tuple(arguments.only),
+        kinds=tuple(arguments.kinds),
+        peers=not (arguments.no_peers or arguments.quick),
+        growth=not arguments.no_growth,
+        repeat=arguments.repeat,
+        timeout=arguments.timeout,
+    )
+    suite = Suite(choices)
+    try:
+        results = suite.run()
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; nothing was kept") from None
+    stamp = str(results.environment["date"]).replace(":", "").replace("+0000", "Z")
+    path = RESULTS / f"{stamp}.json"
+    results.save(path)
+    print(f"numbers: {path}", file=sys.stderr)
+    return results
+
+
+def _plots(results: Results, folder: Path) -> None:
+    """One plot for each build; that of the compiled build is `growth.svg`."""
+    for contender, name in (("pvmscan", "growth.svg"), ("pvmscan, pure", "growth-pure.svg")):
+        if any(one.contender == contender and one.wall for one in results.growth):
+            folder.mkdir(parents=True, exist_ok=True)
+            drawn = growth.plot(results.growth, contender, f"{contender}: cost against size")
+            (folder / name).write_text(drawn, "utf-8")
+            print(f"drawn: {folder / name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
