@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-growth", action="store_true", help="without the growth series")
     parser.add_argument("--repeat", type=int, metavar="N", help="rounds (5; quick: 3)")
     parser.add_argument(
+        "--slow-repeat", type=int, metavar="N", help="rounds for what takes more than 2 s (as for the rest)"
+    )
+    parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="limit for one process (60)"
     )
     parser.add_argument(
@@ -67,6 +70,7 @@ def _measured(arguments: argparse.Namespace) -> Results:
         peers=not (arguments.no_peers or arguments.quick),
         growth=not arguments.no_growth,
         repeat=arguments.repeat,
+        slow_repeat=arguments.slow_repeat,
         timeout=arguments.timeout,
     )
     suite = Suite(choices)

@@ -16,7 +16,7 @@ from benchmarks.folders import CHILD, DATA
 from benchmarks.stats import median
 from benchmarks.workloads import Workload
 
-WARM_SECONDS = 0.4
+WARM_SECONDS = 0.25
 """Calls of a library are repeated in one process until they took so long together."""
 VERDICTS = {0: "passed", 1: "flagged"}
 """Exit codes that all contenders share; every other one is an error."""

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,6 +21,7 @@ from benchmarks.workloads import WORKLOADS, Workload, made
 from benchmarks.workloads.base import size_of
 
 BARE = "bare Python"
+SLOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Choices:
     peers: bool = True
     growth: bool = True
     repeat: int | None = None
+    slow_repeat: int | None = None
     timeout: float = 60.0
 
 
@@ -164,9 +166,14 @@ class Suite:
         for turn in range(rounds):
             for contender in able[turn % len(able) :] + able[: turn % len(able)]:
                 record = records[contender.name]
-                if record.over is None and record.skipped is None:
+                if record.over is None and record.skipped is None and not self._enough(record):
                     self._once(contender, workload, path, record)
         return list(records.values())
+
+    def _enough(self, record: Record) -> bool:
+        """Slow contenders may be given fewer rounds, where the command line says so."""
+        few = self.choices.slow_repeat
+        return few is not None and len(record.first) >= few and record.first[0] > SLOW_SECONDS
 
     def _once(self, contender: Contender, workload: Workload, path: Path, record: Record) -> None:
         try:
@@ -190,31 +197,25 @@ class Suite:
         record.verdict, record.error = sample.verdict, sample.error
 
     def _grow(self, plan: dict[str, Any]) -> None:
-        """One workload at growing sizes."""
-        heavy = [one for one in WORKLOADS.values() if one.group == "opcode-heavy"]
-        hostile = [one for one in WORKLOADS.values() if one.group == "adversarial"]
+        """One workload at growing sizes. A contender that runs out of time is spared the larger files."""
         able = [one for one in self.contenders if one.kind in plan["kinds"]]
-        names = wanted(wanted([one.name for one in heavy + hostile], plan["workloads"]), self.choices.only)
         rounds = min(self.choices.repeat or plan["repeat"], plan["repeat"])
-        for name in names:
-            workload = WORKLOADS[name]
-            left = able
-            for count in self._counts(workload, plan["counts"]):
-                records = self._rounds(
-                    workload, "growth", count, made(workload, count), left, LIBRARY, rounds
-                )
-                self.growth += records
-                lost = {one.contender for one in records if one.over is not None or one.skipped is not None}
-                left = [one for one in left if one.name not in lost]
+        for group, patterns in plan["workloads"].items():
+            names = wanted([one.name for one in WORKLOADS.values() if one.group == group], patterns)
+            for name in wanted(names, self.choices.only):
+                self._grow_one(WORKLOADS[name], plan["opcodes"], able, rounds)
 
-    @staticmethod
-    def _counts(workload: Workload, counts: Sequence[int]) -> Iterator[int]:
-        """Items for about so many opcodes, or so many units."""
-        if workload.group == "adversarial":
-            yield from (count * workload.sizes["unit"] for count in counts)
-        else:
-            per_item = 5_000 / workload.sizes["small"]
-            yield from (max(1, int(count / per_item)) for count in counts)
+    def _grow_one(
+        self, workload: Workload, opcodes: Sequence[int], able: list[Contender], rounds: int
+    ) -> None:
+        for number in opcodes:
+            if not able:
+                return
+            count = max(1, round(number * workload.unit))
+            records = self._rounds(workload, "growth", count, made(workload, count), able, LIBRARY, rounds)
+            self.growth += records
+            lost = {one.contender for one in records if one.over is not None or one.skipped is not None}
+            able = [one for one in able if one.name not in lost]
 
 
 def environment() -> dict[str, Any]:

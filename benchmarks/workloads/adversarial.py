@@ -202,11 +202,12 @@ def false_starts(count: int) -> bytes:
 
 
 def pickles_in_pickles(count: int) -> bytes:
-    """Bytes that hold a pickle whose bytes hold a pickle, as deep as `count` bytes allow with padding."""
+    """A pickle that loads bytes that are a pickle that loads bytes, and so on, with `count` bytes of padding."""
+    loads = _global("pickle", "loads")
     inner = PROTO + b"N."
     for _ in range(12):
         padded = inner + b"\x00" * (count // 12)
-        inner = b"\x80\x03B" + _u32(len(padded)) + padded + b"."
+        inner = b"\x80\x03" + loads + b"B" + _u32(len(padded)) + padded + b"\x85R."
     return inner
 
 
@@ -253,15 +254,20 @@ PROGRAMS: dict[str, Callable[[int], bytes]] = {
         gzip_of_zeros,
     )
 }
-LONG_DATA = {
-    "long-integer",
-    "many-long-integers",
-    "long-digits",
-    "long-string",
-    "long-escapes",
-    "long-module-name",
+UNITS = {
+    "long-integer": 20.0,
+    "many-long-integers": 20.0,
+    "long-digits": 20.0,
+    "long-string": 20.0,
+    "long-escapes": 20.0,
+    "long-module-name": 20.0,
+    "pickles-in-pickles": 20.0,
+    "many-globals": 0.3,
+    "many-streams": 0.3,
+    "joined-string": 0.3,
+    "attribute-chain": 0.3,
 }
-"""Programs whose count is bytes of data, which may be many more than opcodes."""
+"""Items that cost about as much as one opcode: more of what is a byte of data, fewer of what is a whole call."""
 
 
 def write(path: Path, count: int, program: str) -> None:
@@ -289,3 +295,10 @@ def write_overlapping_members(path: Path, count: int) -> None:
     directory = whole[start : start + size] * entries
     record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, entries, entries, len(directory), start, 0)
     path.write_bytes(whole[:start] + directory + record)
+
+
+ZIPS = {
+    "duplicate-names": write_duplicate_names,
+    "many-members": write_many_members,
+    "overlapping-members": write_overlapping_members,
+}

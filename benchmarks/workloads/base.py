@@ -26,7 +26,8 @@ class Workload:
     `sizes` are items for each named size. `loads` names the environment in which `pickle.loads` may read the
     file; only files that the suite has made from honest objects have one. `raw` says that the file is one
     pickle from its first byte, so that the bare machine and `genops` have something to do. `environment` is
-    where `make` needs libraries from. `truth` is None where there is no right verdict, only a cost.
+    where `make` needs libraries from. `truth` is None where there is no right verdict, only a cost. `unit` is how
+    many items cost about as much as one opcode, so that growth series of all workloads span the same.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Workload:
     raw: bool = True
     loads: str | None = None
     environment: str | None = None
+    unit: float = 1.0
     ways: tuple[str, ...] = ("library", "command")
 
 

@@ -29,6 +29,7 @@ def _opcode_heavy() -> list[Workload]:
             make=partial(pickles.write, shape=shape, protocol=protocol),
             protocol=protocol,
             loads="own",
+            unit=1 / per_item,
         )
         for shape, (_, per_item) in pickles.SHAPES.items()
         for protocol in PROTOCOLS
@@ -95,22 +96,19 @@ def _adversarial() -> list[Workload]:
         Workload(
             name=name,
             group="adversarial",
-            sizes={"unit": 20 if name in adversarial.LONG_DATA else 1},
+            sizes={},
             make=partial(adversarial.write, program=name),
             truth=None,
+            unit=adversarial.UNITS.get(name, 1.0),
             raw=name != "gzip-of-zeros",
         )
         for name in adversarial.PROGRAMS
     ]
-    zips = {
-        "duplicate-names": adversarial.write_duplicate_names,
-        "many-members": adversarial.write_many_members,
-        "overlapping-members": adversarial.write_overlapping_members,
-    }
-    return programs + [
-        Workload(name, "adversarial", {"unit": 1}, make, ".pt", truth=None, raw=False)
-        for name, make in zips.items()
+    zips = [
+        Workload(name, "adversarial", {}, make, ".pt", truth=None, raw=False, unit=0.05)
+        for name, make in adversarial.ZIPS.items()
     ]
+    return programs + zips
 
 
 def _all() -> list[Workload]:
