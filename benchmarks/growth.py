@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from benchmarks.records import Measure, Record
 from benchmarks.stats import tail
 from benchmarks.svg import Line, Panel, figure
+from benchmarks.workloads import WORKLOADS
 
 PANELS: tuple[tuple[str, Measure, str], ...] = (
-    ("Time", "wall", "seconds"),
-    ("Peak memory over bare Python", "peak", "MB"),
+    ("CPU time", "cpu", "seconds"),
+    ("peak memory over bare Python", "peak", "MB"),
 )
+NOTE = "Numbers behind names: slope over the upper half of the sizes. Dotted lines: linear growth, slope 1."
 LEAST_KIB = 64
 """Less than this is noise of the allocator; a logarithm needs something above zero."""
 
@@ -36,23 +38,28 @@ def line(name: str, records: list[Record], measure: Measure) -> Line:
     floor = LEAST_KIB if measure == "peak" else 1e-7
     points = [(float(one.bytes), max(floor, one.value(measure) or 0) * scale) for one in records]
     label = name
-    if measure == "wall" and len(points) >= 3:
+    if measure == "cpu" and len(points) >= 3:
         label = f"{name}  {tail([x for x, _ in points], [y for _, y in points]):.2f}"
     return Line(label, points)
 
 
 def plot(records: list[Record], contender: str, title: str) -> str:
-    """SVG: time and memory against size, honest workloads above, adversarial ones below."""
-    groups = (("opcode-heavy", "Honest"), ("adversarial", "Adversarial"))
+    """SVG: time and memory against size, a row of diagrams for each family of workloads."""
     panels = []
-    for group, kind in groups:
-        chosen = [one for one in records if one.group == group]
-        if group == "opcode-heavy" and any(one.protocol == 4 for one in chosen):
-            chosen = [one for one in chosen if one.protocol in (0, 4)]
+    for family, chosen in _families(records).items():
         for caption, measure, unit in PANELS:
             lines = [line(name, rows, measure) for name, rows in series(chosen, contender, measure).items()]
             if lines:
-                panels.append(Panel(f"{kind}: {caption.lower()}", "bytes of the file", unit, lines))
+                panels.append(Panel(f"{family}: {caption}", "bytes of the file", unit, lines))
     return figure(
-        title, "Log-log; numbers behind the names are slopes over the upper half: 1.00 is linear.", panels
+        title, "Numbers behind the names are slopes over the upper half of the sizes: 1.00 is linear.", panels
     )
+
+
+def _families(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        workload = WORKLOADS.get(record.workload)
+        group = record.group.capitalize()
+        found.setdefault(f"{group}, {workload.family}" if workload else group, []).append(record)
+    return found

@@ -74,22 +74,22 @@ def _growth(results: Results) -> Iterator[Table]:
     for contender in sorted({one.contender for one in results.growth}):
         cut = cut_short(results.growth, contender)
         rows = []
-        for name, records in series(results.growth, contender, "wall").items():
+        for name, records in series(results.growth, contender, "cpu").items():
             sizes = [float(one.bytes) for one in records]
-            walls = [one.value("wall") or 0 for one in records]
+            times = [one.value("cpu") or 0 for one in records]
             peaks = [one.value("peak") or 0 for one in records]
-            steep = tail(sizes, walls) if len(records) >= 3 else None
+            steep = tail(sizes, times) if len(records) >= 3 else None
             grown = (max(peaks) - peaks[0]) / KIB_IN_MB
             ends = f"{size(sizes[0])} – {size(sizes[-1])}"
             late = f"none in time at {size(cut[name])}" if name in cut else str(records[-1].verdict)
             rows.append(
-                (steep or 0.0, (name, ends, seconds(walls[-1]), ratio(steep), f"{grown:.1f} MB", late))
+                (steep or 0.0, (name, ends, seconds(times[-1]), ratio(steep), f"{grown:.1f} MB", late))
             )
         rows.sort(key=lambda row: -row[0])
         header = (
             "workload",
             "sizes",
-            "wall of the largest",
+            "CPU of the largest",
             "slope",
             "peak grows by",
             "verdict of the largest",

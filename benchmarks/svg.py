@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 64, 190, 46, 46
-LEAST_HEIGHT, LABEL_STEP, GAP, HEAD = 300, 13.5, 26, 66
+LEAST_HEIGHT, LABEL_STEP, GAP, HEAD = 220, 14.0, 22, 66
 COLOURS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56607a", "#b8860b", "#7b3fa0", "#2a9fd6", "#a33b3b", "#4f7f2a",
 )  # fmt: skip
@@ -61,6 +61,10 @@ class Scale:
         low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
         return cls(low, max(high, low + 1), start, stop)
 
+    def onto(self, start: float, stop: float) -> Scale:
+        """The same decades on other pixels."""
+        return replace(self, start=start, stop=stop)
+
     def __call__(self, value: float) -> float:
         """The pixel of a value."""
         part = (math.log10(value) - self.low) / (self.high - self.low)
@@ -96,11 +100,14 @@ def spaced(positions: Sequence[float], step: float, low: float, high: float) -> 
 
 def figure(title: str, note: str, panels: Sequence[Panel], columns: int = 2) -> str:
     """A whole SVG document."""
+    scales = {panel.y_unit: _scales(panels, panel.y_unit) for panel in panels}
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     body, y = [], float(HEAD)
     for row in rows:
         for column, panel in enumerate(row):
-            body.append(f'<g transform="translate({column * WIDTH},{y:.1f})">{_panel(panel)}</g>')
+            body.append(
+                f'<g transform="translate({column * WIDTH},{y:.1f})">{_panel(panel, *scales[panel.y_unit])}</g>'
+            )
         y += max(panel.height for panel in row) + GAP
     width = WIDTH * max((len(row) for row in rows), default=1)
     return (
@@ -112,11 +119,18 @@ def figure(title: str, note: str, panels: Sequence[Panel], columns: int = 2) -> 
     )
 
 
-def _panel(panel: Panel) -> str:
-    points = [point for line in panel.lines for point in line.points]
+def _scales(panels: Sequence[Panel], y_unit: str) -> tuple[Scale, Scale]:
+    """Diagrams of one unit share their axes, so that they can be compared by eye."""
+    points = [
+        point for panel in panels if panel.y_unit == y_unit for line in panel.lines for point in line.points
+    ]
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return Scale.over(xs, LEFT, WIDTH - RIGHT), Scale.over(ys, 1, 0)
+
+
+def _panel(panel: Panel, xs: Scale, decades: Scale) -> str:
     bottom, right = panel.height - BOTTOM, float(WIDTH - RIGHT)
-    xs = Scale.over([x for x, _ in points], LEFT, right)
-    ys = Scale.over([y for _, y in points], bottom, TOP)
+    ys = decades.onto(bottom, TOP)
     parts = [f'<text class="panel" x="{LEFT}" y="{TOP - 16}">{escape(panel.title)}</text>']
     parts += _axes(panel, xs, ys, bottom, right)
     parts += _guide(xs, ys)

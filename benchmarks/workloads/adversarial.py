@@ -216,24 +216,28 @@ def gzip_of_zeros(count: int) -> bytes:
     return gzip.compress(PROTO + b"X" + _u32(count * 1000) + bytes(count * 1000) + b".", 9, mtime=0)
 
 
-PROGRAMS: dict[str, Callable[[int], bytes]] = {
-    maker.__name__.replace("_", "-"): maker
-    for maker in (
+FAMILIES: dict[str, tuple[Callable[[int], bytes], ...]] = {
+    "stack and memo": (
         memo_bomb,
         list_bomb,
         get_storm,
-        fetched_arguments,
-        deep_lists,
-        deep_tuples,
-        deep_dicts,
-        deep_marks,
-        deep_calls,
         dup_storm,
         pop_storm,
         mark_storm,
         put_storm,
         huge_memo_indices,
+        same_key,
+    ),
+    "nesting": (
+        deep_lists,
+        deep_tuples,
+        deep_dicts,
+        deep_marks,
+        deep_calls,
         many_frames,
+        pickles_in_pickles,
+    ),
+    "long data": (
         long_integer,
         many_long_integers,
         long_digits,
@@ -242,17 +246,23 @@ PROGRAMS: dict[str, Callable[[int], bytes]] = {
         long_module_name,
         long_dotted_name,
         open_line,
+        gzip_of_zeros,
+    ),
+    "globals and calls": (
         many_globals,
+        fetched_arguments,
         joined_string,
         attribute_chain,
         growing_state,
         growing_argument,
-        same_key,
-        many_streams,
-        false_starts,
-        pickles_in_pickles,
-        gzip_of_zeros,
-    )
+    ),
+    "streams": (many_streams, false_starts),
+}
+"""The programs by what they strain."""
+PROGRAMS = {
+    maker.__name__.replace("_", "-"): (family, maker)
+    for family, makers in FAMILIES.items()
+    for maker in makers
 }
 UNITS = {
     "long-integer": 20.0,
@@ -272,7 +282,7 @@ UNITS = {
 
 def write(path: Path, count: int, program: str) -> None:
     """Write one of the programs."""
-    path.write_bytes(PROGRAMS[program](count))
+    path.write_bytes(PROGRAMS[program][1](count))
 
 
 def write_duplicate_names(path: Path, count: int) -> None:

@@ -21,13 +21,14 @@ Maker = Callable[[Path, int], None]
 
 @dataclass(frozen=True)
 class Workload:
-    """A family of files that differ in size only.
+    """A series of files that differ in size only.
 
-    `sizes` are items for each named size. `loads` names the environment in which `pickle.loads` may read the
-    file; only files that the suite has made from honest objects have one. `raw` says that the file is one
-    pickle from its first byte, so that the bare machine and `genops` have something to do. `environment` is
-    where `make` needs libraries from. `truth` is None where there is no right verdict, only a cost. `unit` is how
-    many items cost about as much as one opcode, so that growth series of all workloads span the same.
+    `sizes` are items for each named size. `truth` is None where there is no right verdict, only a cost. `raw` says
+    that the file is one pickle from its first byte, so that the bare machine and `genops` have something to do.
+    `loads` names the environment in which `pickle.loads` may read the file; only files that the suite has made
+    from honest objects have one. `environment` is where `make` needs libraries from. Growth plots show a `family`
+    in one diagram. `unit` is how many items cost about as much as one opcode, so that all growth series span the
+    same.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Workload:
     raw: bool = True
     loads: str | None = None
     environment: str | None = None
+    family: str = ""
     unit: float = 1.0
     ways: tuple[str, ...] = ("library", "command")
 

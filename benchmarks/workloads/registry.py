@@ -29,6 +29,7 @@ def _opcode_heavy() -> list[Workload]:
             make=partial(pickles.write, shape=shape, protocol=protocol),
             protocol=protocol,
             loads="own",
+            family=f"protocol {protocol}",
             unit=1 / per_item,
         )
         for shape, (_, per_item) in pickles.SHAPES.items()
@@ -97,15 +98,16 @@ def _adversarial() -> list[Workload]:
             name=name,
             group="adversarial",
             sizes={},
+            family=family,
             make=partial(adversarial.write, program=name),
             truth=None,
             unit=adversarial.UNITS.get(name, 1.0),
             raw=name != "gzip-of-zeros",
         )
-        for name in adversarial.PROGRAMS
+        for name, (family, _) in adversarial.PROGRAMS.items()
     ]
     zips = [
-        Workload(name, "adversarial", {}, make, ".pt", truth=None, raw=False, unit=0.05)
+        Workload(name, "adversarial", {}, make, ".pt", truth=None, raw=False, family="archives", unit=0.05)
         for name, make in adversarial.ZIPS.items()
     ]
     return programs + zips
