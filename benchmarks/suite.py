@@ -38,9 +38,9 @@ class Choices:
     timeout: float = 60.0
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Progress goes to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(text, end=end, file=sys.stderr, flush=True)
 
 
 def wanted(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
@@ -66,10 +66,16 @@ class Suite:
         before = environment()
         self._bare_python()
         before["compiled build"] = self._keep_what_is_built()
-        for stage in self.plan["stage"]:
-            for name in wanted(self._stage_workloads(stage), self.choices.only):
-                for way in stage["ways"]:
-                    self._measure_stage(WORKLOADS[name], stage, way)
+        jobs = [
+            (WORKLOADS[name], stage, way)
+            for stage in self.plan["stage"]
+            for name in wanted(self._stage_workloads(stage), self.choices.only)
+            for way in stage["ways"]
+            if way == HELP or way in WORKLOADS[name].ways
+        ]
+        for number, job in enumerate(jobs, 1):
+            say(f"{number} of {len(jobs)}", end=": ")
+            self._measure_stage(*job)
         if self.choices.growth:
             self._grow(self.plan["growth"])
         before["load at the end"] = round(os.getloadavg()[0], 2)
@@ -118,8 +124,6 @@ class Suite:
         return compiled
 
     def _measure_stage(self, workload: Workload, stage: dict[str, Any], way: str) -> None:
-        if way != HELP and way not in workload.ways:
-            return
         count = workload.sizes[stage["size"]]
         kinds = [kind for kind in stage["kinds"] if not self.choices.kinds or kind in self.choices.kinds]
         able = [one for one in self.contenders if one.kind in kinds and one.can(workload, way)]

@@ -1,7 +1,8 @@
 """Measures one contender as a library: `library.py MODULE PATH OUTPUT SECONDS` in that contender's environment.
 
 The module's `prepare()` imports what it needs and returns the function that is timed. The first call is written
-down by itself; then calls follow until SECONDS are spent, at least one unless the first took longer than that.
+down by itself; then calls follow until SECONDS are spent, none if the first took longer than that, unless the
+module asks for LEAST_CALLS.
 Needs nothing but the standard library, and little of it, because its memory is counted.
 """
 
@@ -30,12 +31,14 @@ def peak() -> int:
 def measure(module: str, path: str, seconds: float) -> "dict[str, object]":
     """Time the calls; `error` says what went wrong, if something did."""
     try:
-        judge = importlib.import_module(module).prepare()
+        contender = importlib.import_module(module)
+        judge = contender.prepare()
     except ImportError as fault:
         return {"error": f"{type(fault).__name__}: {fault}"}
     calls: list[dict[str, float]] = []
     spent, first_peak, verdict, error = 0.0, 0, None, None
-    while len(calls) < 1 + MOST_CALLS and (len(calls) < 1 or spent < seconds):
+    least = getattr(contender, "LEAST_CALLS", 1)
+    while len(calls) < 1 + MOST_CALLS and (len(calls) < least or spent < seconds):
         gc.collect()
         wall, cpu = times()
         try:
