@@ -49,4 +49,4 @@ $(DEV_READY): pyproject.toml $(RUN_READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis

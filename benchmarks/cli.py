@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import time
 from pathlib import Path
 
 from benchmarks import growth, report
 from benchmarks.folders import HERE, RESULTS
-from benchmarks.records import Results
+from benchmarks.records import Results, merged
 from benchmarks.suite import Choices, Suite
 from benchmarks.workloads import WORKLOADS
 
@@ -40,7 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="print the workloads and stop")
     parser.add_argument(
-        "--show", type=Path, metavar="FILE", help="print earlier results instead of measuring"
+        "--show",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="print earlier results; of several, the later counts",
     )
     return parser
 
@@ -52,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         print("\n".join(f"{one.name:<28}{one.group:<14}{dict(one.sizes)}" for one in WORKLOADS.values()))
         return
     if arguments.show:
-        results = Results.load(arguments.show)
+        results = merged([Results.load(path) for path in arguments.show])
     else:
         results = _measured(arguments)
     print(report.as_text(results))
@@ -73,14 +79,12 @@ def _measured(arguments: argparse.Namespace) -> Results:
         slow_repeat=arguments.slow_repeat,
         timeout=arguments.timeout,
     )
-    suite = Suite(choices)
+    path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        results = suite.run()
+        results = Suite(choices).run(keep=lambda so_far: so_far.save(path))
     except KeyboardInterrupt:
-        raise SystemExit("stopped; nothing was kept") from None
-    stamp = str(results.environment["date"]).replace(":", "").replace("+0000", "Z")
-    path = RESULTS / f"{stamp}.json"
-    results.save(path)
+        raise SystemExit(f"stopped; what was measured until then: --show {path}") from None
     print(f"numbers: {path}", file=sys.stderr)
     return results
 

@@ -88,6 +88,26 @@ class Results:
         return cls(data["environment"], _records(data["records"]), _records(data["growth"]))
 
 
+def merged(runs: Sequence[Results]) -> Results:
+    """Runs of different parts of a plan as one. What several have measured is taken whole from the last of them."""
+    records: dict[tuple[str, str, str], list[Record]] = {}
+    growth: dict[str, list[Record]] = {}
+    for run in runs:
+        fresh: dict[tuple[str, str, str], list[Record]] = {}
+        for one in run.records:
+            fresh.setdefault((one.workload, one.size, one.way), []).append(one)
+        records |= fresh
+        series: dict[str, list[Record]] = {}
+        for one in run.growth:
+            series.setdefault(one.workload, []).append(one)
+        growth |= series
+    return Results(
+        runs[-1].environment,
+        [one for rows in records.values() for one in rows],
+        [one for rows in growth.values() for one in rows],
+    )
+
+
 def matches(record: Record, wanted: dict[str, Any]) -> bool:
     """Has a record these values?"""
     return all(

@@ -7,9 +7,10 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,28 +61,32 @@ class Suite:
         self.bare: dict[str, float] = {}
         self.contenders = [one for one in contenders() if choices.peers or one.kind != "peer"]
 
-    def run(self) -> Results:
-        """Measure everything that the plan and the choices name."""
+    def run(self, keep: Callable[[Results], None] = lambda _: None) -> Results:
+        """Measure everything that the plan and the choices name; `keep` has what there is after every file."""
         self._make_environments()
-        before = environment()
+        results = Results(environment(), self.records, self.growth)
         self._bare_python()
-        before["compiled build"] = self._keep_what_is_built()
-        jobs = [
-            (WORKLOADS[name], stage, way)
+        results.environment["compiled build"] = self._keep_what_is_built()
+        results.environment["rounds"] = self.choices.repeat or self.plan["repeat"]
+        results.environment["timeout"] = self.choices.timeout
+        jobs = self._jobs()
+        for number, job in enumerate(jobs, 1):
+            say(f"{number} of {len(jobs)}", end=": ")
+            job()
+            results.environment["load at the end"] = round(os.getloadavg()[0], 2)
+            keep(results)
+        return results
+
+    def _jobs(self) -> list[Callable[[], None]]:
+        """One for each file and way, then one for each growth series."""
+        jobs: list[Callable[[], None]] = [
+            partial(self._measure_stage, WORKLOADS[name], stage, way)
             for stage in self.plan["stage"]
             for name in wanted(self._stage_workloads(stage), self.choices.only)
             for way in stage["ways"]
             if way == HELP or way in WORKLOADS[name].ways
         ]
-        for number, job in enumerate(jobs, 1):
-            say(f"{number} of {len(jobs)}", end=": ")
-            self._measure_stage(*job)
-        if self.choices.growth:
-            self._grow(self.plan["growth"])
-        before["load at the end"] = round(os.getloadavg()[0], 2)
-        before["rounds"] = self.choices.repeat or self.plan["repeat"]
-        before["timeout"] = self.choices.timeout
-        return Results(before, self.records, self.growth)
+        return [*jobs, *self._growth_jobs(self.plan["growth"])] if self.choices.growth else jobs
 
     def _stage_workloads(self, stage: dict[str, Any]) -> list[str]:
         names = [
@@ -200,14 +205,16 @@ class Suite:
         record.peak.append(max(0.0, sample.peak - self.bare[record.way]))
         record.verdict, record.error = sample.verdict, sample.error
 
-    def _grow(self, plan: dict[str, Any]) -> None:
-        """One workload at growing sizes. A contender that runs out of time is spared the larger files."""
+    def _growth_jobs(self, plan: dict[str, Any]) -> list[Callable[[], None]]:
+        """One workload each, at growing sizes."""
         able = [one for one in self.contenders if one.kind in plan["kinds"]]
         rounds = min(self.choices.repeat or plan["repeat"], plan["repeat"])
-        for group, patterns in plan["workloads"].items():
-            names = wanted([one.name for one in WORKLOADS.values() if one.group == group], patterns)
-            for name in wanted(names, self.choices.only):
-                self._grow_one(WORKLOADS[name], plan["opcodes"], able, rounds)
+        return [
+            partial(self._grow_one, WORKLOADS[name], plan["opcodes"], able, rounds)
+            for group, patterns in plan["workloads"].items()
+            for name in wanted([one.name for one in WORKLOADS.values() if one.group == group], patterns)
+            if wanted([name], self.choices.only)
+        ]
 
     def _grow_one(
         self, workload: Workload, opcodes: Sequence[int], able: list[Contender], rounds: int

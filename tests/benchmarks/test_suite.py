@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, environments, measure, report
+from benchmarks import cli, environments, measure, report, suite
 from benchmarks.contenders import COMMAND, HELP, LIBRARY, Contender, contenders
 from benchmarks.folders import CHILD, read_toml
-from benchmarks.records import Record, Results
+from benchmarks.records import Record, Results, merged
 from benchmarks.suite import Choices, Suite, wanted
-from benchmarks.workloads import WORKLOADS, made
+from benchmarks.workloads import WORKLOADS, Workload, made
 
 TINY = WORKLOADS["tiny-file"]
 CONTENDERS = {one.name: one for one in contenders()}
@@ -98,11 +98,11 @@ def test_nobody_is_asked_for_what_he_cannot_do() -> None:
 
 @pytest.mark.parametrize("name", ["full", "quick"])
 def test_a_plan_names_what_exists(name: str) -> None:
-    suite = Suite(Choices(plan=name))
+    planned = Suite(Choices(plan=name))
     kinds = {one.kind for one in CONTENDERS.values()}
-    for stage in suite.plan["stage"]:
+    for stage in planned.plan["stage"]:
         assert set(stage["kinds"]) <= kinds
-        assert suite._stage_workloads(stage), stage
+        assert planned._stage_workloads(stage), stage
     assert wanted(WORKLOADS, ["*-p0", "torch-zip"])[-1] == "torch-zip"
 
 
@@ -158,6 +158,38 @@ def test_markdown_starts_with_what_decides() -> None:
 def test_results_survive_their_file(tmp_path: Path) -> None:
     RESULTS.save(tmp_path / "deep" / "results.json")
     assert Results.load(tmp_path / "deep" / "results.json") == RESULTS
+
+
+def test_of_several_runs_the_later_counts() -> None:
+    again = Results({"python": "3.y"}, [record("pvmscan", 0.5)], [])
+    other = Results({"python": "3.z"}, [record("pvmscan", 0.7, size="small")], [])
+    both = merged([RESULTS, again, other])
+    assert [(one.contender, one.size, one.wall) for one in both.records] == [
+        ("pvmscan", "large", [0.5]),
+        ("pvmscan", "small", [0.7]),
+    ]
+    assert both.growth == RESULTS.growth and both.environment == other.environment
+
+
+def test_a_run_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring is replaced: what is tested is the order of things."""
+
+    def run(contender: Contender, *_: object) -> measure.Sample:
+        compiled = contender.build == "compiled"
+        return measure.Sample(1.0, 1.0, 1.5, 30_000.0, "passed", compiled=compiled)
+
+    def few(workload: Workload, count: int) -> Path:
+        return made(workload, min(count, 20), tmp_path)
+
+    monkeypatch.setattr(measure, "run", run)
+    monkeypatch.setattr(suite, "made", few)
+    kept: list[int] = []
+    choices = Choices(plan="quick", only=("ints-p4", "tiny-file"), peers=False, repeat=2)
+    results = Suite(choices).run(keep=lambda so_far: kept.append(len(so_far.records)))
+    assert kept == sorted(kept) and len(kept) == 5
+    (one,) = results.find(workload="ints-p4", contender="pvmscan")
+    assert (one.wall, one.first, one.peak, one.right) == ([1.0, 1.0], [1.5, 1.5], [0.0, 0.0], True)
+    assert {row.size for row in results.growth} == {"growth"} and len(results.growth) == 6
 
 
 def test_earlier_results_can_be_shown(
