@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 64, 190, 46, 46
 LEAST_HEIGHT, LABEL_STEP, GAP, HEAD = 220, 14.0, 22, 66
@@ -112,7 +112,7 @@ def figure(title: str, note: str, panels: Sequence[Panel], columns: int = 2) -> 
     width = WIDTH * max((len(row) for row in rows), default=1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y:.0f}" viewBox="0 0 {width} {y:.0f}" '
-        f'role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">'
+        f'role="img" aria-label={quoteattr(title)}>'
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
         f'<text class="title" x="{LEFT}" y="30">{escape(title)}</text>'
         f'<text class="note" x="{LEFT}" y="50">{escape(note)}</text>{"".join(body)}</svg>\n'
