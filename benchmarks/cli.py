@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import growth, report
 from benchmarks.folders import HERE, RESULTS
-from benchmarks.records import Results, merged
+from benchmarks.records import Measure, Results, merged
 from benchmarks.suite import Choices, Suite
 from benchmarks.workloads import WORKLOADS
 
@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--write", action="store_true", help="also write RESULTS.md and growth.svg beside the suite"
     )
+    parser.add_argument(
+        "--cpu", action="store_true", help="compare CPU time, for a machine that is not quiet"
+    )
     parser.add_argument("--list", action="store_true", help="print the workloads and stop")
     parser.add_argument(
         "--show",
@@ -61,11 +64,12 @@ def main(argv: list[str] | None = None) -> None:
         results = merged([Results.load(path) for path in arguments.show])
     else:
         results = _measured(arguments)
-    print(report.as_text(results))
+    compared: Measure = "cpu" if arguments.cpu else "wall"
+    print(report.as_text(results, compared))
     folder = HERE if arguments.write else RESULTS
     _plots(results, folder)
     if arguments.write:
-        (HERE / "RESULTS.md").write_text(report.as_markdown(results), "utf-8")
+        (HERE / "RESULTS.md").write_text(report.as_markdown(results, compared), "utf-8")
 
 
 def _measured(arguments: argparse.Namespace) -> Results:

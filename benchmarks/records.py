@@ -48,8 +48,8 @@ class Record:
         return median(values) if values and self.over is None else None
 
     def at_least(self, measure: Measure) -> float | None:
-        """The median, or the limit that was exceeded."""
-        return self.over if self.over is not None and measure != "peak" else self.value(measure)
+        """The median, or the limit that was exceeded, which is one of wall time."""
+        return self.over if self.over is not None and measure in ("wall", "first") else self.value(measure)
 
     @property
     def judged(self) -> bool:

@@ -6,57 +6,60 @@ from collections.abc import Iterable, Iterator
 
 from benchmarks.contenders import HELP
 from benchmarks.growth import cut_short, series
-from benchmarks.records import Record, Results, spreads
+from benchmarks.records import Measure, Record, Results, spreads
 from benchmarks.stats import median, tail
 from benchmarks.tables import Table, markdown, ratio, seconds, size, text
 from benchmarks.thresholds import KIB_IN_MB, Check, checks
 
 LOADS = "pickle.loads"
+BRIEF = 0.05
 OURS = ("pvmscan", "pvmscan, pure")
 HEADER = ("contender", "wall", "min – max", "÷ loads", "÷ pvmscan", "CPU", "first call", "peak", "verdict")
 WAYS = {"library": "called as a library", "command": "as a command"}
 MARKS = {True: "right", False: "WRONG", None: ""}
 
 
-def tables(results: Results) -> list[Table]:
-    """One for each file and way, then growth and thresholds."""
+def tables(results: Results, measure: Measure = "wall") -> list[Table]:
+    """One for each file and way, then growth and thresholds; ratios are those of `measure`."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in results.records:
         groups.setdefault((record.workload, record.size, record.way), []).append(record)
-    made = [_table(records) for records in groups.values()]
-    return [*made, *_growth(results), threshold_table(checks(results))]
+    made = [_table(records, measure) for records in groups.values()]
+    return [*made, *_growth(results), threshold_table(checks(results, measure=measure))]
 
 
-def _table(records: list[Record]) -> Table:
+def _table(records: list[Record], measure: Measure) -> Table:
     first = records[0]
-    loads = _reference(records, (LOADS,))
-    ours = _reference(records, OURS)
+    loads = _reference(records, (LOADS,), measure)
+    ours = _reference(records, OURS, measure)
     truth = f", truth: {first.truth}" if first.truth else ""
     title = f"{first.workload}, {first.size}, {size(first.bytes)}, {WAYS.get(first.way)}{truth}"
     if first.way == HELP:
         title = "start-up, --help"
-    return Table(title, HEADER, [_row(one, loads, ours) for one in records])
+    return Table(title, HEADER, [_row(one, loads, ours, measure) for one in records])
 
 
-def _reference(records: Iterable[Record], names: tuple[str, ...]) -> float | None:
+def _reference(records: Iterable[Record], names: tuple[str, ...], measure: Measure) -> float | None:
     """The median of the first of the names that was measured."""
-    found = {one.contender: value for one in records if (value := one.value("wall")) is not None}
+    found = {one.contender: value for one in records if (value := one.value(measure)) is not None}
     return next((found[name] for name in names if name in found), None)
 
 
-def _row(record: Record, loads: float | None, ours: float | None) -> tuple[str, ...]:
+def _row(record: Record, loads: float | None, ours: float | None, measure: Measure) -> tuple[str, ...]:
     if record.skipped is not None:
         return (record.contender, "skipped", *[""] * (len(HEADER) - 3), record.skipped[:60])
     if record.over is not None:
-        times = tuple(f">{ratio(record.over / base)}" if base else "–" for base in (loads, ours))
+        times = tuple(
+            f">{ratio(record.over / base)}" if base and measure == "wall" else "–" for base in (loads, ours)
+        )
         return (record.contender, f">{record.over:g} s", "", *times, "", "", "", "none in time")
-    wall, peak = record.value("wall"), record.value("peak")
+    spent, peak = record.value(measure), record.value("peak")
     return (
         record.contender,
-        seconds(wall),
+        seconds(record.value("wall")),
         f"{seconds(min(record.wall))} – {seconds(max(record.wall))}" if record.wall else "",
-        ratio(wall / loads if wall is not None and loads else None),
-        ratio(wall / ours if wall is not None and ours else None),
+        ratio(spent / loads if spent is not None and loads else None),
+        ratio(spent / ours if spent is not None and ours else None),
         seconds(record.value("cpu")),
         seconds(record.value("first")) if record.way == "library" else "",
         f"{peak / KIB_IN_MB:.1f} MB" if peak is not None else "–",
@@ -132,6 +135,10 @@ def verdict_table(results: Results) -> Table:
 
 def noise(results: Results) -> str:
     """How far apart the rounds were."""
+    return " ".join(part for part in (_spread(results), _share(results)) if part)
+
+
+def _spread(results: Results) -> str:
     found = spreads(results.records)
     if not found:
         return "One round: no spread."
@@ -142,20 +149,33 @@ def noise(results: Results) -> str:
     )
 
 
+def _share(results: Results) -> str:
+    """On a quiet machine what computes has the processor for itself."""
+    rows = [
+        (one.value("cpu"), one.value("wall"))
+        for one in results.records
+        if one.kind in ("baseline", "pvmscan")
+    ]
+    shares = [cpu / wall for cpu, wall in rows if cpu and wall and wall > BRIEF]
+    return (
+        f"CPU time was {median(shares):.0%} of wall time (median of rows above {BRIEF} s)." if shares else ""
+    )
+
+
 def heading(results: Results) -> str:
     """Machine and versions."""
     return ", ".join(f"{name} {value}" for name, value in results.environment.items())
 
 
-def as_text(results: Results) -> str:
+def as_text(results: Results, measure: Measure = "wall") -> str:
     """For the terminal."""
-    shown = [text(one) for one in [*tables(results), verdict_table(results)]]
+    shown = [text(one) for one in [*tables(results, measure), verdict_table(results)]]
     return "\n\n".join([heading(results), *shown, noise(results)])
 
 
-def as_markdown(results: Results) -> str:
+def as_markdown(results: Results, measure: Measure = "wall") -> str:
     """For `RESULTS.md`: what decides first, then everything."""
-    *single, last = tables(results)
+    *single, last = tables(results, measure)
     parts = [
         "# Results of the benchmarks",
         heading(results) + ".",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from benchmarks.contenders import COMMAND, HELP
@@ -62,10 +62,10 @@ def thresholds() -> list[Threshold]:
     return [Threshold(**{**row, "against": tuple(row.get("against", ()))}) for row in rows]
 
 
-def checks(results: Results, rows: list[Threshold] | None = None) -> list[Check]:
-    """Every threshold for every build that it has a limit for."""
+def checks(results: Results, rows: list[Threshold] | None = None, measure: Measure = "wall") -> list[Check]:
+    """Every threshold for every build that it has a limit for; `measure` stands in for wall time."""
     return [
-        _check(results, one, build, limit)
+        _check(results, replace(one, measure=measure) if one.measure == "wall" else one, build, limit)
         for one in (thresholds() if rows is None else rows)
         for build in BUILDS
         if (limit := getattr(one, build)) is not None

@@ -139,6 +139,22 @@ def test_the_report_says_ratios_and_verdicts() -> None:
     assert "Growth: pvmscan" in report.as_text(RESULTS)
 
 
+def test_ratios_can_be_those_of_cpu_time() -> None:
+    busy = Results({}, [record("pvmscan", 0.4, cpu=[0.1]), record("pickle.loads", 0.2, cpu=[0.2])], [])
+    table = report.tables(busy, "cpu")[0]
+    rows = {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
+    assert (rows["pvmscan"]["÷ loads"], rows["pvmscan"]["wall"]) == ("0.5", "400 ms")
+
+
+def test_the_report_says_how_busy_the_machine_was() -> None:
+    rows = [record("pvmscan", 0.4, cpu=[0.1], kind="pvmscan"), record("pickle.loads", 1e-5, kind="baseline")]
+    assert report.noise(Results({}, rows, [])).startswith(
+        "One round: no spread. CPU time was 25% of wall time"
+    )
+    rows[0].wall = [1.0, 2.0, 3.0]
+    assert "nine tenths below 100%" in report.noise(Results({}, rows, []))
+
+
 def test_verdicts_are_counted() -> None:
     rows = {row[0]: row[1:] for row in report.verdict_table(RESULTS).rows}
     assert rows == {

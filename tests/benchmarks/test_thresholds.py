@@ -76,6 +76,12 @@ def test_who_fails_quickly_is_not_fast() -> None:
     )
 
 
+def test_cpu_time_can_stand_in_for_wall_time() -> None:
+    records = [record("pvmscan", 9.0, cpu=[1.0]), record("base", 2.0, cpu=[4.0]), record("peer", over=60.0)]
+    ratio, speedup = checks(Results({}, records, []), [RATIO, SPEEDUP], "cpu")
+    assert (ratio.value, speedup.value, speedup.points) == (0.25, 4.0, 1)
+
+
 def test_builds_are_judged_apart() -> None:
     both = replace(RATIO, pure=3.0)
     found = checks(Results({}, [record("pvmscan, pure", 4.0), record("base", 2.0)], []), [both])
