@@ -68,6 +68,8 @@ def _row(record: Record, loads: float | None, ours: float | None, measure: Measu
 
 
 def _verdict(record: Record) -> str:
+    if record.kind == "machine":  # has no opinion, but may hand over
+        return record.error[:60] if record.error else ""
     said = " ".join(part for part in (record.verdict or "", MARKS[record.right]) if part)
     return f"{said}: {record.error[:60]}" if record.error else said
 

@@ -155,6 +155,15 @@ def test_the_report_says_how_busy_the_machine_was() -> None:
     assert "nine tenths below 100%" in report.noise(Results({}, rows, []))
 
 
+def test_the_bare_machine_is_not_judged() -> None:
+    rows = [
+        record("skeleton", 0.1, kind="machine", verdict="error", error="NeedsMachine: sharing"),
+        record("machine", 0.2, kind="machine"),
+    ]
+    table = report.tables(Results({}, rows, []))[0]
+    assert [row[-1] for row in table.rows] == ["NeedsMachine: sharing", ""]
+
+
 def test_verdicts_are_counted() -> None:
     rows = {row[0]: row[1:] for row in report.verdict_table(RESULTS).rows}
     assert rows == {
