@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: demo test check lint types fuzz bench clean
+.PHONY: demo test check lint types fuzz compiled bench bench-quick detection clean
 
 demo: $(RUN_READY)  ## make sample files, scan them, draw a call chain
 	@bash benchmarks/demo.sh $(BIN)
@@ -26,7 +26,13 @@ compiled: $(DEV_READY)  ## build the machine's hot modules beside their source, 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=70"
 	$(BIN)/python hatch_build.py
 
-bench: $(RUN_READY)  ## verdicts over the development corpus
+bench: $(RUN_READY)  ## speed and memory against other scanners, installed below benchmarks/.data; after `make compiled` both builds
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(RUN_READY)  ## the same in two minutes, without other scanners
+	$(BIN)/python -m benchmarks --quick
+
+detection: $(RUN_READY)  ## verdicts over the development corpus
 	$(BIN)/python benchmarks/detection.py
 
 $(RUN_READY): pyproject.toml
@@ -43,4 +49,4 @@ $(DEV_READY): pyproject.toml $(RUN_READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The benchmark suite: workloads, contenders, measurement, report. `python -m benchmarks --help`."""
