@@ -197,6 +197,7 @@ class _FileScan:
     problems: list[Problem] = field(default_factory=list)
     uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
     counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
+    uncovered: dict[str, None] = field(default_factory=dict)
     omitted: int = 0
     recognised: bool = False
 
@@ -222,6 +223,7 @@ class _FileScan:
             omitted=self.omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
+            uncovered=tuple(self.uncovered),
         )
 
     def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
@@ -316,6 +318,7 @@ class _FileScan:
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
             if judgement.status is not Status.HARMLESS and event.name:
                 verdict = Verdict.UNVERIFIED
+                self.uncovered[path] = None
             use = GlobalUse(
                 name=path,
                 written=f"{event.module} {event.name}".strip(),
@@ -328,6 +331,7 @@ class _FileScan:
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN:
                 verdict = Verdict.UNVERIFIED
+                self.uncovered[judged.path or "?"] = None
         return verdict
 
     def _use(self, use: GlobalUse) -> None:
@@ -374,6 +378,7 @@ def _fact_finding(fact: Fact) -> Finding:
         location=Location(fact.member, fact.offset),
         chain=fact.chain,
         payload=fact.payload,
+        subject=fact.subject,
     )
 
 
