@@ -17,6 +17,8 @@ VERBS = {
     "graph": "Draw what a pickle does as a graph.",
     "trace": "Show every opcode of a pickle and what it does.",
     "decompile": "Show a pickle as Python source.",
+    "explain": "Explain a rule, or what is known of a callable.",
+    "rules": "List the rules.",
     "demo": "Write harmless and inert malicious sample files to play with.",
 }
 

@@ -44,7 +44,9 @@ def _plain(name: Value) -> str:
     return name if isinstance(name, str) else text(name, limit=60)
 
 
-def _finding(context: Context, subject: str | None, event: SetItem | SetAttribute | Append | Build) -> Finding:
+def _finding(
+    context: Context, subject: str | None, event: SetItem | SetAttribute | Append | Build
+) -> Finding:
     target, what = event.target, _what(event)
     path = subject or "an object that cannot be told from the file"
     rules = context.knowledge.targets.all(path)

@@ -40,7 +40,8 @@ def render(report: Report, options: Options = DEFAULT) -> str:
     for one in bad:
         _file(page, one, options)
     page.gap()
-    _clean_files(page, [one for one in shown if one.verdict == Verdict.CLEAN], options)
+    clean = [one for one in shown if one.verdict == Verdict.CLEAN]
+    _clean_files(page, clean, options)
     if options.show_skipped:
         _skipped_files(page, [one for one in report.files if one.skipped is not None])
     page.gap()
@@ -71,7 +72,7 @@ def _reason(one: FileReport) -> list[Span]:
 
 def _file(page: Page, one: FileReport, options: Options) -> None:
     """A file that is not clean."""
-    in_detail = bool(one.findings or one.errors or options.verbose or options.globals)
+    in_detail = bool(one.findings or one.errors or one.allowed or options.verbose or options.globals)
     if in_detail:
         page.gap()
     tail = [] if one.findings or one.errors else _reason(one)
@@ -87,22 +88,31 @@ def _file(page: Page, one: FileReport, options: Options) -> None:
         counted = ", ".join(f"{rule} ({count})" for rule, count in rules.most_common(MAX_NAMES))
         page.add(INDENT, f"and {_count(len(findings) - limit, 'more finding')}: {counted}", hang=2)
     _errors(page, one.errors, after_findings=bool(findings), verbose=options.verbose)
+    _allowed(page, one)
     _details(page, one, options)
     if in_detail:
         page.gap()
 
 
 def _clean_files(page: Page, files: Sequence[FileReport], options: Options) -> None:
-    if len(files) > MAX_CLEAN and not (options.verbose or options.globals):
-        text = f"{len(files)} files; -v lists them"
+    plain = [one for one in files if not one.allowed]
+    if len(plain) > MAX_CLEAN and not (options.verbose or options.globals):
+        text = f"{len(plain)} files; -v lists them"
         page.add(("CLEAN", "clean"), " " * (VERDICT_COLUMN - 3), (text, "dim"), hang=VERDICT_COLUMN + 2)
-        return
+        files = [one for one in files if one.allowed]
     for one in files:
         page.add(*_headline(one), hang=VERDICT_COLUMN + 2)
+        _allowed(page, one)
         for finding in _sorted(one.findings):
             page.gap()
             _finding(page, finding, options)
         _details(page, one, options)
+
+
+def _allowed(page: Page, one: FileReport) -> None:
+    """What the policy let pass: never without a word."""
+    for text in one.allowed:
+        page.add(INDENT, ("allowed: ", "label"), safe(text, MAX_TEXT), hang=4)
 
 
 def _skipped_files(page: Page, files: Sequence[FileReport]) -> None:
@@ -151,6 +161,8 @@ def _finding(page: Page, finding: Finding, options: Options) -> None:
     if place := place_of(finding.location):
         judged += [("  ", ""), (place, "dim")]
     _field(page, "rule", *judged)
+    if finding.allowed is not None:
+        _field(page, "allowed", (safe(finding.allowed, cut), ""))
 
 
 def _payload(page: Page, payload: str, options: Options) -> None:
@@ -263,7 +275,8 @@ def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
 
 
 def _unknown_names(one: FileReport) -> list[str]:
-    return list(dict.fromkeys(safe(use.name) for use in one.globals if use.status == "unknown"))
+    named = one.uncovered or [use.name for use in one.globals if use.status == "unknown"]
+    return list(dict.fromkeys("objects without a name" if name == "?" else safe(name) for name in named))
 
 
 def _enumeration(names: Sequence[str]) -> str:
