@@ -267,15 +267,17 @@ class Report:
             "total_issues_by_severity": {str(level): severities[str(level)] for level in Severity},
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON report, as plain data."""
-        return {
+    def to_dict(self, *, files: bool = True) -> dict[str, Any]:
+        """The JSON report, as plain data; on demand without its files."""
+        whole: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "tool": dict(self.tool),
             "verdict": str(self.verdict),
             "summary": self.summary(),
-            "files": [one.to_dict() for one in self.files],
         }
+        if files:
+            whole["files"] = [one.to_dict() for one in self.files]
+        return whole
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

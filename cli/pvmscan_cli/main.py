@@ -19,6 +19,7 @@ VERBS = {
     "decompile": "Show a pickle as Python source.",
     "explain": "Explain a rule, or what is known of a callable.",
     "rules": "List the rules.",
+    "init": "Write a configuration to begin with.",
     "demo": "Write harmless and inert malicious sample files to play with.",
 }
 
@@ -66,12 +67,14 @@ class Commands(click.Group):
             error.show()
             return Exit.USAGE
         except (click.Abort, KeyboardInterrupt):
-            message("interrupted")
+            message("interrupted", "CRITICAL")
             return Exit.INTERRUPTED
         except Exception as error:
             if os.environ.get("PVMSCAN_DEBUG"):
                 raise
-            message(f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)")
+            message(
+                f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)", "CRITICAL"
+            )
             return Exit.INCOMPLETE
 
 
