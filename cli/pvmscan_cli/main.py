@@ -17,6 +17,8 @@ VERBS = {
     "graph": "Draw what a pickle does as a graph.",
     "trace": "Show every opcode of a pickle and what it does.",
     "decompile": "Show a pickle as Python source.",
+    "globals": "List every global that files name.",
+    "diff": "Show what a new version of a file does that the old one does not.",
     "explain": "Explain a rule, or what is known of a callable.",
     "rules": "List the rules.",
     "init": "Write a configuration to begin with.",

@@ -281,7 +281,7 @@ def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
     column = max(len(_name(use.status)) for use in uses)
     for use in uses:
         status = _name(use.status)
-        style = "clean" if status == "harmless" else "unverified" if status == "unknown" else "high"
+        style = status_style(status)
         written = "" if use.written.replace(" ", ".") == use.name else f" (written {_name(use.written)})"
         how = "called" if use.called else "not called"
         times = "" if use.count == 1 else f", {use.count} times"
@@ -293,6 +293,11 @@ def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
             (f"  {place}" if place else "", "dim"),
             hang=6 + column,
         )
+
+
+def status_style(status: str) -> str:
+    """The style of what is known of a global."""
+    return {"harmless": "clean", "unknown": "unverified"}.get(status, "high")
 
 
 def _name(text: str) -> str:
