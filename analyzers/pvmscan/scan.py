@@ -15,10 +15,11 @@ import pvm
 from pvm.paths import path_of
 from pvm.trace import Trace
 from pvm.values import reveal
-from pvmscan.analyzers import ANALYZERS, Context
+from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
+from pvmscan.plugins import installed
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
     FileReport,
@@ -71,7 +72,9 @@ DEFAULT_OPTIONS = ScanOptions()
 
 def tool() -> dict[str, str]:
     """What made a report."""
-    return {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+    added = installed()
+    return {**about, "plugins": added} if added else about
 
 
 def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
@@ -100,7 +103,11 @@ def scan_each(
     options: ScanOptions = DEFAULT_OPTIONS,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[FileReport]:
-    """The same, file by file: what was yielded is not lost when the scan is broken off."""
+    """The same, file by file: what was yielded is not lost when the scan is broken off.
+
+    Raise `pvmscan.plugins.PluginError` where an installed plug-in is broken.
+    """
+    installed()
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
@@ -253,10 +260,9 @@ class _FileScan:
         verdict = Verdict.CLEAN
         for number, trace in enumerate(traces):
             context = Context(trace, self.knowledge, stream.member)
-            for analyzer in ANALYZERS:
-                for finding in analyzer.analyze(context):
-                    verdict = max(verdict, finding.verdict)
-                    self._add(_inside(finding, outer))
+            for finding in analyze(context):
+                verdict = max(verdict, finding.verdict)
+                self._add(_inside(finding, outer))
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(

@@ -72,6 +72,9 @@ class Commands(click.Group):
             message("interrupted", "CRITICAL")
             return Exit.INTERRUPTED
         except Exception as error:
+            if type(error).__name__ == "PluginError":  # by name: most commands import no plug-in
+                message(str(error), "CRITICAL")
+                return Exit.USAGE
             if os.environ.get("PVMSCAN_DEBUG"):
                 raise
             message(

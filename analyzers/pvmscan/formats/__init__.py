@@ -68,29 +68,35 @@ DEFAULT = Options()
 
 def render_report(report: Report, name: str = "console", options: Options = DEFAULT) -> str:
     """Write a report in a format of `report_formats`."""
-    text: str = _module(report_formats(), name).render(report, options)
+    text: str = _report_module(name).render(report, options)
     return text
 
 
-def report_formats() -> dict[str, str]:
-    """Names of all report formats, and the modules that write them."""
-    return dict(REPORT_FORMATS)
+def report_formats() -> tuple[str, ...]:
+    """Names of all report formats, those of plug-ins last."""
+    from pvmscan.plugins import PluginError, plugins
+
+    added = plugins("pvmscan.formats")
+    for plugin in added:
+        if plugin.name in REPORT_FORMATS:
+            raise PluginError(f"the plug-in {plugin} has the name of a format of pvmscan itself")
+    return (*REPORT_FORMATS, *(plugin.name for plugin in added))
 
 
 def is_streaming(name: str) -> bool:
     """Can the format write each file as soon as it is judged? Its module has `render_file` and `render_end`."""
-    return hasattr(_module(report_formats(), name), "render_file")
+    return hasattr(_report_module(name), "render_file")
 
 
 def render_file(one: FileReport, name: str, options: Options = DEFAULT) -> str:
     """What a streaming format writes for one file."""
-    text: str = _module(report_formats(), name).render_file(one, options)
+    text: str = _report_module(name).render_file(one, options)
     return text
 
 
 def render_end(report: Report, name: str, options: Options = DEFAULT) -> str:
     """What a streaming format writes when all files have been."""
-    text: str = _module(report_formats(), name).render_end(report, options)
+    text: str = _report_module(name).render_end(report, options)
     return text
 
 
@@ -98,6 +104,17 @@ def render_graph(graph: nx.MultiDiGraph[Any], name: str = "dot") -> bytes:
     """Write a graph of `pvm.graph.build` in a format of `GRAPH_FORMATS`."""
     content: bytes = _module(GRAPH_FORMATS, name).render(graph, name)
     return content
+
+
+def _report_module(name: str) -> Any:
+    if name in REPORT_FORMATS:
+        return _module(REPORT_FORMATS, name)
+    from pvmscan.plugins import plugins
+
+    for plugin in plugins("pvmscan.formats"):
+        if plugin.name == name:
+            return plugin.thing
+    raise FormatError(f"unknown format {name!r}: choose one of {', '.join(report_formats())}")
 
 
 def _module(table: dict[str, str], name: str) -> Any:
