@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 MAX_NAME = 4096
 MAX_FILES = 3
-ORDER = {"unknown": 1, "harmless": 2}
-"""Sinks come first."""
 
 
 @dataclass(slots=True)
@@ -93,7 +91,9 @@ def collect(files: Iterable[FileReport]) -> list[Row]:
             row.called = row.called or use.called
             if not row.files or row.files[-1][0] != one.path:
                 row.files.append((one.path, use.location))
-    return sorted(rows.values(), key=lambda row: (ORDER.get(row.status, 0), row.status, row.name))
+    from pvmscan.formats.console import RANKS
+
+    return sorted(rows.values(), key=lambda row: (RANKS.get(row.status, 0), row.status, row.name))
 
 
 def _show(rows: list[Row], many: bool) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pvmscan.formats import DEFAULT, Options
-from pvmscan.formats._lines import Page, Span
+from pvmscan.formats._lines import Page, Span, glued
 from pvmscan.formats._safe import safe
 from pvmscan.report import Verdict
 
@@ -182,8 +182,8 @@ def _finding(page: Page, finding: Finding, options: Options) -> None:
         (severity, severity),
         (f", {finding.confidence}", ""),
     ]
-    if place := place_of(finding.location):
-        judged += [("  ", ""), (place, "dim")]
+    if place_of(finding.location):
+        judged += [("  ", ""), *_place(finding.location)]
     _field(page, "rule", *judged)
     if finding.allowed is not None:
         _field(page, "allowed", (safe(finding.allowed, cut), ""))
@@ -220,7 +220,7 @@ def _chain(page: Page, chain: Sequence[Step], options: Options) -> None:
                 spans.append((f"{kind} ", "label"))
             spans.append((text, ""))
             if step.offset is not None:
-                spans += [("  ", ""), (f"at {offset_text(step.offset)}", "dim")]
+                spans += [("  ", ""), (glued(f"at {offset_text(step.offset)}"), "dim")]
         label = (("" if index else "chain").ljust(LABEL_COLUMN + min(index, 1)), "label")
         page.add(INDENT * 2, label, *spans, hang=len(INDENT) * 2 + LABEL_COLUMN + 4)
 
@@ -240,6 +240,17 @@ def place_of(location: Location) -> str:
     return " ".join(parts)
 
 
+def _place(location: Location) -> list[Span]:
+    """The same as spans; the offset stays together."""
+    offset = f"at {offset_text(location.offset)}" if location.offset is not None else ""
+    member = f"in {_name(location.member)}" if location.member is not None else ""
+    return (
+        [(glued(offset), "dim"), (" " if offset and member else "", ""), (member, "dim")]
+        if offset or member
+        else []
+    )
+
+
 # Errors, streams, globals ----------------------------------------------------------------------------------
 
 
@@ -251,8 +262,8 @@ def _errors(page: Page, errors: Sequence[Problem], *, after_findings: bool, verb
         page.gap()
         page.add(INDENT, ("not understood to the end", "label"))
     for error in errors[:limit]:
-        place = place_of(error.location)
-        tail: list[Span] = [("  ", ""), (place, "dim")] if place else []
+        place = _place(error.location)
+        tail: list[Span] = [("  ", ""), *place] if place else []
         message = safe(error.message, None if verbose else MAX_TEXT)
         kind = f"{_name(error.kind)}: "
         page.add(INDENT * (2 if after_findings else 1), (kind, "label"), (message, ""), *tail, hang=6)
@@ -279,20 +290,25 @@ def _stream(page: Page, stream: StreamReport) -> None:
 
 def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
     column = max(len(_name(use.status)) for use in uses)
-    for use in uses:
+    for use in sorted(uses, key=lambda use: RANKS.get(use.status, 0)):
         status = _name(use.status)
         style = status_style(status)
         written = "" if use.written.replace(" ", ".") == use.name else f" (written {_name(use.written)})"
         how = "called" if use.called else "not called"
         times = "" if use.count == 1 else f", {use.count} times"
-        place = place_of(use.location)
+        place = _place(use.location)
         page.add(
             INDENT * 2,
             (status.ljust(column), style),
             f"  {_name(use.name)}{written}, {how}{times}",
-            (f"  {place}" if place else "", "dim"),
+            "  " if place else "",
+            *place,
             hang=6 + column,
         )
+
+
+RANKS = {"unknown": 1, "harmless": 2}
+"""Globals are listed with sinks first."""
 
 
 def status_style(status: str) -> str:
