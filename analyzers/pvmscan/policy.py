@@ -91,7 +91,7 @@ class Policy:
         findings = [self._judged(finding, allow, deny, used) for finding in one.findings]
         denied = list(_denials(one, deny))
         known = _known(one, allow, deny, used)
-        streams = tuple(_lowered(stream, findings, known, one.omitted) for stream in one.streams)
+        streams = tuple(_lowered(stream, one, findings, known) for stream in one.streams)
         every = (*denied, *findings)
         verdicts = [finding.verdict for finding in every] + [stream.verdict for stream in streams]
         return replace(
@@ -140,11 +140,17 @@ def _known(one: FileReport, allow: list[Entry], deny: list[Entry], used: dict[st
     return bool(needed)
 
 
-def _lowered(stream: StreamReport, findings: Iterable[Finding], known: bool, omitted: int) -> StreamReport:
-    """A stream is as bad as what is left in it. Findings that were not kept cannot be allowed."""
-    if omitted:
+def _lowered(stream: StreamReport, one: FileReport, findings: list[Finding], known: bool) -> StreamReport:
+    """A stream is as bad as what is left in it, if findings that were allowed are what made it bad.
+
+    Findings that were not kept cannot be allowed.
+    """
+    before, left = (
+        worst(finding.verdict for finding in some if finding.location.member == stream.member)
+        for some in (one.findings, findings)
+    )
+    if one.omitted or stream.verdict > max(before, Verdict.UNVERIFIED):
         return stream
-    left = worst(finding.verdict for finding in findings if finding.location.member == stream.member)
     if stream.stop is None:
         left = max(left, Verdict.INCOMPLETE)
     base = Verdict.CLEAN if known else Verdict.UNVERIFIED

@@ -18,31 +18,17 @@ VARIABLE = "PVMSCAN_CONFIG"
 
 def policy_for(sources: tuple[str, ...], config: str | None, ignore: bool) -> Policy:
     """The policy of `--config`, of the environment, or of the current folder, unless that is scanned itself."""
-    if ignore:
-        return _empty()
-    config = config or os.environ.get(VARIABLE)
-    if config is None:
-        if not any(map(os.path.exists, NAMES)):
-            return _empty()
-        from pvmscan import policy
+    from pvmscan import policy
 
+    config = None if ignore else config or os.environ.get(VARIABLE)
+    if config is None and not ignore:
         config, refused = policy.find(".", sources)
         if refused is not None:
             message(
                 f"{refused} lies with what is scanned and was not read; --config {refused} uses it, "
                 "--no-config is silent"
             )
-    return _empty() if config is None else _read(config)
-
-
-NAMES = (".pvmscan.toml", "pyproject.toml")
-"""Looked for before anything is imported: most folders have none."""
-
-
-def _empty() -> Policy:
-    from pvmscan.policy import Policy
-
-    return Policy()
+    return policy.Policy() if config is None else _read(config)
 
 
 def _read(path: str) -> Policy:

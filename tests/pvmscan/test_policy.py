@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import assemble as asm
-from pvmscan import FileReport, ScanOptions, Severity, Verdict, scan_bytes
-from pvmscan.policy import DENIED, Policy, PolicyError, find, is_rule, load, policy
+from pvmscan import Confidence, FileReport, Finding, Location, ScanOptions, Severity, Verdict, scan_bytes
+from pvmscan.policy import DENIED, Entry, Policy, PolicyError, find, is_rule, load, policy
+from pvmscan.report import Problem, StreamReport, worst
 
 OWN = asm.program(4, asm.call(asm.at("our.layers.Net")), asm.POP, asm.at("our.layers.Other"))
 SYSTEM = asm.malicious()
@@ -128,6 +131,75 @@ def test_no_policy_changes_nothing() -> None:
 )
 def test_rules_are_matched_whole(pattern: str, rule: str, matches: bool) -> None:
     assert is_rule(pattern, rule) == matches
+
+
+# Laws ------------------------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["a.b", "a.c", "os.system", "?"])
+RULES = st.sampled_from(["x/y", "x/z", "w/y"])
+EFFECTS = st.sampled_from(["command", "network"])
+FINDINGS = st.builds(
+    Finding, RULES, st.sampled_from(Severity), st.just(Confidence.LIKELY), st.just("m"), EFFECTS,
+    st.sampled_from(Verdict), st.builds(Location, st.sampled_from([None, "m"]), st.just(1)),
+    subject=st.none() | NAMES,
+)  # fmt: skip
+STREAMS = st.builds(
+    StreamReport, st.sampled_from([None, "m"]), st.just(0), st.just(9), st.just("pickle"), st.sampled_from(Verdict),
+    st.just(4), st.just(3), st.just(("c",)), st.sampled_from([9, None]), st.none(),
+)  # fmt: skip
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> FileReport:
+    """Reports whose verdict is that of their parts, as a scan makes them."""
+    findings, streams = draw(st.lists(FINDINGS, max_size=3)), draw(st.lists(STREAMS, max_size=2))
+    errors = draw(st.lists(st.just(Problem("e")), max_size=1))
+    parts = [*(one.verdict for one in findings), *(one.verdict for one in streams)]
+    verdict = worst([*parts, *(Verdict.INCOMPLETE for _ in errors)])
+    uncovered = draw(st.lists(NAMES, max_size=2, unique=True))
+    return FileReport(
+        "x", verdict, tuple(streams), tuple(findings), errors=tuple(errors), uncovered=tuple(uncovered),
+        omitted=draw(st.sampled_from([0, 1])),
+    )  # fmt: skip
+
+
+ENTRIES = st.one_of(
+    st.builds(lambda name: Entry("global", name, "r"), st.sampled_from(["a.b", "a.*", "**", "os.system"])),
+    st.builds(lambda name: Entry("module", name, "r"), st.sampled_from(["a", "os"])),
+    st.builds(lambda name: Entry("rule", name, "r"), RULES | st.just("x/*")),
+    st.builds(lambda name: Entry("effect", name, "r"), EFFECTS),
+)
+ALLOWED = st.lists(ENTRIES, max_size=3).map(tuple)
+
+
+@given(reports(), ALLOWED)
+def test_allowing_never_raises_a_verdict_and_never_goes_unsaid(
+    one: FileReport, allow: tuple[Entry, ...]
+) -> None:
+    after = Policy(allow=allow).apply(one)
+    assert after.verdict <= one.verdict
+    assert after.verdict == one.verdict or after.allowed
+    assert len(after.findings) == len(one.findings)
+    assert not one.errors or after.verdict >= Verdict.INCOMPLETE
+
+
+@given(reports(), ALLOWED)
+def test_a_finding_that_no_entry_speaks_of_keeps_its_verdict(
+    one: FileReport, allow: tuple[Entry, ...]
+) -> None:
+    after = Policy(allow=allow).apply(one)
+    for before, finding in zip(one.findings, after.findings, strict=True):
+        spoken = any(entry.covers(before) for entry in allow)
+        assert finding.verdict == (Verdict.CLEAN if spoken else before.verdict)
+        assert (finding.allowed is not None) == spoken
+
+
+@given(reports(), ALLOWED, ALLOWED)
+def test_denying_never_lowers_a_verdict(
+    one: FileReport, allow: tuple[Entry, ...], deny: tuple[Entry, ...]
+) -> None:
+    assert Policy(deny=deny).apply(one).verdict >= one.verdict
+    assert Policy(allow=allow, deny=deny).apply(one).verdict >= Policy(allow=allow).apply(one).verdict
 
 
 # Reading ---------------------------------------------------------------------------------------------------
