@@ -67,9 +67,9 @@ def find(rule: str) -> Entry | None:
     """The entry for a finding's rule, for a rule of the knowledge, or None."""
     prefix, slash, name = rule.rpartition("/")
     known = entries()
-    entry = known.get(rule) or known.get(f"{prefix}{ANY}" if slash else "")
-    if entry is None and prefix in _own()["how"]:
-        entry = known.get(name)
+    entry = known.get(rule)
+    if entry is None and slash and prefix in _own()["how"]:
+        entry = known.get(name) or known.get(f"{prefix}{ANY}")
     if entry is None:
         return None
     return _with_how(entry, str(_own()["how"].get(prefix, "")))

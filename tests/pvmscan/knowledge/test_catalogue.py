@@ -72,6 +72,8 @@ def test_a_finding_finds_its_entry() -> None:
     assert bare is not None and bare.how == ""
     hidden = find("archive/hidden-member")
     assert hidden is not None and hidden.id == f"archive{ANY}"
+    source = find("source/shell-command")
+    assert source is not None and source.id == "shell-command" and source.how != entry.how
     assert find("nonsense/shell-command") is None and find("nonsense") is None
 
 
