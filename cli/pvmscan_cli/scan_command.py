@@ -10,8 +10,10 @@ import click
 
 from pvmscan_cli import common, configuration, outputs
 from pvmscan_cli.common import CONTEXT, STDIN, Exit, message
+from pvmscan_cli.selection import patterns, select
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
     from pvmscan.policy import Policy
@@ -45,6 +47,14 @@ MAX_LOGGED = 20
 @click.option("--globals", "-g", "show_globals", is_flag=True, help="List the globals of each file.")
 @click.option("--show-skipped", is_flag=True, help="List the files that hold nothing to judge.")
 @click.option(
+    "--include", multiple=True, callback=patterns, metavar="REGEX",
+    help="Of folders, scan only files whose path it is found in. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--exclude", multiple=True, callback=patterns, metavar="REGEX",
+    help="Of folders, leave out files whose path it is found in; wins over --include. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--config", "-c", "--settings-file", type=click.Path(),
     help="Follow this configuration (see pvmscan init). [default: .pvmscan.toml or pyproject.toml of the "
     "current folder, unless that is scanned itself]",
@@ -57,6 +67,7 @@ MAX_LOGGED = 20
 def command(
     paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
+    include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
     config: str | None, no_config: bool, log: str,
 ) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders with all they hold, - for standard input.
@@ -96,7 +107,7 @@ def command(
         show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
     )
     with outputs.Writer(wanted, options) as writer:
-        report, interrupted = _scan(sources, policy, writer)
+        report, interrupted = _scan(select(sources, include, exclude), policy, writer)
         writer.end(report)
     if not writer.for_people:
         _tell_errors(report)
@@ -138,7 +149,7 @@ def _tell_errors(report: Report) -> None:
         message(f"{len(failed) - MAX_LOGGED} more files could not be understood to the end; see the report")
 
 
-def _scan(sources: tuple[str, ...], policy: Policy, writer: outputs.Writer) -> tuple[Report, bool]:
+def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import Report
     from pvmscan.scan import scan_each, tool

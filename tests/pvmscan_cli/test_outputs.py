@@ -104,6 +104,16 @@ def test_an_earlier_report_in_a_scanned_folder_is_replaced(folder: Path) -> None
     assert len(json.loads((folder / "models" / "report.json").read_text())["files"]) == 3
 
 
+def test_files_of_folders_can_be_chosen(folder: Path) -> None:
+    assert invoke("models", "--exclude", "bad").exit_code == 0
+    done = invoke("models", "--include", r"\.pkl$", "--exclude", "clean")
+    assert "1 file scanned: 1 dangerous." in done.stdout
+    assert done.stderr == "pvmscan: 1 of 2 files left out by --include and --exclude\n"
+    assert invoke("models/bad.pkl", "--exclude", "bad").exit_code == 1, "who names a file wants it scanned"
+    assert invoke("models", "--include", "nothing").exit_code == Exit.NOTHING
+    assert "is no regular expression" in invoke("models", "--include", "(").stderr
+
+
 def test_strict(folder: Path) -> None:
     (folder / "own.pkl").write_bytes(OWN)
     assert invoke("own.pkl").exit_code == 0
