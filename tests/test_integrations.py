@@ -14,6 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from pvmscan.formats import REPORT_FORMATS
 from pvmscan_cli import samples
 from pvmscan_cli.main import VERBS, cli
 
@@ -195,6 +196,11 @@ def test_every_verb_explains_itself(verb: str) -> None:
     options = text.split("Options:\n")[1]
     starts = re.findall(r"^  (-.*?)(?:  +(.*))?$", options, re.MULTILINE)
     assert starts and all(words or "\n         " in options for _, words in starts)
+
+
+def test_help_names_every_format() -> None:
+    text = CliRunner().invoke(cli, ["scan", "--help"]).stdout
+    assert all(re.search(rf"\b{name}\b", text) for name in REPORT_FORMATS)
 
 
 def test_examples_in_help_have_options_that_exist() -> None:

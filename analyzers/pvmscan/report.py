@@ -15,6 +15,10 @@ SCHEMA_VERSION = "1.1"
 """The first number changes when a reader of the old report would misread the new one."""
 
 
+INTERRUPTED = "interrupted"
+"""Key of `Report.tool` where somebody broke the scan off: files are missing."""
+
+
 class Verdict(IntEnum):
     """What may be believed of a stream, a file or a scan; the worst one wins."""
 
@@ -241,7 +245,7 @@ class Report:
 
     files: tuple[FileReport, ...]
     tool: Mapping[str, str] = field(default_factory=dict)
-    """Name and version of the tool and of its knowledge."""
+    """Name and version of the tool and of its knowledge; the policy and the plug-ins that took part; `INTERRUPTED`."""
 
     @property
     def verdict(self) -> Verdict:

@@ -89,11 +89,11 @@ class Writer:
         for name, keep in self._lines:
             keep(render_file(one, name, self.options))
 
-    def end(self, report: Report) -> None:
-        """The scan is over."""
+    def end(self, report: Report, *, interrupted: bool = False) -> None:
+        """The scan is over. A listing of lines has no end if it was interrupted."""
         from pvmscan.formats import is_streaming, render_end, render_report
 
-        for name, keep in self._lines:
+        for name, keep in () if interrupted else self._lines:
             keep(render_end(report, name, self.options))
         for one in self.outputs:
             if not is_streaming(one.name):

@@ -108,7 +108,7 @@ def command(
     )
     with outputs.Writer(wanted, options) as writer:
         report, interrupted = _scan(select(sources, include, exclude), policy, writer)
-        writer.end(report)
+        writer.end(report, interrupted=interrupted)
     if not writer.for_people:
         _tell_errors(report)
     if interrupted:
@@ -151,7 +151,7 @@ def _tell_errors(report: Report) -> None:
 
 def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
-    from pvmscan.report import Report
+    from pvmscan.report import INTERRUPTED, Report
     from pvmscan.scan import scan_each, tool
     from pvmscan_cli.progress import Meter
 
@@ -166,5 +166,5 @@ def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tup
                 writer.file(one)
                 message(f"{one.path}: {one.verdict}", "INFO")
         except KeyboardInterrupt:
-            return Report(tuple(done), about), True
+            return Report(tuple(done), about | {INTERRUPTED: "true"}), True
     return Report(tuple(done), about), False

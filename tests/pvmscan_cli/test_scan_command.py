@@ -238,7 +238,15 @@ def test_ctrl_c_keeps_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPat
     done = invoke(folder, "-f", "json")
     assert done.exit_code == Exit.INTERRUPTED
     assert [one["verdict"] for one in json.loads(done.stdout)["files"]] == ["dangerous"]
-    assert "interrupted" in done.stderr
+    assert "interrupted" in done.stderr and json.loads(done.stdout)["tool"]["interrupted"] == "true"
+    lines = [json.loads(line)["kind"] for line in invoke(folder, "-f", "jsonl").stdout.splitlines()]
+    assert lines == ["file"], "without an end"
+    sarif = json.loads(invoke(folder, "-f", "sarif").stdout)
+    assert sarif["runs"][0]["invocations"] == [{"executionSuccessful": False}]
+    for name in ("console", "markdown"):
+        assert re.search(
+            "Interrupted.? *not all files were scanned", invoke(folder, "-f", name).stdout.replace("`", " ")
+        )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")

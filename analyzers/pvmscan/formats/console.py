@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pvmscan.formats import DEFAULT, Options
 from pvmscan.formats._lines import Page, Span, glued
 from pvmscan.formats._safe import safe
-from pvmscan.report import Verdict
+from pvmscan.report import INTERRUPTED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -350,4 +350,6 @@ def _summary(page: Page, report: Report) -> None:
         spans += [(mark, ""), (f"{verdicts[verdict]} {verdict}", str(verdict))]
         mark = ", "
     spans.append((f"; {skipped} skipped." if skipped else ".", ""))
+    if INTERRUPTED in report.tool:
+        spans.append((" Interrupted: not all files were scanned.", "incomplete"))
     page.add(*spans)

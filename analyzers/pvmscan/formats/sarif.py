@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pvmscan.formats._safe import safe, without_surrogates
 from pvmscan.formats.json_ import dumps
-from pvmscan.report import Confidence, Severity, Verdict
+from pvmscan.report import INTERRUPTED, Confidence, Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def render(report: Report, options: Options | None = None) -> str:
         driver |= {"version": version, "semanticVersion": version}
     about = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [{"executionSuccessful": INTERRUPTED not in report.tool}],
         "artifacts": run.artifacts,
         "results": run.results,
         "properties": {"summary": report.summary(), "tool": dict(report.tool)},
