@@ -244,9 +244,7 @@ def test_ctrl_c_keeps_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPat
     sarif = json.loads(invoke(folder, "-f", "sarif").stdout)
     assert sarif["runs"][0]["invocations"] == [{"executionSuccessful": False}]
     for name in ("console", "markdown"):
-        assert re.search(
-            "Interrupted.? *not all files were scanned", invoke(folder, "-f", name).stdout.replace("`", " ")
-        )
+        assert "Interrupted: not all files were scanned." in invoke(folder, "-f", name).stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
