@@ -45,7 +45,7 @@ from pvmscan.knowledge import load as load_knowledge
 from pvmscan.policy import Policy
 from pvmscan.readers import Source
 from pvmscan.report import Confidence, FileReport, Finding, Location, Problem, Report, Severity, Step, Verdict
-from pvmscan.scan import scan_bytes, scan_source, tool
+from pvmscan.scan import scan_source, tool
 
 EVENT = "pickle.find_class"
 """Raised by every unpickler of the standard library for each global (`Modules/_pickle.c`, `Lib/pickle.py`)."""
@@ -65,7 +65,7 @@ class RefusedError(pickle.UnpicklingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class Terms:
     """What is refused."""
 
     fail_on: str = "suspicious"
@@ -75,23 +75,22 @@ class Rules:
     policy: Policy = field(default_factory=Policy)
     """What is allowed and denied besides (see `pvmscan.policy`)."""
 
-    def check(self, data: bytes, name: str) -> None:
+    def judge(self, data: bytes, name: str) -> None:
         """Analyse the content of a file; raise `RefusedError` for what is not to be loaded."""
-        self.refuse(scan_bytes(data, name=name).files[0])
+        one = scan_source(Source(data, name, expected=True))
+        self.refuse(
+            one if one.skipped is None else _doubted(one, f"it is no model that is known: {one.skipped}")
+        )
 
-    def check_pickle(self, data: bytes, name: str) -> None:
+    def judge_pickle(self, data: bytes, name: str) -> None:
         """Analyse what goes to an unpickler as it is: all of it must have been followed as one pickle."""
         one = scan_source(Source(data, name, expected=True))
-        if not any(
+        whole = any(
             stream.member is None and stream.offset == 0 and stream.stop == len(data)
             for stream in one.streams
-        ):
-            problem = Problem(
-                "it is no pickle that can be followed from its first byte to its last", Location()
-            )
-            verdict = max(one.verdict, Verdict.INCOMPLETE)
-            one = replace(one, errors=(*one.errors, problem), verdict=verdict, skipped=None)
-        self.refuse(one)
+        )
+        reason = "it is no pickle that can be followed from its first byte to its last"
+        self.refuse(one if whole else _doubted(one, reason))
 
     def refuse(self, judged: FileReport) -> None:
         """Raise `RefusedError` if the policy and the threshold say so."""
@@ -108,7 +107,13 @@ class Rules:
         return one.verdict >= Verdict[self.fail_on.upper()]
 
 
-DEFAULT = Rules()
+def _doubted(one: FileReport, reason: str) -> FileReport:
+    """The report, with a reason why the loader may see what the analysis did not."""
+    verdict = max(one.verdict, Verdict.INCOMPLETE)
+    return replace(one, errors=(*one.errors, Problem(reason)), verdict=verdict, skipped=None)
+
+
+DEFAULT = Terms()
 
 
 class Readable(Protocol):
@@ -126,18 +131,18 @@ _real_loads = pickle.loads
 _state = threading.local()
 
 
-def load(file: Readable, *, rules: Rules = DEFAULT, **options: Any) -> Any:
+def load(file: Readable, *, terms: Terms = DEFAULT, **options: Any) -> Any:
     """`pickle.load` of one pickle, analysed before. Options are those of `pickle.load`."""
     name = getattr(file, "name", None)
     data = one_pickle(file)
-    rules.check_pickle(data, name if isinstance(name, str) else "<stream>")
+    terms.judge_pickle(data, name if isinstance(name, str) else "<stream>")
     with _analysed():
         return _real_loads(data, **options)
 
 
-def loads(data: Any, *, rules: Rules = DEFAULT, **options: Any) -> Any:
+def loads(data: Any, *, terms: Terms = DEFAULT, **options: Any) -> Any:
     """`pickle.loads`, analysed before."""
-    return load(io.BytesIO(data), rules=rules, **options)
+    return load(io.BytesIO(data), terms=terms, **options)
 
 
 def one_pickle(file: Readable) -> bytes:
@@ -196,7 +201,7 @@ def _depth() -> int:
 
 @dataclass(slots=True)
 class _Installed:
-    rules: Rules
+    terms: Terms
     real: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What stood under a module's name before."""
 
@@ -205,17 +210,17 @@ _installed: _Installed | None = None
 _hooked = False
 
 
-def install(rules: Rules = DEFAULT) -> None:
+def install(terms: Terms = DEFAULT) -> None:
     """Put the analysis before `pickle.load`, `pickle.loads`, `joblib.load`, `numpy.load` and `torch.load`.
 
-    Modules that are imported later are changed when they are. A second call only changes the rules.
+    Modules that are imported later are changed when they are. A second call only changes the terms.
     """
     global _installed, _hooked
     if _installed is not None:
-        _installed.rules = rules
+        _installed.terms = terms
         return
     load_knowledge()
-    _installed = _Installed(rules)
+    _installed = _Installed(terms)
     if not _hooked:  # cannot be taken away again; it does nothing while nothing is installed
         sys.addaudithook(_audit)
         _hooked = True
@@ -238,10 +243,10 @@ def uninstall() -> None:
 
 
 @contextmanager
-def watching(rules: Rules = DEFAULT) -> Iterator[None]:
+def watching(terms: Terms = DEFAULT) -> Iterator[None]:
     """`install` for a block. It counts for all threads."""
-    before = _installed.rules if _installed is not None else None
-    install(rules)
+    before = _installed.terms if _installed is not None else None
+    install(terms)
     try:
         yield
     finally:
@@ -251,8 +256,8 @@ def watching(rules: Rules = DEFAULT) -> Iterator[None]:
             install(before)
 
 
-def _rules() -> Rules:
-    return _installed.rules if _installed is not None else DEFAULT
+def _terms() -> Terms:
+    return _installed.terms if _installed is not None else DEFAULT
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -268,7 +273,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             if not GRADES.get(rule.effect, 0) and rule.severity >= Severity.HIGH
         ]
         if judgement.status is Status.SINK and bad:
-            _installed.rules.refuse(_looked_up(f"{module}.{name}", bad[0]))
+            _installed.terms.refuse(_looked_up(f"{module}.{name}", bad[0]))
 
 
 def _looked_up(path: str, rule: Rule) -> FileReport:
@@ -300,7 +305,7 @@ def _file_first(real: Callable[..., Any], keyword: str, mapped: str) -> Callable
             raise ValueError(f"pvmscan.guard cannot vouch for a file that is mapped: leave {mapped} out")
         file, *others = arguments or (options.pop(keyword),)
         data, name = _content(file)
-        _rules().check(data, name)
+        _terms().judge(data, name)
         with _analysed():
             return real(io.BytesIO(data), *others, **options)
 
@@ -333,7 +338,7 @@ def _guard_loads(real: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(data: Any, /, **options: Any) -> Any:
         if _depth():
             return real(data, **options)
-        return loads(data, rules=_rules(), **options)
+        return loads(data, terms=_terms(), **options)
 
     return guarded
 
@@ -343,7 +348,7 @@ def _guard_load(real: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(file: Any, **options: Any) -> Any:
         if _depth():
             return real(file, **options)
-        return load(file, rules=_rules(), **options)
+        return load(file, terms=_terms(), **options)
 
     return guarded
 

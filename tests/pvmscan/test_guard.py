@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import assemble as asm
 from pvmscan import Verdict, guard
-from pvmscan.guard import RefusedError, Rules
+from pvmscan.guard import RefusedError, Terms
 from pvmscan.policy import policy
 
 EARLY = pickle.loads
@@ -122,21 +122,21 @@ def test_options_are_those_of_pickle() -> None:
         guard.loads(pickle.dumps(1), surprise=1)
 
 
-def test_rules() -> None:
+def test_terms() -> None:
     assert guard.loads(OWN) is sys.modules["test_guard_own"].Thing
     with pytest.raises(RefusedError, match="test_guard_own"):
-        guard.loads(OWN, rules=Rules(fail_on="unverified"))
+        guard.loads(OWN, terms=Terms(fail_on="unverified"))
     allowed = policy({"allow": [{"module": "test_guard_own", "reason": "ours"}]}, "test")
-    assert guard.loads(OWN, rules=Rules("unverified", policy=allowed))
+    assert guard.loads(OWN, terms=Terms("unverified", policy=allowed))
     denied = policy({"deny": [{"module": "test_guard_own"}]}, "test")
     with pytest.raises(RefusedError, match="configuration forbids"):
-        guard.loads(OWN, rules=Rules(policy=denied))
+        guard.loads(OWN, terms=Terms(policy=denied))
     cut = pickle.dumps(VALUE)[:-3]
     with pytest.raises((pickle.UnpicklingError, EOFError)) as caught:
-        guard.loads(cut, rules=Rules(incomplete=True))
+        guard.loads(cut, terms=Terms(incomplete=True))
     assert not isinstance(caught.value, RefusedError)
     with pytest.raises(RefusedError):
-        guard.loads(EVIL, rules=Rules("dangerous", incomplete=True))
+        guard.loads(EVIL, terms=Terms("dangerous", incomplete=True))
 
 
 # Installed -------------------------------------------------------------------------------------------------
@@ -153,9 +153,9 @@ def test_pickle_is_guarded_inside_the_block_only() -> None:
     assert (pickle.load, pickle.loads) == before
 
 
-def test_install_twice_changes_the_rules() -> None:
+def test_install_twice_changes_the_terms() -> None:
     guard.install()
-    guard.install(Rules(fail_on="unverified"))
+    guard.install(Terms(fail_on="unverified"))
     with guard.watching():
         assert pickle.loads(OWN)
     with pytest.raises(RefusedError):
@@ -171,7 +171,7 @@ def test_install_twice_changes_the_rules() -> None:
     lambda data: pickle._Unpickler(io.BytesIO(data)).load(),
 ])  # fmt: skip
 def test_an_unpickler_that_is_not_analysed_gets_no_dangerous_global(make: Any) -> None:
-    with guard.watching(Rules("dangerous")):
+    with guard.watching(Terms("dangerous")):
         with pytest.raises(RefusedError, match=r"did not see before looks up os\.system"):
             make(EVIL)
         assert make(pickle.dumps(VALUE)) == VALUE
@@ -213,6 +213,9 @@ def test_loaders_of_files_get_what_was_analysed(joblib: Path, early: bool) -> No
             assert module.load(file) == (VALUE, None)
         with pytest.raises(RefusedError, match="evil"):
             module.load(str(joblib / "evil"))
+        (joblib / "text").write_text("nothing that a loader takes")
+        with pytest.raises(RefusedError, match="no model that is known"):
+            module.load(str(joblib / "text"))
         with pytest.raises(ValueError, match="cannot vouch for a file that is mapped"):
             module.load(str(joblib / "good"), mmap_mode="r")
         with pytest.raises(FileNotFoundError):
@@ -227,13 +230,13 @@ def test_a_file_cannot_change_between_the_look_and_the_load(
 
     path = joblib / "model"
     path.write_bytes(pickle.dumps(VALUE))
-    check = Rules.check
+    judge = Terms.judge
 
-    def swap(self: Rules, data: bytes, name: str) -> None:
-        check(self, data, name)
+    def swap(self: Terms, data: bytes, name: str) -> None:
+        judge(self, data, name)
         path.write_bytes(EVIL)
 
-    monkeypatch.setattr(Rules, "check", swap)
+    monkeypatch.setattr(Terms, "judge", swap)
     with guard.watching():
         assert import_module("joblib").load(str(path)) == (VALUE, None)
 
