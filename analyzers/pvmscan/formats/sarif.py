@@ -31,13 +31,7 @@ PRECISION = {"certain": "very-high", "likely": "high", "possible": "medium"}
 MAX_TEXT = 1000
 MAX_PATH = 4096
 INCOMPLETE, UNVERIFIED = "incomplete", "unverified"
-OWN_RULES = {
-    INCOMPLETE: ("The file could not be understood to the end",
-                 "Part of it could not be read or followed. What it does is not known."),
-    UNVERIFIED: ("The file uses globals that are not known",
-                 "The file was understood to the end. It uses globals, such as classes of your own, that the knowledge "
-                 "does not cover."),
-}  # fmt: skip
+"""Verdicts that are results of their own where no finding stands for them; the catalogue describes them as well."""
 
 
 def render(report: Report, options: Options | None = None) -> str:
@@ -194,8 +188,8 @@ def describe(rule: str, severity: tuple[Severity, Confidence]) -> dict[str, Any]
         described["help"] = {"text": _plain_help(entry), "markdown": _markdown_help(entry)}
         if links:
             described["helpUri"] = links[0]
-    else:
-        short, help_text = OWN_RULES.get(rule, (safe(rule, MAX_TEXT),) * 2)
+    else:  # a rule of somebody else's
+        short = help_text = safe(rule, MAX_TEXT)
         described["help"] = {"text": help_text}
     described["shortDescription"] = {"text": short}
     described["fullDescription"] = {"text": help_text}
