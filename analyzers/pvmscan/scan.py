@@ -19,7 +19,7 @@ from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.plugins import installed
+from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
     FileReport,
@@ -254,7 +254,9 @@ class _FileScan:
                     pass
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
-        settled = settle(stream.skeleton, self.knowledge) if stream.skeleton is not None else None
+        # an analyzer of somebody else may want arguments that the skeletal pass does not have
+        skeleton = None if plugins("pvmscan.analyzers") else stream.skeleton
+        settled = settle(skeleton, self.knowledge) if skeleton is not None else None
         traces = (settled.trace,) if settled is not None else stream.traces
         counts = settled.counts if settled is not None else {}
         verdict = Verdict.CLEAN

@@ -112,6 +112,23 @@ def test_a_broken_plugin_is_an_error(tmp_path: Path, code: str, points: dict[str
     assert done.stdout == "" and "Traceback" not in done.stderr
 
 
+CURIOUS = """
+from pvm.values import Unknown
+ID = "curious"
+def analyze(context):
+    for judged in context.calls:
+        assert not any(isinstance(value, Unknown) for value in judged.call.args), "arguments are missing"
+    return iter(())
+"""
+
+
+def test_an_analyzer_of_others_sees_the_arguments_of_honest_pickles(tmp_path: Path) -> None:
+    install(tmp_path, CURIOUS, {"pvmscan.analyzers": "curious = ours"})
+    rebuild = asm.call(asm.at("collections.OrderedDict"), asm.list_of())
+    done = run(tmp_path, data=asm.program(4, rebuild))
+    assert done.returncode == 0, done.stdout
+
+
 FAILING = """
 ID = id = "ours"
 def analyze(context):
