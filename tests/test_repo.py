@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pvmscan.analyzers import ANALYZERS
+from pvmscan.formats import REPORT_FORMATS
+from pvmscan_cli.main import VERBS
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
@@ -97,6 +99,18 @@ def test_every_rule_file_is_read() -> None:
     files = {path.stem for path in (FLOORS["pvmscan"] / "knowledge" / "rules").glob("*.toml")}
     assert files <= {*EFFECTS, "harmless", "loaders", "stdlib"}
     assert files >= {*EFFECTS, "loaders"}
+
+
+@pytest.mark.parametrize("name", REPORT_FORMATS)
+def test_every_report_format_has_a_module_and_a_test(name: str) -> None:
+    stem = REPORT_FORMATS[name].rpartition(".")[2]
+    assert (FLOORS["pvmscan"] / "formats" / f"{stem}.py").exists()
+    assert (TESTS / "pvmscan" / "formats" / f"test_{stem.rstrip('_')}.py").exists()
+
+
+def test_every_verb_has_a_module_and_every_module_a_verb() -> None:
+    modules = {path.stem.removesuffix("_command") for path in FLOORS["pvmscan_cli"].glob("*_command.py")}
+    assert modules == {verb.replace("-", "_") for verb in VERBS}
 
 
 # Size and shape --------------------------------------------------------------------------------------------
