@@ -62,7 +62,8 @@ def _page(found: Difference) -> Page:
     page = Page()
     for label, one in (("old", found.old), ("new", found.new)):
         verdict = str(one.verdict)
-        page.add(f"{label}  ", (verdict.upper().ljust(10), verdict), f"  {safe(one.path, LIMIT)}")
+        gap = " " * (12 - len(verdict))
+        page.add(f"{label}  ", (verdict.upper(), verdict), f"{gap}{safe(one.path, LIMIT)}")
     _findings(page, "findings only in the new file", found.findings_added, "+")
     _globals(page, "imported only by the new file", found.globals_added, "+")
     _calls(page, "called only by the new file", found.calls_added, "+")

@@ -62,19 +62,18 @@ def command(paths: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int
     from pvmscan_cli.progress import Meter
 
     with Meter() as meter:
-        files = list(scan_each(paths, progress=meter))
-    rows = [row for row in collect(files) if not only or row.status in only]
+        judged = list(scan_each(paths, progress=meter))
+    rows = [row for row in collect(judged) if not only or row.status in only]
     if as_json:
         from pvmscan.formats.json_ import dumps
 
         write(dumps([row.to_dict() for row in rows]) + "\n")
     elif rows:
-        _show(rows, many=len(files) > 1)
-    unfinished = [one for one in files if one.errors]
+        _show(rows, many=len(judged) > 1)
+    unfinished = [one for one in judged if one.errors]
     if unfinished:
-        message(
-            f"{len(unfinished)} files could not be understood to the end: there may be more globals in them"
-        )
+        files = "1 file" if len(unfinished) == 1 else f"{len(unfinished)} files"
+        message(f"{files} could not be understood to the end: there may be more globals")
         return Exit.INCOMPLETE
     if not rows and not as_json:
         raise Nothing("no global is named there")

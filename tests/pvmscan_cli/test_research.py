@@ -55,7 +55,7 @@ def test_globals_of_one_file_say_where(folder: Path) -> None:
 def test_globals_that_cannot_all_be_told(folder: Path) -> None:
     (folder / "cut.pkl").write_bytes(OWN[:-1])
     done = invoke("globals", folder)
-    assert done.exit_code == Exit.INCOMPLETE and "1 files could not be understood" in done.stderr
+    assert done.exit_code == Exit.INCOMPLETE and "1 file could not be understood" in done.stderr
     assert invoke("globals", folder / "missing").exit_code == Exit.NOTHING
     (folder / "numbers.pkl").write_bytes(demo.program(2, demo.number(1)))
     assert invoke("globals", folder / "numbers.pkl").exit_code == Exit.NOTHING
