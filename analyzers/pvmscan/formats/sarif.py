@@ -112,7 +112,9 @@ class _Run:
             "level": LEVELS.get(verdict, "note"),
             "message": {"text": _message(text)},
             "locations": [self._location(index, location)],
-            "partialFingerprints": self._fingerprints(one.path, rule, text, location),
+            "partialFingerprints": self._fingerprints(
+                self.artifacts[index]["location"]["uri"], rule, text, location
+            ),
         }
         self.results.append(result)
         return result
@@ -159,12 +161,12 @@ class _Run:
         where["message"] = {"text": _message(step.text)}
         return {"location": where, "kinds": [safe(step.kind, MAX_TEXT)], "executionOrder": number}
 
-    def _fingerprints(self, path: str, rule: str, text: str, location: Location | None) -> dict[str, str]:
+    def _fingerprints(self, uri: str, rule: str, text: str, location: Location | None) -> dict[str, str]:
         """The same for the same finding in a file that has grown elsewhere: without its offset."""
         from hashlib import sha256
 
         member = location.member if location is not None and location.member is not None else ""
-        joined = "\0".join([path, member, rule, text]).encode("utf-8", "surrogatepass")
+        joined = "\0".join([uri, member, rule, text]).encode("utf-8", "surrogatepass")
         digest = sha256(joined).hexdigest()[:32]
         count = self._prints[digest] = self._prints.get(digest, 0) + 1
         return {"primaryLocationLineHash": f"{digest}:{count}"}
@@ -235,13 +237,13 @@ def _message(text: str) -> str:
 
 def _uri(path: str) -> dict[str, str]:
     """Relative to the source root where the file lies below the current folder, else absolute."""
-    path = path[:MAX_PATH]
+    path = os.path.normpath(path[:MAX_PATH]) if path else "-"
     if os.path.isabs(path):
         here = os.path.relpath(path) if _same_drive(path) else path
-        if here.startswith("..") or os.path.isabs(here):
+        if here.split(os.sep)[0] == os.pardir or os.path.isabs(here):
             return {"uri": "file://" + "/".join(_parts(path))}
         path = here
-    return {"uri": "/".join(_parts(path)) or "-", "uriBaseId": BASE}
+    return {"uri": "/".join(_parts(path)), "uriBaseId": BASE}
 
 
 def _same_drive(path: str) -> bool:

@@ -131,6 +131,10 @@ def test_fingerprints_do_not_depend_on_offsets_and_tell_findings_apart() -> None
         ("caf\udce9.pkl", "caf%E9.pkl"),
         ("a\x1b#?%:.pkl", "a%1B%23%3F%25%3A.pkl"),
         (os.path.join(os.getcwd(), "here.pkl"), "here.pkl"),
+        (os.path.join(os.getcwd(), "..here.pkl"), "..here.pkl"),
+        ("./a//b/../c.pkl", "a/c.pkl"),
+        ("../x.pkl", "../x.pkl"),
+        ("", "-"),
         ("/elsewhere/x.pkl", "file:///elsewhere/x.pkl"),
     ],
 )
