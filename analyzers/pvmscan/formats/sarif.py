@@ -74,18 +74,18 @@ class _Run:
             artifact["properties"]["skipped"] = _text(one.skipped)
         self.artifacts.append(artifact)
         for finding in one.findings:
-            self._finding(one, index, finding)
+            self._finding(index, finding)
         for error in one.errors:
             text = f"{error.kind}: {error.message}"
-            self._result(one, index, INCOMPLETE, Verdict.INCOMPLETE, text, error.location)
+            self._result(index, INCOMPLETE, Verdict.INCOMPLETE, text, error.location)
         if one.verdict == Verdict.UNVERIFIED and one.uncovered:
             text = f"Uses {', '.join(one.uncovered[:10])}, which the knowledge does not cover."
-            self._result(one, index, UNVERIFIED, Verdict.UNVERIFIED, text, None)
+            self._result(index, UNVERIFIED, Verdict.UNVERIFIED, text, None)
 
-    def _finding(self, one: FileReport, index: int, finding: Finding) -> None:
+    def _finding(self, index: int, finding: Finding) -> None:
         text = finding.message if finding.payload is None else f"{finding.message} Payload: {finding.payload}"
         result = self._result(
-            one, index, finding.rule, finding.verdict, text, finding.location, _severity(finding)
+            index, finding.rule, finding.verdict, text, finding.location, _severity(finding)
         )
         if finding.chain:
             where = [self._step(index, finding.location, step, number)
@@ -103,7 +103,7 @@ class _Run:
         }
 
     def _result(
-        self, one: FileReport, index: int, rule: str, verdict: Verdict, text: str, location: Location | None,
+        self, index: int, rule: str, verdict: Verdict, text: str, location: Location | None,
         severity: tuple[Severity, Confidence] = (Severity.INFO, Confidence.CERTAIN),
     ) -> dict[str, Any]:  # fmt: skip
         result = {
