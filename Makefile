@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: demo test check lint types fuzz compiled bench bench-quick detection clean
+.PHONY: demo test check lint types fuzz compiled bench bench-quick detection peers clean
 
 demo: $(RUN_READY)  ## make sample files, scan them, draw a call chain
 	@bash benchmarks/demo.sh $(BIN)
@@ -35,6 +35,10 @@ bench-quick: $(RUN_READY)  ## the same in two minutes, without other scanners
 detection: $(RUN_READY)  ## verdicts over the development corpus
 	$(BIN)/python benchmarks/detection.py
 
+peers:  ## install the scanners whose interfaces pvmscan.compat has, for the tests that compare with them
+	@test -d .venv-peers || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check modelscan==0.8.8 picklescan==1.0.5
+
 $(RUN_READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
@@ -49,4 +53,4 @@ $(DEV_READY): pyproject.toml $(RUN_READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis

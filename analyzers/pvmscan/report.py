@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+"""The first number changes when a reader of the old report would misread the new one."""
+
+
+INTERRUPTED = "interrupted"
+"""Key of `Report.tool` where somebody broke the scan off: files are missing."""
 
 
 class Verdict(IntEnum):
@@ -101,6 +106,10 @@ class Finding:
     """From what the file controls to the sink, in order."""
     payload: str | None = None
     """What the attacker would have run, written or reached: the folded constant arguments."""
+    subject: str | None = None
+    """Dotted path of the callable, module or object that it is about: the sink itself, not the way to it."""
+    allowed: str | None = None
+    """Why a policy lowered its verdict, if one did."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -114,6 +123,8 @@ class Finding:
             "location": self.location.to_dict(),
             "chain": [step.to_dict() for step in self.chain],
             "payload": self.payload,
+            "subject": self.subject,
+            "allowed": self.allowed,
         }
 
 
@@ -206,6 +217,10 @@ class FileReport:
     size: int | None = None
     skipped: str | None = None
     """Why there was nothing to judge (`no code-carrying content`), if so."""
+    uncovered: tuple[str, ...] = ()
+    """Dotted paths of globals and callees that the knowledge does not cover; `?` for one without a path."""
+    allowed: tuple[str, ...] = ()
+    """What a policy let pass in this file, a sentence for each of its entries that applied."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -219,6 +234,8 @@ class FileReport:
             "omitted": self.omitted,
             "globals": [one.to_dict() for one in self.globals],
             "errors": [error.to_dict() for error in self.errors],
+            "uncovered": list(self.uncovered),
+            "allowed": list(self.allowed),
         }
 
 
@@ -228,7 +245,7 @@ class Report:
 
     files: tuple[FileReport, ...]
     tool: Mapping[str, str] = field(default_factory=dict)
-    """Name and version of the tool and of its knowledge."""
+    """Name and version of the tool and of its knowledge; the policy and the plug-ins that took part; `INTERRUPTED`."""
 
     @property
     def verdict(self) -> Verdict:
@@ -254,15 +271,17 @@ class Report:
             "total_issues_by_severity": {str(level): severities[str(level)] for level in Severity},
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON report, as plain data."""
-        return {
+    def to_dict(self, *, files: bool = True) -> dict[str, Any]:
+        """The JSON report, as plain data; on demand without its files."""
+        whole: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "tool": dict(self.tool),
             "verdict": str(self.verdict),
             "summary": self.summary(),
-            "files": [one.to_dict() for one in self.files],
         }
+        if files:
+            whole["files"] = [one.to_dict() for one in self.files]
+        return whole
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

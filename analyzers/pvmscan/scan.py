@@ -18,10 +18,11 @@ from pvm.paths import path_of
 from pvm.trace import Trace
 from pvm.values import reveal
 from pvmscan import parallel
-from pvmscan.analyzers import ANALYZERS, Context
+from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
+from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
     FileReport,
@@ -74,7 +75,9 @@ DEFAULT_OPTIONS = ScanOptions()
 
 def tool() -> dict[str, str]:
     """What made a report."""
-    return {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+    added = installed()
+    return {**about, "plugins": added} if added else about
 
 
 def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
@@ -107,8 +110,10 @@ def scan_each(
 ) -> Iterator[FileReport]:
     """The same, file by file: what was yielded is not lost when the scan is broken off.
 
-    `jobs` worker processes share the work where that is faster; by default one for each core.
+    `jobs` worker processes share the work where that is faster; by default one for each core. Raise
+    `pvmscan.plugins.PluginError` where an installed plug-in is broken.
     """
+    installed()
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
@@ -222,6 +227,7 @@ class _FileScan:
     problems: list[Problem] = field(default_factory=list)
     uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
     counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
+    uncovered: dict[str, None] = field(default_factory=dict)
     omitted: int = 0
     recognised: bool = False
 
@@ -247,6 +253,7 @@ class _FileScan:
             omitted=self.omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
+            uncovered=tuple(self.uncovered),
         )
 
     def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
@@ -271,17 +278,17 @@ class _FileScan:
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         settled = None
-        if stream.skeleton is not None:
+        # an analyzer of somebody else may want arguments that the skeletal pass does not have
+        if stream.skeleton is not None and not plugins("pvmscan.analyzers"):
             settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
         traces = (settled.trace,) if settled is not None else stream.traces
         counts = settled.counts if settled is not None else {}
         verdict = Verdict.CLEAN
         for number, trace in enumerate(traces):
             context = Context(trace, self.knowledge, stream.member)
-            for analyzer in ANALYZERS:
-                for finding in analyzer.analyze(context):
-                    verdict = max(verdict, finding.verdict)
-                    self._add(_inside(finding, outer))
+            for finding in analyze(context):
+                verdict = max(verdict, finding.verdict)
+                self._add(_inside(finding, outer))
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(
@@ -343,6 +350,7 @@ class _FileScan:
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
             if judgement.status is not Status.HARMLESS and event.name:
                 verdict = Verdict.UNVERIFIED
+                self.uncovered[path] = None
             use = GlobalUse(
                 name=path,
                 written=f"{event.module} {event.name}".strip(),
@@ -355,6 +363,7 @@ class _FileScan:
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN:
                 verdict = Verdict.UNVERIFIED
+                self.uncovered[judged.path or "?"] = None
         return verdict
 
     def _use(self, use: GlobalUse) -> None:
@@ -401,6 +410,7 @@ def _fact_finding(fact: Fact) -> Finding:
         location=Location(fact.member, fact.offset),
         chain=fact.chain,
         payload=fact.payload,
+        subject=fact.subject,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TextIO
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pvm.decode import Data
 
 STDIN = "-"
+REPORT_SUFFIXES = (".json", ".jsonl", ".sarif", ".xml", ".md", ".csv", ".txt", ".log", ".html")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -56,8 +57,20 @@ class Stream:
         return f"pickle {self.number} at {self.offset} (0x{self.offset:x}){member}"
 
 
-def message(text: str) -> None:
-    """Say something on standard error."""
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_level = LEVELS["WARNING"]
+
+
+def set_level(name: str) -> None:
+    """Choose what `message` says: this level and worse."""
+    global _level
+    _level = LEVELS[name.upper()]
+
+
+def message(text: str, level: str = "WARNING") -> None:
+    """Say something on standard error, if the chosen level asks for it."""
+    if LEVELS[level] < _level:
+        return
     from pvmscan.formats._safe import safe_lines
 
     _put(sys.stderr, f"pvmscan: {safe_lines(text)}\n")
@@ -68,10 +81,21 @@ def write(content: str | bytes, output: str | None = None) -> None:
     if output is None or output == STDIN:
         _put(sys.stdout, content)
         return
-    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    with open_output(output) as keep:
+        keep(content)
+
+
+@contextmanager
+def open_output(output: str) -> Iterator[Callable[[str | bytes], None]]:
+    """A function that writes to a new file; what it writes is there at once."""
+
+    def keep(content: str | bytes) -> None:
+        file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        file.flush()
+
     try:
         with open(output, "wb") as file:
-            file.write(data)
+            yield keep
     except OSError as error:
         raise click.FileError(_shown(output), hint=error.strerror or str(error)) from None
 
@@ -85,8 +109,16 @@ def check_output(output: str | None, sources: tuple[str, ...]) -> None:
         raise click.BadParameter(f"{_shown(output)} cannot be written.", param_hint="--output")
     for source in sources:
         with suppress(OSError):
-            if os.path.samefile(source, output):
+            if os.path.samefile(source, output) or _is_model_in(source, output):
                 raise click.BadParameter(f"{_shown(output)} is a file to be read.", param_hint="--output")
+
+
+def _is_model_in(source: str, output: str) -> bool:
+    """Would the output replace a file of a folder that is read? An earlier report may be replaced."""
+    if not os.path.isdir(source) or not os.path.exists(output) or output.lower().endswith(REPORT_SUFFIXES):
+        return False
+    folder = os.path.realpath(source).rstrip(os.sep) + os.sep
+    return os.path.realpath(output).startswith(folder)
 
 
 def _shown(path: str) -> str:
@@ -160,4 +192,4 @@ class Nothing(click.ClickException):
 
     def show(self, file: object = None) -> None:
         """Say why, on standard error."""
-        message(self.message)
+        message(self.message, "CRITICAL")

@@ -6,19 +6,35 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from pvmscan_cli.common import CONTEXT, Exit, Nothing, message
 
-VERBS = {
-    "scan": "Judge files and folders.",
-    "graph": "Draw what a pickle does as a graph.",
-    "trace": "Show every opcode of a pickle and what it does.",
-    "decompile": "Show a pickle as Python source.",
-    "demo": "Write harmless and inert malicious sample files to play with.",
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+SECTIONS = {
+    "Judge": {
+        "scan": "Judge files and folders: what would loading them do?",
+        "globals": "List every global that files name.",
+        "diff": "Show what a new version of a file does that the old one does not.",
+    },
+    "Look inside": {
+        "trace": "Show every opcode of a pickle and what it does.",
+        "decompile": "Show a pickle as Python source.",
+        "graph": "Draw what a pickle does as a graph.",
+    },
+    "Understand and set up": {
+        "explain": "Explain a rule, or what is known of a callable.",
+        "rules": "List the rules.",
+        "init": "Write a configuration to begin with.",
+        "completion": "Print the completion script of a shell.",
+        "demo": "Write harmless and inert malicious sample files to play with.",
+    },
 }
+VERBS = {verb: words for section in SECTIONS.values() for verb, words in section.items()}
 
 
 class Commands(click.Group):
@@ -37,8 +53,19 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(verbs.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs, and paths for `pvmscan PATH`."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [
+            CompletionItem(verb, help=words) for verb, words in VERBS.items() if verb.startswith(incomplete)
+        ]
+        options = super().shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        return [*verbs, *options, CompletionItem(incomplete, type="file")]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`pvmscan PATH` means `pvmscan scan PATH`."""
@@ -64,12 +91,17 @@ class Commands(click.Group):
             error.show()
             return Exit.USAGE
         except (click.Abort, KeyboardInterrupt):
-            message("interrupted")
+            message("interrupted", "CRITICAL")
             return Exit.INTERRUPTED
         except Exception as error:
+            if type(error).__name__ == "PluginError":  # by name: most commands import no plug-in
+                message(str(error), "CRITICAL")
+                return Exit.USAGE
             if os.environ.get("PVMSCAN_DEBUG"):
                 raise
-            message(f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)")
+            message(
+                f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)", "CRITICAL"
+            )
             return Exit.INCOMPLETE
 
 
@@ -99,9 +131,32 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def cli() -> None:
     """Understand the program inside a pickle or model file, without running it.
 
-    pvmscan PATH... is short for pvmscan scan PATH...
+    Loading a pickle runs a program that whoever made the file has written. pvmscan runs that program on an
+    abstract machine, which imports and calls nothing, and reports where it would end.
 
-    Exit codes: 0 nothing found, 1 findings, 2 something could not be judged, 3 nothing to scan, 4 usage.
+    pvmscan PATH... is short for pvmscan scan PATH... Each command has its own --help.
+
+    \b
+    Examples:
+      pvmscan model.pt                     is it safe to load?
+      pvmscan -f sarif=out.sarif models/   for code scanning
+      pvmscan diff old.pt new.pt           what does the update do more?
+      pvmscan explain shell-command        why is that a rule?
+
+    \b
+    Exit codes:
+      0  nothing at or above the threshold
+      1  findings
+      2  something could not be judged, and there was nothing worse
+      3  nothing to scan or to show
+      4  wrong usage
+
+    \b
+    Environment:
+      NO_COLOR             no colours; CI has no colours and no progress bar
+      PVMSCAN_CONFIG       the configuration to follow
+      PVMSCAN_NO_PLUGINS   leave plug-ins out
+      PVMSCAN_DEBUG        show where an internal error happened
     """
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PATIENCE = 0.5
 """Seconds before anything is shown."""
 MAX_NAME = 40
+ROOM_FOR_BYTES, ROOM_FOR_NAMES = 70, 100
+"""Columns of a terminal on which bytes and rate, and the name of the file, find room beside the bar."""
 
 
 class Meter:
@@ -60,19 +62,25 @@ class Meter:
     def _show(self) -> None:
         """Runs in the timer's thread, so that a single long file gets its bar too."""
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, DownloadColumn, ProgressColumn, TextColumn, TransferSpeedColumn
         from rich.progress import Progress as Bar
 
         with self._lock:
             if self._over:
                 return
-            bar = Bar(
+            console = Console(file=sys.stderr, stderr=True)
+            columns: list[ProgressColumn] = [
                 TextColumn("{task.fields[files]}", markup=False),
                 BarColumn(bar_width=None),
                 TextColumn("{task.percentage:>3.0f}%", markup=False),
-                TimeRemainingColumn(compact=True),
-                TextColumn("{task.fields[name]}", markup=False),
-                console=Console(file=sys.stderr, stderr=True),
+            ]
+            if console.width >= ROOM_FOR_BYTES:
+                columns += [DownloadColumn(), TransferSpeedColumn()]
+            if console.width >= ROOM_FOR_NAMES:
+                columns.append(TextColumn("{task.fields[name]}", markup=False))
+            bar = Bar(
+                *columns,
+                console=console,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,

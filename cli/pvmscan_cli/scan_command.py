@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import (
-    CONTEXT,
-    STDIN,
-    Exit,
-    check_output,
-    columns,
-    message,
-    wants_colour,
-    write,
-)
+from pvmscan_cli import common, configuration, outputs
+from pvmscan_cli.common import CONTEXT, STDIN, Exit, message
+from pvmscan_cli.selection import patterns, select
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
+    from pvmscan.policy import Policy
     from pvmscan.report import FileReport, Report
 
 THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
@@ -34,32 +28,60 @@ MAX_LOGGED = 20
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--path", "-p", "more", multiple=True, type=click.Path(), help="A further path to scan.")
 @click.option(
-    "--format", "-f", "name", type=click.Choice(["console", "json"]), default="console", show_default=True
-)
-@click.option("--output", "-o", type=click.Path(), help="Write the report to this file.")
+    "--format", "-f", "-r", "--reporting-format", "--output-format", "formats", multiple=True,
+    metavar="NAME[=FILE]",
+    help="console, json, jsonl, sarif, junit, markdown or csv; with =FILE into that file. Repeatable. "
+    "[default: console]",
+)  # fmt: skip
+@click.option(
+    "--output", "-o", "--output-file", type=click.Path(), help="Write the report to this file."
+)  # fmt: skip
 @click.option(
     "--fail-on",
     type=click.Choice(THRESHOLDS),
-    default="suspicious",
-    show_default=True,
-    help="Verdict from which on the exit code is 1.",
+    help="Verdict from which on the exit code is 1. [default: suspicious]",
 )
+@click.option("--strict", is_flag=True, help="Short for --fail-on unverified.")
 @click.option("--quiet", "-q", is_flag=True, help="One line for each file that is not clean.")
 @click.option("--verbose", "-v", is_flag=True, help="Streams, errors and globals too; shorten nothing.")
 @click.option("--globals", "-g", "show_globals", is_flag=True, help="List the globals of each file.")
 @click.option("--show-skipped", is_flag=True, help="List the files that hold nothing to judge.")
+@click.option(
+    "--include", multiple=True, callback=patterns, metavar="REGEX",
+    help="Of folders, scan only files whose path it is found in. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--exclude", multiple=True, callback=patterns, metavar="REGEX",
+    help="Of folders, leave out files whose path it is found in; wins over --include. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--config", "-c", "--settings-file", type=click.Path(),
+    help="Follow this configuration (see pvmscan init). [default: .pvmscan.toml or pyproject.toml of the "
+    "current folder, unless that is scanned itself]",
+)  # fmt: skip
+@click.option("--no-config", is_flag=True, help="Follow no configuration.")
+@click.option(
+    "--log", "-l", type=click.Choice([*common.LEVELS], case_sensitive=False), default="WARNING",
+    show_default=True, help="What is told on standard error.",
+)  # fmt: skip
 def command(
-    paths: tuple[str, ...],
-    more: tuple[str, ...],
-    name: str,
-    output: str | None,
-    fail_on: str,
-    quiet: bool,
-    verbose: bool,
-    show_globals: bool,
-    show_skipped: bool,
-) -> int:
+    paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
+    fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
+    include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
+    config: str | None, no_config: bool, log: str,
+) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders with all they hold, - for standard input.
+
+    Verdicts, from bad to good: dangerous, suspicious, incomplete, unverified, clean.
+
+    \b
+    Examples:
+      pvmscan scan model.pt
+      pvmscan scan -g -v model.pt            every stream and every global
+      pvmscan scan -q models/                a line for each file that is not clean
+      pvmscan scan -f json -o report.json models/
+      pvmscan scan -f sarif=pvmscan.sarif -f console models/
+      cat model.pkl | pvmscan scan -
 
     Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 a source could not be judged
     (unless --fail-on never), 3 nothing to scan, 4 usage.
@@ -69,28 +91,31 @@ def command(
         raise click.UsageError("No path given. Name files or folders, or - for standard input.")
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other.")
-    check_output(output, sources)
-    report, interrupted = _scan(sources)
+    if strict and fail_on not in (None, "unverified"):
+        raise click.UsageError("--strict and --fail-on exclude each other.")
+    common.set_level(log)
+    wanted = outputs.parse(formats, output, sources)
+    policy = configuration.policy_for(sources, config, no_config)
 
-    from pvmscan.formats import Options, render_report
+    from pvmscan.formats import Options
 
-    to_screen = output is None or output == STDIN
     options = Options(
         verbose=verbose,
         quiet=quiet,
         globals=show_globals,
         # who names a file wants to hear of it; in folders there is much that is no model
         show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
-        colour=to_screen and wants_colour(sys.stdout),
-        width=columns(sys.stdout) if to_screen else None,
     )
-    write(render_report(report, name, options), output)
-    if name == "json" or not to_screen:
+    with outputs.Writer(wanted, options) as writer:
+        report, interrupted = _scan(select(sources, include, exclude), policy, writer)
+        writer.end(report, interrupted=interrupted)
+    if not writer.for_people:
         _tell_errors(report)
     if interrupted:
         message("interrupted: the report holds what was scanned until then")
         return Exit.INTERRUPTED
-    code = exit_code(report, fail_on, sources)
+    threshold = "unverified" if strict else fail_on or policy.fail_on or "suspicious"
+    code = exit_code(report, threshold, sources)
     if code == Exit.NOTHING:
         message("nothing to scan")
     return code
@@ -124,17 +149,22 @@ def _tell_errors(report: Report) -> None:
         message(f"{len(failed) - MAX_LOGGED} more files could not be understood to the end; see the report")
 
 
-def _scan(sources: tuple[str, ...]) -> tuple[Report, bool]:
+def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
-    from pvmscan.report import Report
+    from pvmscan.report import INTERRUPTED, Report
     from pvmscan.scan import scan_each, tool
     from pvmscan_cli.progress import Meter
 
     gc.set_threshold(100_000)  # a scan makes many objects and hardly any garbage in cycles
     done: list[FileReport] = []
+    about = tool() | ({"policy": policy.source} if policy.source is not None else {})
     with Meter() as meter:
         try:
-            done.extend(scan_each(sources, progress=meter))
+            for judged in scan_each(sources, options=configuration.scan_options(policy), progress=meter):
+                one = policy.apply(judged)
+                done.append(one)
+                writer.file(one)
+                message(f"{one.path}: {one.verdict}", "INFO")
         except KeyboardInterrupt:
-            return Report(tuple(done), tool()), True
-    return Report(tuple(done), tool()), False
+            return Report(tuple(done), about | {INTERRUPTED: "true"}), True
+    return Report(tuple(done), about), False

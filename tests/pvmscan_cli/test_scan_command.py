@@ -124,7 +124,7 @@ def test_json_is_valid_whatever_happens(folder: Path) -> None:
     for paths in [[folder], [folder / "missing"], [folder / "bad.pkl", folder / "missing"]]:
         done = pvmscan("-f", "json", *paths)
         report = json.loads(done.stdout)
-        assert report["schema_version"] == "1.0" and report["tool"]["name"] == "pvmscan"
+        assert report["schema_version"] == "1.1" and report["tool"]["name"] == "pvmscan"
         assert (b"missing" in done.stderr) == (folder / "missing" in paths)
     assert done.returncode == 1
     finding = report["files"][0]["findings"][0]
@@ -238,7 +238,13 @@ def test_ctrl_c_keeps_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPat
     done = invoke(folder, "-f", "json")
     assert done.exit_code == Exit.INTERRUPTED
     assert [one["verdict"] for one in json.loads(done.stdout)["files"]] == ["dangerous"]
-    assert "interrupted" in done.stderr
+    assert "interrupted" in done.stderr and json.loads(done.stdout)["tool"]["interrupted"] == "true"
+    lines = [json.loads(line)["kind"] for line in invoke(folder, "-f", "jsonl").stdout.splitlines()]
+    assert lines == ["file"], "without an end"
+    sarif = json.loads(invoke(folder, "-f", "sarif").stdout)
+    assert sarif["runs"][0]["invocations"] == [{"executionSuccessful": False}]
+    for name in ("console", "markdown"):
+        assert "Interrupted: not all files were scanned." in invoke(folder, "-f", name).stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")

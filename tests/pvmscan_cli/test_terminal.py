@@ -67,6 +67,20 @@ def test_a_bar_appears_only_after_a_while(
     text = terminal.getvalue()
     assert bool(text) == shown
     assert not shown or ("4 files" in text and "a\\x1b[2J" in text)
+    assert not shown or ("/40 bytes" in text and "bytes/s" in text)
+
+
+@pytest.mark.parametrize(("width", "seen"), [(100, True), (80, True), (40, False)])
+def test_a_narrow_terminal_has_room_for_the_bar(
+    monkeypatch: pytest.MonkeyPatch, width: int, seen: bool
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stderr", terminal)
+    watch(Meter(True, 0.0), 0.6)
+    text = terminal.getvalue()
+    assert "4 files" in text and ("bytes" in text) == seen
 
 
 def test_no_bar_in_continuous_integration(monkeypatch: pytest.MonkeyPatch) -> None:

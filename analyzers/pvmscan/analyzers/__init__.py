@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pvmscan.analyzers import (
     attribute_chain,
     carried_callable,
@@ -14,7 +16,9 @@ from pvmscan.analyzers import (
     trampoline,
     unknown_callee,
 )
-from pvmscan.analyzers.base import Analyzer, Context
+from pvmscan.analyzers.base import Analyzer, Context, finding
+from pvmscan.plugins import plugins
+from pvmscan.report import Finding, Severity, Verdict
 
 ANALYZERS: tuple[Analyzer, ...] = (
     reachable_sink,
@@ -29,4 +33,24 @@ ANALYZERS: tuple[Analyzer, ...] = (
     resource_bomb,
 )
 
-__all__ = ["ANALYZERS", "Analyzer", "Context"]
+
+def analyze(context: Context) -> Iterator[Finding]:
+    """The findings of all analyzers in one run, those of plug-ins last."""
+    for analyzer in ANALYZERS:
+        yield from analyzer.analyze(context)
+    for plugin in plugins("pvmscan.analyzers"):
+        try:
+            yield from plugin.thing.analyze(context)
+        except Exception as error:
+            yield finding(
+                context,
+                "plugin/failed",
+                f"The plug-in {plugin} failed: {type(error).__name__}: {error}.",
+                effect="structure",
+                verdict=Verdict.INCOMPLETE,
+                severity=Severity.MEDIUM,
+                offset=context.trace.start,
+            )
+
+
+__all__ = ["ANALYZERS", "Analyzer", "Context", "analyze"]

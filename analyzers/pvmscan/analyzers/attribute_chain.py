@@ -67,6 +67,7 @@ def _finding(context: Context, written: str, what: str, offset: int) -> Finding:
         confidence=Confidence.LIKELY,
         offset=offset,
         steps=(Step("import", f"import {written}", offset),),
+        subject=written,
     )
 
 

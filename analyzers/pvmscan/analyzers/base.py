@@ -271,6 +271,8 @@ def finding(
     confidence: Confidence = Confidence.CERTAIN,
     steps: tuple[Step, ...] = (),
     payload: str | None = None,
+    subject: str | None = None,
 ) -> Finding:
     """A finding of this stream."""
-    return Finding(rule, severity, confidence, message, effect, verdict, context.at(offset), steps, payload)
+    where = context.at(offset)
+    return Finding(rule, severity, confidence, message, effect, verdict, where, steps, payload, subject)

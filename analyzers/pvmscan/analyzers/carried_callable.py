@@ -38,4 +38,5 @@ def analyze(context: Context) -> Iterator[Finding]:
             offset=event.offset,
             steps=(Step("import", f"import {event.module}.{event.name}", event.offset),),
             payload=path,
+            subject=path,
         )

@@ -67,6 +67,7 @@ def _carried(context: Context, call: Call, words: list[str]) -> Finding:
         offset=call.offset,
         steps=context.chain(call),
         payload=", ".join(words[:20]) or None,
+        subject=path_of(call.callee),
     )
 
 
@@ -135,6 +136,7 @@ def _fx(context: Context, call: Call) -> Finding:
         offset=call.offset,
         steps=context.chain(call),
         payload=text(sources[0], limit=400) if sources else None,
+        subject=path_of(call.callee),
     )
 
 

@@ -35,4 +35,5 @@ def analyze(context: Context) -> Iterator[Finding]:
             offset=event.offset,
             steps=(Step("import", f"import {event.module}", event.offset),),
             payload=event.module,
+            subject=event.module,
         )

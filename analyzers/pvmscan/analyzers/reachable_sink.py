@@ -42,6 +42,7 @@ def _finding(context: Context, judged: Judged, rule: Rule) -> Finding:
         offset=call.offset,
         steps=context.chain(call),
         payload=payload(call, rule),
+        subject=judged.path,
     )
 
 

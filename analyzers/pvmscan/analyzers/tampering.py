@@ -22,7 +22,7 @@ def analyze(context: Context) -> Iterator[Finding]:
         if isinstance(owner, Global):
             yield _finding(context, owner.path, event)
         elif isinstance(owner, Unknown | Extension):
-            yield _finding(context, "an object that cannot be told from the file", event)
+            yield _finding(context, None, event)
 
 
 def _what(event: SetItem | SetAttribute | Append | Build) -> str:
@@ -44,8 +44,11 @@ def _plain(name: Value) -> str:
     return name if isinstance(name, str) else text(name, limit=60)
 
 
-def _finding(context: Context, path: str, event: SetItem | SetAttribute | Append | Build) -> Finding:
+def _finding(
+    context: Context, subject: str | None, event: SetItem | SetAttribute | Append | Build
+) -> Finding:
     target, what = event.target, _what(event)
+    path = subject or "an object that cannot be told from the file"
     rules = context.knowledge.targets.all(path)
     rule = max(rules, key=lambda one: one.severity, default=None)
     steps = (
@@ -65,6 +68,7 @@ def _finding(context: Context, path: str, event: SetItem | SetAttribute | Append
         offset=event.offset,
         steps=(*steps, Step("write", f"{what}  ({event.via})", event.offset)),
         payload=what,
+        subject=subject,
     )
 
 

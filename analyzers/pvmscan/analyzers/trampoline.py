@@ -66,4 +66,5 @@ def _finding(context: Context, judged: Judged, sink: str) -> Finding:
         offset=judged.call.offset,
         steps=context.chain(judged.call),
         payload=sink,
+        subject=sink,
     )

@@ -40,6 +40,7 @@ def analyze(context: Context) -> Iterator[Finding]:
                 payload=", ".join(
                     text(value, limit=200, at=judged.call.offset) for value in judged.call.args[:4]
                 ),
+                subject=judged.path,
             )
 
 

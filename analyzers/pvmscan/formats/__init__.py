@@ -2,7 +2,8 @@
 
 Each format is one module, imported when it is asked for:
 
-* a report format has `render(report, options) -> str`,
+* a report format has `render(report, options) -> str`; one that can write file by file has `render_file(file,
+  options)` and `render_end(report, options)` as well,
 * a graph format has `render(graph, name) -> bytes`.
 """
 
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from pvmscan.report import Report
+    from pvmscan.report import FileReport, Report
 
-REPORT_FORMATS = {"console": "pvmscan.formats.console", "json": "pvmscan.formats.json_"}
+REPORT_FORMATS = {
+    "console": "pvmscan.formats.console",
+    "json": "pvmscan.formats.json_",
+    "jsonl": "pvmscan.formats.jsonl",
+    "sarif": "pvmscan.formats.sarif",
+    "junit": "pvmscan.formats.junit",
+    "markdown": "pvmscan.formats.markdown",
+    "csv": "pvmscan.formats.csv_",
+}
 GRAPH_FORMATS = {
     "dot": "pvmscan.formats.graph_dot",
     "svg": "pvmscan.formats.graph_formats",
@@ -58,8 +67,36 @@ DEFAULT = Options()
 
 
 def render_report(report: Report, name: str = "console", options: Options = DEFAULT) -> str:
-    """Write a report in a format of `REPORT_FORMATS`."""
-    text: str = _module(REPORT_FORMATS, name).render(report, options)
+    """Write a report in a format of `report_formats`."""
+    text: str = _report_module(name).render(report, options)
+    return text
+
+
+def report_formats() -> tuple[str, ...]:
+    """Names of all report formats, those of plug-ins last."""
+    from pvmscan.plugins import PluginError, plugins
+
+    added = plugins("pvmscan.formats")
+    for plugin in added:
+        if plugin.name in REPORT_FORMATS:
+            raise PluginError(f"the plug-in {plugin} has the name of a format of pvmscan itself")
+    return (*REPORT_FORMATS, *(plugin.name for plugin in added))
+
+
+def is_streaming(name: str) -> bool:
+    """Can the format write each file as soon as it is judged? Its module has `render_file` and `render_end`."""
+    return hasattr(_report_module(name), "render_file")
+
+
+def render_file(one: FileReport, name: str, options: Options = DEFAULT) -> str:
+    """What a streaming format writes for one file."""
+    text: str = _report_module(name).render_file(one, options)
+    return text
+
+
+def render_end(report: Report, name: str, options: Options = DEFAULT) -> str:
+    """What a streaming format writes when all files have been."""
+    text: str = _report_module(name).render_end(report, options)
     return text
 
 
@@ -67,6 +104,17 @@ def render_graph(graph: nx.MultiDiGraph[Any], name: str = "dot") -> bytes:
     """Write a graph of `pvm.graph.build` in a format of `GRAPH_FORMATS`."""
     content: bytes = _module(GRAPH_FORMATS, name).render(graph, name)
     return content
+
+
+def _report_module(name: str) -> Any:
+    if name in REPORT_FORMATS:
+        return _module(REPORT_FORMATS, name)
+    from pvmscan.plugins import plugins
+
+    for plugin in plugins("pvmscan.formats"):
+        if plugin.name == name:
+            return plugin.thing
+    raise FormatError(f"unknown format {name!r}: choose one of {', '.join(report_formats())}")
 
 
 def _module(table: dict[str, str], name: str) -> Any:

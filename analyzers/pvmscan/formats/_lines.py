@@ -37,6 +37,8 @@ STYLES = {
 
 _PIECES = re.compile(r" +|[^ ]+")
 MIN_WIDTH = 20
+GLUE = "\xa0"
+"""A space that holds words together until they are written; safe text never has one of its own."""
 MIN_PIECE = 8
 """Columns that must be left on a line to begin a word there that has to be cut."""
 
@@ -77,7 +79,7 @@ def wrap(line: Line, width: int | None) -> Iterator[list[Span]]:
         yield list(line.spans)
         return
     width = max(width, MIN_WIDTH)
-    indent = " " * min(line.hang, width // 3)
+    indent = " " * min(line.hang, width // 2 - 4)
     row: list[Span] = []
     used = fresh = 0
     for word in _words(line.spans):
@@ -124,8 +126,13 @@ def _trimmed(row: list[Span]) -> list[Span]:
     return row
 
 
+def glued(text: str) -> str:
+    """Text that is not broken at its spaces, if a line is wide enough for it."""
+    return text.replace(" ", GLUE)
+
+
 def _plain(row: list[Span]) -> str:
-    return "".join(text for text, _ in row).rstrip()
+    return "".join(text for text, _ in row).replace(GLUE, " ").rstrip()
 
 
 def _coloured(row: list[Span]) -> str:
@@ -138,4 +145,4 @@ def _coloured(row: list[Span]) -> str:
         if style:
             text = Style.parse(STYLES[style]).render(text, color_system=ColorSystem.STANDARD)
         parts.append(text)
-    return "".join(parts).rstrip()
+    return "".join(parts).replace(GLUE, " ").rstrip()

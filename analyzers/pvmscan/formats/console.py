@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pvmscan.formats import DEFAULT, Options
-from pvmscan.formats._lines import Page, Span
+from pvmscan.formats._lines import Page, Span, glued
 from pvmscan.formats._safe import safe
-from pvmscan.report import Verdict
+from pvmscan.report import INTERRUPTED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ MAX_FINDINGS = 10
 MAX_STEPS = 12
 MAX_TEXT = 300
 MAX_PAYLOAD = 600
+MAX_NAME = 4096
+"""Characters of a path or a name, which are not shortened below what a file system takes."""
 MAX_CLEAN = 12
 """More clean files than this become one line unless `verbose`."""
 MAX_NAMES = 5
@@ -40,12 +42,30 @@ def render(report: Report, options: Options = DEFAULT) -> str:
     for one in bad:
         _file(page, one, options)
     page.gap()
-    _clean_files(page, [one for one in shown if one.verdict == Verdict.CLEAN], options)
+    clean = [one for one in shown if one.verdict == Verdict.CLEAN]
+    _clean_files(page, clean, options)
     if options.show_skipped:
         _skipped_files(page, [one for one in report.files if one.skipped is not None])
     page.gap()
     _summary(page, report)
     return page.render(options.width, options.colour)
+
+
+def evidence(one: FileReport) -> str:
+    """All about one file as plain text, shortened: for formats that quote it."""
+    page = Page()
+    if one.verdict == Verdict.CLEAN:
+        _clean_files(page, [one], DEFAULT)
+    else:
+        _file(page, one, DEFAULT)
+    return page.render().rstrip()
+
+
+def summary_text(report: Report) -> str:
+    """The last line of the report."""
+    page = Page()
+    _summary(page, report)
+    return page.render().rstrip()
 
 
 # Files -----------------------------------------------------------------------------------------------------
@@ -54,61 +74,74 @@ def render(report: Report, options: Options = DEFAULT) -> str:
 def _headline(one: FileReport) -> list[Span]:
     verdict = str(one.verdict)
     label = verdict.upper()
-    return [(label, verdict), (" " * (VERDICT_COLUMN - len(label) + 2), ""), (safe(one.path), "title")]
+    return [(label, verdict), (" " * (VERDICT_COLUMN - len(label) + 2), ""), (_name(one.path), "title")]
 
 
 def _reason(one: FileReport) -> list[Span]:
+    text = reason(one)
+    return [(": ", ""), (text, "")] if text else []
+
+
+def reason(one: FileReport) -> str:
     """Why a file is not clean, in a few words on the line of its name."""
     if one.findings:
-        first = _sorted(one.findings)[0]
-        return [(": ", ""), (safe(first.message, MAX_TEXT), "")]
+        return safe(by_weight(one.findings)[0].message, MAX_TEXT)
     if one.errors:
-        return [(": ", ""), (safe(one.errors[0].message, MAX_TEXT), "")]
-    if names := _unknown_names(one):
-        return [(": ", ""), (f"uses {_enumeration(names)}, which the knowledge does not cover", "")]
-    return []
+        return safe(one.errors[0].message, MAX_TEXT)
+    if one.verdict > Verdict.CLEAN and (names := _unknown_names(one)):
+        return f"uses {_enumeration(names)}, which the knowledge does not cover"
+    return ""
 
 
 def _file(page: Page, one: FileReport, options: Options) -> None:
     """A file that is not clean."""
-    in_detail = bool(one.findings or one.errors or options.verbose or options.globals)
+    in_detail = bool(one.findings or one.errors or one.allowed or options.verbose or options.globals)
     if in_detail:
         page.gap()
     tail = [] if one.findings or one.errors else _reason(one)
     page.add(*_headline(one), *tail, hang=VERDICT_COLUMN + 2)
-    findings = _sorted(one.findings)
+    findings = by_weight(one.findings)
     limit = len(findings) if options.verbose else MAX_FINDINGS
     for finding in findings[:limit]:
         page.gap()
         _finding(page, finding, options)
     if len(findings) > limit:
         page.gap()
-        rules = Counter(safe(finding.rule) for finding in findings[limit:])
+        rules = Counter(_name(finding.rule) for finding in findings[limit:])
         counted = ", ".join(f"{rule} ({count})" for rule, count in rules.most_common(MAX_NAMES))
         page.add(INDENT, f"and {_count(len(findings) - limit, 'more finding')}: {counted}", hang=2)
     _errors(page, one.errors, after_findings=bool(findings), verbose=options.verbose)
+    _allowed(page, one)
     _details(page, one, options)
     if in_detail:
         page.gap()
 
 
 def _clean_files(page: Page, files: Sequence[FileReport], options: Options) -> None:
-    if len(files) > MAX_CLEAN and not (options.verbose or options.globals):
-        text = f"{len(files)} files; -v lists them"
+    plain = [one for one in files if not one.allowed]
+    if len(plain) > MAX_CLEAN and not (options.verbose or options.globals):
+        text = f"{len(plain)} files; -v lists them"
         page.add(("CLEAN", "clean"), " " * (VERDICT_COLUMN - 3), (text, "dim"), hang=VERDICT_COLUMN + 2)
-        return
+        files = [one for one in files if one.allowed]
     for one in files:
         page.add(*_headline(one), hang=VERDICT_COLUMN + 2)
-        for finding in _sorted(one.findings):
+        _allowed(page, one)
+        for finding in by_weight(one.findings):
             page.gap()
             _finding(page, finding, options)
         _details(page, one, options)
 
 
+def _allowed(page: Page, one: FileReport) -> None:
+    """What the policy let pass: never without a word."""
+    for text in one.allowed:
+        page.add(INDENT, ("allowed: ", "label"), safe(text, MAX_TEXT), hang=4)
+
+
 def _skipped_files(page: Page, files: Sequence[FileReport]) -> None:
     for one in files:
         label = ("SKIPPED", "skipped")
-        page.add(label, " " * (VERDICT_COLUMN - 5), safe(one.path), ": ", safe(one.skipped or ""), hang=12)
+        page.add(label, " " * (VERDICT_COLUMN - 5), _name(one.path), ": ", _name(one.skipped or ""), hang=12)
 
 
 def _details(page: Page, one: FileReport, options: Options) -> None:
@@ -131,7 +164,8 @@ def _details(page: Page, one: FileReport, options: Options) -> None:
 # Findings --------------------------------------------------------------------------------------------------
 
 
-def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+def by_weight(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings, the worst first."""
     return sorted(findings, key=lambda one: (-one.verdict, -one.severity, -one.confidence))
 
 
@@ -143,14 +177,16 @@ def _finding(page: Page, finding: Finding, options: Options) -> None:
     _chain(page, finding.chain, options)
     severity = str(finding.severity)
     judged: list[Span] = [
-        (safe(finding.rule), ""),
+        (_name(finding.rule), ""),
         ("  ", ""),
         (severity, severity),
         (f", {finding.confidence}", ""),
     ]
-    if place := place_of(finding.location):
-        judged += [("  ", ""), (place, "dim")]
+    if place_of(finding.location):
+        judged += [("  ", ""), *_place(finding.location)]
     _field(page, "rule", *judged)
+    if finding.allowed is not None:
+        _field(page, "allowed", (safe(finding.allowed, cut), ""))
 
 
 def _payload(page: Page, payload: str, options: Options) -> None:
@@ -179,12 +215,12 @@ def _chain(page: Page, chain: Sequence[Step], options: Options) -> None:
             spans.append((f"({_count(step, 'more step')}; -v shows them)", "dim"))
         else:
             cut = None if options.verbose else MAX_TEXT
-            kind, text = safe(step.kind), safe(step.text, cut)
+            kind, text = _name(step.kind), safe(step.text, cut)
             if not text.startswith(f"{kind} "):
                 spans.append((f"{kind} ", "label"))
             spans.append((text, ""))
             if step.offset is not None:
-                spans += [("  ", ""), (f"at {offset_text(step.offset)}", "dim")]
+                spans += [("  ", ""), (glued(f"at {offset_text(step.offset)}"), "dim")]
         label = (("" if index else "chain").ljust(LABEL_COLUMN + min(index, 1)), "label")
         page.add(INDENT * 2, label, *spans, hang=len(INDENT) * 2 + LABEL_COLUMN + 4)
 
@@ -200,8 +236,19 @@ def place_of(location: Location) -> str:
     if location.offset is not None:
         parts.append(f"at {offset_text(location.offset)}")
     if location.member is not None:
-        parts.append(f"in {safe(location.member)}")
+        parts.append(f"in {_name(location.member)}")
     return " ".join(parts)
+
+
+def _place(location: Location) -> list[Span]:
+    """The same as spans; the offset stays together."""
+    offset = f"at {offset_text(location.offset)}" if location.offset is not None else ""
+    member = f"in {_name(location.member)}" if location.member is not None else ""
+    return (
+        [(glued(offset), "dim"), (" " if offset and member else "", ""), (member, "dim")]
+        if offset or member
+        else []
+    )
 
 
 # Errors, streams, globals ----------------------------------------------------------------------------------
@@ -215,10 +262,10 @@ def _errors(page: Page, errors: Sequence[Problem], *, after_findings: bool, verb
         page.gap()
         page.add(INDENT, ("not understood to the end", "label"))
     for error in errors[:limit]:
-        place = place_of(error.location)
-        tail: list[Span] = [("  ", ""), (place, "dim")] if place else []
+        place = _place(error.location)
+        tail: list[Span] = [("  ", ""), *place] if place else []
         message = safe(error.message, None if verbose else MAX_TEXT)
-        kind = f"{safe(error.kind)}: "
+        kind = f"{_name(error.kind)}: "
         page.add(INDENT * (2 if after_findings else 1), (kind, "label"), (message, ""), *tail, hang=6)
     if len(errors) > limit:
         page.add(INDENT, f"and {_count(len(errors) - limit, 'more error')}; -v shows them", hang=4)
@@ -228,42 +275,57 @@ def _stream(page: Page, stream: StreamReport) -> None:
     verdict = str(stream.verdict)
     where = f"at {offset_text(stream.offset)}"
     if stream.member is not None:
-        where += f" in {safe(stream.member)}"
+        where += f" in {_name(stream.member)}"
     facts = [
         f"{stream.length} bytes",
         f"protocol {stream.protocol}",
         f"{stream.opcodes} opcodes" if stream.opcodes is not None else "",
         f"stops at {offset_text(stream.stop)}" if stream.stop is not None else "never stops",
-        f"dialects {safe(' '.join(stream.dialects))}" if stream.dialects else "",
+        f"dialects {_name(' '.join(stream.dialects))}" if stream.dialects else "",
         f"fault: {safe(stream.fault, MAX_TEXT)}" if stream.fault else "",
     ]
-    text = f"  {safe(stream.format)} {where}, " + ", ".join(fact for fact in facts if fact)
+    text = f"  {_name(stream.format)} {where}, " + ", ".join(fact for fact in facts if fact)
     page.add(INDENT * 2, (verdict.ljust(VERDICT_COLUMN), verdict), text, hang=6 + VERDICT_COLUMN)
 
 
 def _globals(page: Page, uses: Sequence[GlobalUse]) -> None:
-    column = max(len(safe(use.status)) for use in uses)
-    for use in uses:
-        status = safe(use.status)
-        style = "clean" if status == "harmless" else "unverified" if status == "unknown" else "high"
-        written = "" if use.written.replace(" ", ".") == use.name else f" (written {safe(use.written)})"
+    column = max(len(_name(use.status)) for use in uses)
+    for use in sorted(uses, key=lambda use: RANKS.get(use.status, 0)):
+        status = _name(use.status)
+        style = status_style(status)
+        written = "" if use.written.replace(" ", ".") == use.name else f" (written {_name(use.written)})"
         how = "called" if use.called else "not called"
         times = "" if use.count == 1 else f", {use.count} times"
-        place = place_of(use.location)
+        place = _place(use.location)
         page.add(
             INDENT * 2,
             (status.ljust(column), style),
-            f"  {safe(use.name)}{written}, {how}{times}",
-            (f"  {place}" if place else "", "dim"),
+            f"  {_name(use.name)}{written}, {how}{times}",
+            "  " if place else "",
+            *place,
             hang=6 + column,
         )
+
+
+RANKS = {"unknown": 1, "harmless": 2}
+"""Globals are listed with sinks first."""
+
+
+def status_style(status: str) -> str:
+    """The style of what is known of a global."""
+    return {"harmless": "clean", "unknown": "unverified"}.get(status, "high")
+
+
+def _name(text: str) -> str:
+    return safe(text, MAX_NAME)
 
 
 # Words -----------------------------------------------------------------------------------------------------
 
 
 def _unknown_names(one: FileReport) -> list[str]:
-    return list(dict.fromkeys(safe(use.name) for use in one.globals if use.status == "unknown"))
+    named = one.uncovered or [use.name for use in one.globals if use.status == "unknown"]
+    return list(dict.fromkeys("objects without a name" if name == "?" else _name(name) for name in named))
 
 
 def _enumeration(names: Sequence[str]) -> str:
@@ -288,4 +350,6 @@ def _summary(page: Page, report: Report) -> None:
         spans += [(mark, ""), (f"{verdicts[verdict]} {verdict}", str(verdict))]
         mark = ", "
     spans.append((f"; {skipped} skipped." if skipped else ".", ""))
+    if INTERRUPTED in report.tool:
+        spans.append((" Interrupted: not all files were scanned.", "incomplete"))
     page.add(*spans)

@@ -13,6 +13,7 @@ from typing import Any
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
+from pvmscan.plugins import Plugin, PluginError, plugins
 
 KNOWLEDGE_VERSION = "2026.11"
 FOLDER = os.path.dirname(__file__)
@@ -70,7 +71,26 @@ def load() -> Knowledge:
         knowledge.loaders.add(one.calls, one)
     knowledge.stdlib = frozenset(_tables("stdlib.toml").get("modules", ()))
     knowledge.packages = frozenset(package for package in packages if "*" not in package)
+    for plugin in plugins("pvmscan.rules"):
+        _add_plugin(knowledge, plugin)
     return knowledge
+
+
+def _add_plugin(knowledge: Knowledge, plugin: Plugin) -> None:
+    """Rules of others. They can only add: there is no table for what is harmless."""
+    try:
+        text = plugin.thing() if callable(plugin.thing) else plugin.thing
+        tables = parse(str(plugin), str(text).encode("utf-8"))
+        if set(tables) - {"rule"}:
+            raise RuleError(f"{plugin}: only [[rule]] tables can be added")
+        for number, table in enumerate(tables.get("rule", ()), 1):
+            where = f"{plugin}, rule {number}"
+            effect = table.pop("effect", None)
+            if effect not in EFFECTS:
+                raise RuleError(f"{where}: effect is one of {', '.join(EFFECTS)}")
+            knowledge.add_rule(schema.rule(table, effect, where))
+    except Exception as error:
+        raise PluginError(f"the plug-in {plugin} has rules that cannot be used: {error}") from error
 
 
 def _tables(name: str) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
 from pvmscan.readers.compressed import Compressed
 from pvmscan.readers.foreign import Foreign
@@ -13,7 +15,7 @@ from pvmscan.readers.npy import Npy
 from pvmscan.readers.raw import Raw
 from pvmscan.readers.tensorflow import TensorFlow
 from pvmscan.readers.zipped import Zipped
-from pvmscan.report import Problem
+from pvmscan.report import Location, Problem
 
 READERS: tuple[Reader, ...] = (
     Zipped(),
@@ -34,6 +36,10 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
     ends the reading.
     """
     known = whole = False
+    for plugin in plugins("pvmscan.readers"):
+        for item in _added(plugin, source, budget):
+            yield item
+            known = True
     for reader in READERS:
         if whole or not reader.sniff(source):
             continue
@@ -43,6 +49,17 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
                 yield item
             known = True
+
+
+def _added(plugin: Plugin, source: Source, budget: Budget) -> Iterator[Item]:
+    """What a plug-in reads. It does not keep the package's own readers from reading, and its mistakes are told."""
+    try:
+        if plugin.thing.sniff(source):
+            for item in plugin.thing.read(source, budget):
+                yield replace(item, whole=False) if isinstance(item, Recognised) else item
+    except Exception as error:
+        message = f"the plug-in {plugin} failed: {type(error).__name__}: {error}"
+        yield Problem(message, Location(source.member), "internal")
 
 
 __all__ = ["READERS", "Budget", "Buffer", "Fact", "Item", "Reader", "Recognised", "Source", "Stream", "read"]

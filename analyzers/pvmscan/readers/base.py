@@ -78,6 +78,8 @@ class Fact:
     """What would run: an expression, a command, the names in a code object."""
     chain: tuple[Step, ...] = ()
     """How a loader gets there."""
+    subject: str | None = None
+    """Dotted path of the callable or module that it is about, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

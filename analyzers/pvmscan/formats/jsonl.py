@@ -1,0 +1,32 @@
+"""JSON lines: one file a line as soon as it is judged, and a last line that says the scan came to its end.
+
+Every line is an object with `kind`: `file` (a file of the JSON report) or `end` (tool, verdict and summary).
+A listing without an `end` was cut off. The schema is `schema/line.schema.json`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvmscan.formats.json_ import dumps
+from pvmscan.report import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pvmscan.formats import Options
+    from pvmscan.report import FileReport, Report
+
+
+def render(report: Report, options: Options | None = None) -> str:
+    """All lines of a finished scan."""
+    return "".join(map(render_file, report.files)) + render_end(report)
+
+
+def render_file(one: FileReport, options: Options | None = None) -> str:
+    """The line of one file."""
+    return dumps({"kind": "file", "schema_version": SCHEMA_VERSION, **one.to_dict()}, indent=None) + "\n"
+
+
+def render_end(report: Report, options: Options | None = None) -> str:
+    """The last line."""
+    whole = report.to_dict(files=False)
+    return dumps({"kind": "end", **whole}, indent=None) + "\n"

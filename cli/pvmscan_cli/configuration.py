@@ -1,0 +1,50 @@
+"""Which policy a command follows, and what is said of it on standard error."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from pvmscan_cli.common import message
+
+if TYPE_CHECKING:
+    from pvmscan.policy import Policy
+    from pvmscan.scan import ScanOptions
+
+VARIABLE = "PVMSCAN_CONFIG"
+
+
+def policy_for(sources: tuple[str, ...], config: str | None, ignore: bool) -> Policy:
+    """The policy of `--config`, of the environment, or of the current folder, unless that is scanned itself."""
+    from pvmscan import policy
+
+    config = None if ignore else config or os.environ.get(VARIABLE)
+    if config is None and not ignore:
+        config, refused = policy.find(".", sources)
+        if refused is not None:
+            message(
+                f"{refused} lies with what is scanned and was not read; --config {refused} uses it, "
+                "--no-config is silent"
+            )
+    return policy.Policy() if config is None else _read(config)
+
+
+def _read(path: str) -> Policy:
+    from pvmscan.policy import PolicyError, load
+
+    try:
+        policy = load(path)
+    except PolicyError as error:
+        raise click.UsageError(str(error)) from None
+    for entry in policy.expired():
+        message(f"{path}: this entry has expired and no longer counts: {entry}")
+    return policy
+
+
+def scan_options(policy: Policy) -> ScanOptions:
+    """What a scan may spend."""
+    from pvmscan.scan import ScanOptions
+
+    return ScanOptions(**policy.limits)

@@ -1,0 +1,123 @@
+"""`pvmscan explain`: a rule, or what is known of a callable, in words."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pvmscan_cli.common import CONTEXT, Nothing, columns, wants_colour, write
+
+if TYPE_CHECKING:
+    from pvmscan.formats._lines import Page
+    from pvmscan.knowledge.catalogue import Entry
+
+LABEL = 17
+MAX_NAMES = 12
+CWE = "https://cwe.mitre.org/data/definitions/"
+
+
+@click.command(name="explain", context_settings=CONTEXT)
+@click.argument("names", metavar="RULE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="List all names that a rule speaks of.")
+def command(names: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+    """Explain a rule: why it is one, an example that fires it, one that does not, and references.
+
+    RULE is what a report prints after `rule` (reachable-sink/shell-command), the last part of it
+    (shell-command), or the dotted path of a callable (os.system), to see which rules speak of it.
+
+    \b
+    Examples:
+      pvmscan explain shell-command
+      pvmscan explain structure/computed-name
+      pvmscan explain torch.load functools.partial
+
+    Exit codes: 0 explained, 3 nothing is known under that name, 4 usage.
+    """
+    from pvmscan.formats._lines import Page
+    from pvmscan.formats._safe import safe
+
+    page, plain = Page(), []
+    for name in names:
+        about, found = _look_up(name)
+        plain.append({"name": name, "status": about, "rules": [one.to_dict() for one in found]})
+        page.gap()
+        if about is not None:
+            page.add((safe(name), "title"), ": ", about, hang=2)
+        for entry in found:
+            page.gap()
+            _explain(page, entry, verbose)
+    if as_json:
+        from pvmscan.formats.json_ import dumps
+
+        write(dumps(plain) + "\n")
+    else:
+        write(page.render(columns(sys.stdout), wants_colour(sys.stdout)))
+
+
+def _look_up(name: str) -> tuple[str | None, list[Entry]]:
+    """What is to be said of a callable (None for a rule), and the rules."""
+    from pvmscan.knowledge import Status, effects_of, load
+    from pvmscan.knowledge.catalogue import entries, find
+
+    entry = find(name)
+    if entry is not None:
+        return None, [entry]
+    if "/" in name or "." not in name:
+        raise Nothing(f"no rule is called {name}: `pvmscan rules` lists them{_close(name, entries())}")
+    knowledge = load()
+    judgement = effects_of(knowledge, name)
+    # with arguments of its own a call may be judged in another way: rules that ask for arguments count too
+    rules = [*judgement.rules, *knowledge.calls.all(name), *knowledge.imports.all(name)]
+    found = [entries()[identifier] for identifier in dict.fromkeys(rule.id for rule in rules)]
+    loads = knowledge.loaders.all(name)
+    if loads:
+        return f"opens a further layer, which is scanned too. {loads[0].why}", found
+    if judgement.status is Status.HARMLESS:
+        harmless = knowledge.harmless.all(name)
+        why = harmless[0].why if harmless else ""
+        limits = " unless the arguments are those of a rule below" if found else ""
+        return f"known to be harmless{limits}{f' ({why})' if why else ''}.", found
+    if judgement.status is Status.SINK:
+        return "a sink.", found
+    return "not covered by the knowledge: a file that uses it is unverified.", found
+
+
+def _close(name: str, known: dict[str, Entry]) -> str:
+    from difflib import get_close_matches
+
+    words = {one.rpartition("/")[2]: one for one in known}
+    near = [words[word] for word in get_close_matches(name.rpartition("/")[2], words, 3)]
+    return f". Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _explain(page: Page, entry: Entry, verbose: bool) -> None:
+    severity = str(entry.severity)
+    page.add((entry.id, "title"), ": ", entry.title, hang=2)
+    page.add(
+        "  ", ("effect".ljust(LABEL), "label"), f"{entry.effect}, ", (severity, severity),
+        f", {entry.confidence}", hang=LABEL + 2,
+    )  # fmt: skip
+    fields = {"found by": entry.how, "why": entry.why, "example": entry.example}
+    fields |= {"counter-example": entry.counter_example, "speaks of": _names(entry, verbose)}
+    for label, text in fields.items():
+        if text:
+            style = "payload" if label.endswith("example") else ""
+            page.add("  ", (label.ljust(LABEL), "label"), (text, style), hang=LABEL + 2)
+    for index, reference in enumerate(entry.references):
+        label = "" if index else "see"
+        page.add("  ", (label.ljust(LABEL), "label"), link(reference), hang=LABEL + 2)
+
+
+def _names(entry: Entry, verbose: bool) -> str:
+    shown = entry.names if verbose else entry.names[:MAX_NAMES]
+    left = len(entry.names) - len(shown)
+    return ", ".join(shown) + (f" and {left} more; -v lists them" if left else "")
+
+
+def link(reference: str) -> str:
+    """A reference with its address."""
+    number = reference.removeprefix("CWE-")
+    return f"{reference}  {CWE}{number}.html" if number != reference and number.isdigit() else reference

@@ -1,0 +1,110 @@
+"""Where a report goes: several formats at once, each to a file or one of them to standard output."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pvmscan_cli.common import STDIN, check_output, columns, open_output, wants_colour, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pvmscan.formats import Options
+    from pvmscan.report import FileReport, Report
+
+DEFAULT = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One format and its file; None for standard output."""
+
+    name: str
+    path: str | None
+
+
+def parse(values: Sequence[str], output: str | None, sources: tuple[str, ...]) -> list[Output]:
+    """From `--format sarif=out.sarif --format console` and `--output FILE`."""
+    from pvmscan.formats import report_formats
+
+    known = report_formats()
+    outputs = []
+    for value in values or (DEFAULT,):
+        name, equals, path = value.partition("=")
+        if name not in known:
+            raise click.BadParameter(
+                f"{name!r} is no format; there are: {', '.join(known)}.", param_hint="--format"
+            )
+        if equals and not path:
+            raise click.BadParameter(f"{value!r} names no file.", param_hint="--format")
+        outputs.append(Output(name, None if not equals or path == STDIN else path))
+    open_ended = [one for one in outputs if one.path is None]
+    if len(open_ended) > 1:
+        names = " and ".join(one.name for one in open_ended)
+        raise click.UsageError(
+            f"{names} cannot share standard output: give files, as in {names[:4]}...=FILE."
+        )
+    if output is not None and output != STDIN:
+        if not open_ended:
+            raise click.UsageError("--output has no format left: every --format has its file.")
+        outputs = [replace(one, path=output) if one.path is None else one for one in outputs]
+    paths = [one.path for one in outputs if one.path is not None]
+    if len(set(paths)) < len(paths):
+        raise click.UsageError("Two formats cannot be written to one file.")
+    for path in paths:
+        check_output(path, sources)
+    return outputs
+
+
+class Writer:
+    """Writes a scan to its outputs: line by line where a format can, the rest at the end."""
+
+    def __init__(self, outputs: Sequence[Output], options: Options) -> None:
+        self.outputs = outputs
+        self.options = options
+        self._lines: list[tuple[str, Callable[[str], None]]] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Writer:
+        from pvmscan.formats import is_streaming
+
+        for one in self.outputs:
+            if is_streaming(one.name):
+                keep = write if one.path is None else self._stack.enter_context(open_output(one.path))
+                self._lines.append((one.name, keep))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def file(self, one: FileReport) -> None:
+        """A file was judged."""
+        from pvmscan.formats import render_file
+
+        for name, keep in self._lines:
+            keep(render_file(one, name, self.options))
+
+    def end(self, report: Report, *, interrupted: bool = False) -> None:
+        """The scan is over. A listing of lines has no end if it was interrupted."""
+        from pvmscan.formats import is_streaming, render_end, render_report
+
+        for name, keep in () if interrupted else self._lines:
+            keep(render_end(report, name, self.options))
+        for one in self.outputs:
+            if not is_streaming(one.name):
+                write(render_report(report, one.name, self._options(one)), one.path)
+
+    def _options(self, one: Output) -> Options:
+        if one.path is not None:
+            return self.options
+        return replace(self.options, colour=wants_colour(sys.stdout), width=columns(sys.stdout))
+
+    @property
+    def for_people(self) -> bool:
+        """Does the console report go to the screen?"""
+        return any(one.name == DEFAULT and one.path is None for one in self.outputs)
