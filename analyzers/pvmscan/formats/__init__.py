@@ -26,6 +26,7 @@ GRAPH_FORMATS = {
     "png": "pvmscan.formats.graph_formats",
     "pdf": "pvmscan.formats.graph_formats",
     "graphml": "pvmscan.formats.graph_formats",
+    "gexf": "pvmscan.formats.graph_formats",
     "json": "pvmscan.formats.graph_formats",
     "mermaid": "pvmscan.formats.graph_formats",
 }

@@ -1,0 +1,101 @@
+"""Puts what a report says on the nodes of a graph: effects, verdicts, and which nodes a finding speaks of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from pvmscan.report import FileReport, Finding, Step
+
+_CARRIER = re.compile(r"(?:(?P<outer>.*)!)?(?P<path>[^!@]*)@(?P<offset>\d+)", re.DOTALL)
+"""The member that a scan gives to what a call loads: where the call is made, what is called."""
+_SHOWN = frozenset(["call", "import", "attribute", "build", "write", "item", "persistent", "code"])
+DATA = frozenset(["const", "blob", "tuple", "list", "dict", "set", "frozenset", "bytearray"])
+
+
+def steps_in(finding: Finding, member: str | None) -> Iterator[Step]:
+    """The steps of a finding's chain that happen in this stream; a chain may lead through several."""
+    levels: list[tuple[str | None, int | None]] = [(finding.location.member, None)]
+    while (where := levels[0][0]) is not None:
+        carried = _CARRIER.fullmatch(where)
+        if carried is None:
+            break
+        levels.insert(0, (carried["outer"], int(carried["offset"])))
+    level = 0
+    for step in finding.chain:
+        if levels[level][0] == member:
+            yield step
+        if levels[level][1] is not None and step.kind == "call" and step.offset == levels[level][1]:
+            level += 1
+
+
+def mark(graph: nx.MultiDiGraph[Any], report: FileReport, member: str | None) -> list[str]:
+    """Give nodes the attributes `effect` and `verdict`; return those that findings speak of, worst first.
+
+    Objects with a path have the effect that the report's globals tell; what a finding speaks of has the
+    finding's. `member` is the stream's; the graph is changed.
+    """
+    statuses = {use.name: use.status for use in report.globals}
+    at: dict[int, list[str]] = {}
+    for node, data in graph.nodes(data=True):
+        status = statuses.get(str(data.get("path")))
+        if status is not None:
+            data["effect"] = status
+        if data["kind"] not in DATA:
+            at.setdefault(data.get("offset", -1), []).append(node)
+    marked: dict[str, None] = {}
+    for finding in sorted(report.findings, key=lambda one: (-one.verdict, -one.severity)):
+        offsets = [step.offset for step in steps_in(finding, member) if step.kind in _SHOWN]
+        own = finding.location.offset if finding.location.member == member else None
+        for offset in [own, *reversed(offsets)]:
+            for node in at.get(-1 if offset is None else offset, ()):
+                if node in marked or (own is None and offset is None):
+                    continue
+                marked[node] = None
+                data = graph.nodes[node]
+                data["verdict"] = str(finding.verdict)
+                if offset == own or data.get("effect") in (None, "unknown"):
+                    data["effect"] = finding.effect
+    return list(marked)
+
+
+READABLE = 40
+"""A graph of more nodes than this is easier to read with alike nodes folded."""
+FOLDED = 60
+"""How many nodes there may be for the sake of exactness, when they are folded."""
+_QUIET = frozenset(["", "harmless", "unknown"])
+
+
+def collapsed(graph: nx.MultiDiGraph[Any], marked: list[str], how: str = "auto") -> nx.MultiDiGraph[Any]:
+    """A graph for people: `data` becomes text, `alike` nodes become one, `auto` does so only if many are left.
+
+    What findings speak of, and everything with an effect, stays as it is.
+    """
+    from pvm import graph as graphs
+    from pvm import graphview
+
+    smaller = graphs.collapse_data(graph)
+    if how == "data" or (how == "auto" and len(smaller) <= READABLE):
+        return smaller
+    keep = {node for node in marked if node in smaller}
+    loud = [node for node, data in smaller.nodes(data=True) if str(data.get("effect", "")) not in _QUIET]
+    keep.update(loud[:FOLDED])
+    return graphview.fold(smaller, FOLDED + len(keep), keep)
+
+
+def only_chains(graph: nx.MultiDiGraph[Any], marked: list[str]) -> nx.MultiDiGraph[Any]:
+    """What findings speak of, with everything on the ways between, and the data that flows right into it."""
+    from pvm import graphview
+
+    chains = graphview.between(graph, marked, [node for node in marked if node in graph])
+    data = {
+        source
+        for node in chains
+        for source in graph.predecessors(node)
+        if graph.nodes[source]["kind"] in DATA and not graph.in_degree(source)
+    }
+    return graphview.part(graph, {*chains, *data})
