@@ -34,7 +34,12 @@ MAX_LOGGED = 20
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--path", "-p", "more", multiple=True, type=click.Path(), help="A further path to scan.")
 @click.option(
-    "--format", "-f", "name", type=click.Choice(["console", "json"]), default="console", show_default=True
+    "--format",
+    "-f",
+    "name",
+    type=click.Choice(["console", "json", "html"]),
+    default="console",
+    show_default=True,
 )
 @click.option("--output", "-o", type=click.Path(), help="Write the report to this file.")
 @click.option(
@@ -72,6 +77,7 @@ def command(
     check_output(output, sources)
     report, interrupted = _scan(sources)
 
+    from pvmscan import streams
     from pvmscan.formats import Options, render_report
 
     to_screen = output is None or output == STDIN
@@ -83,6 +89,7 @@ def command(
         show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
         colour=to_screen and wants_colour(sys.stdout),
         width=columns(sys.stdout) if to_screen else None,
+        streams=streams,
     )
     write(render_report(report, name, options), output)
     if name == "json" or not to_screen:

@@ -221,7 +221,7 @@ def _quotient(graph: nx.MultiDiGraph[str], classes: dict[str, Hashable]) -> nx.M
 
 
 def _merged(graph: nx.MultiDiGraph[str], nodes: list[str]) -> dict[str, Any]:
-    """Attributes that all members share, the offset and order of the first, and a label for all."""
+    """Attributes that all members share, the the earliest offset, the latest order, and a label for all."""
     if len(nodes) == 1:
         return dict(graph.nodes[nodes[0]])
     every = [graph.nodes[node] for node in nodes]
@@ -235,7 +235,7 @@ def _merged(graph: nx.MultiDiGraph[str], nodes: list[str]) -> dict[str, Any]:
     orders = [data["order"] for data in every if "order" in data]
     if orders:
         shared["order"] = max(orders)
-    return shared | {"offset": every[0]["offset"], "count": len(nodes)}
+    return shared | {"offset": min(data["offset"] for data in every), "count": len(nodes)}
 
 
 def _common_label(data: dict[str, Any]) -> str:

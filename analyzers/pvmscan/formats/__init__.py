@@ -13,13 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     import networkx as nx
 
     from pvmscan.report import Report
 
-REPORT_FORMATS = {"console": "pvmscan.formats.console", "json": "pvmscan.formats.json_"}
+REPORT_FORMATS = {
+    "console": "pvmscan.formats.console",
+    "json": "pvmscan.formats.json_",
+    "html": "pvmscan.formats.html",
+}
 GRAPH_FORMATS = {
     "dot": "pvmscan.formats.graph_dot",
     "svg": "pvmscan.formats.graph_formats",
@@ -28,6 +33,7 @@ GRAPH_FORMATS = {
     "graphml": "pvmscan.formats.graph_formats",
     "gexf": "pvmscan.formats.graph_formats",
     "json": "pvmscan.formats.graph_formats",
+    "html": "pvmscan.formats.html_graph",
     "mermaid": "pvmscan.formats.graph_formats",
 }
 BINARY_FORMATS = frozenset({"png", "pdf"})
@@ -53,6 +59,9 @@ class Options:
     """Style the text with terminal escape sequences."""
     width: int | None = None
     """Columns to wrap to; None leaves the lines as long as they are."""
+    streams: Callable[[str], Iterable[Any]] | None = None
+    """`pvmscan.streams`, for formats that show graphs and opcodes: a report holds only what was judged, so the
+    files are read again, one at a time. None leaves that out."""
 
 
 DEFAULT = Options()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import networkx as nx
 
-    from pvmscan.report import FileReport, Finding, Step
+    from pvmscan.report import FileReport, Finding
 
 _CARRIER = re.compile(r"(?:(?P<outer>.*)!)?(?P<path>[^!@]*)@(?P<offset>\d+)", re.DOTALL)
 """The member that a scan gives to what a call loads: where the call is made, what is called."""
@@ -17,8 +17,8 @@ _SHOWN = frozenset(["call", "import", "attribute", "build", "write", "item", "pe
 DATA = frozenset(["const", "blob", "tuple", "list", "dict", "set", "frozenset", "bytearray"])
 
 
-def steps_in(finding: Finding, member: str | None) -> Iterator[Step]:
-    """The steps of a finding's chain that happen in this stream; a chain may lead through several."""
+def members_of(finding: Finding) -> Iterator[str | None]:
+    """For each step of a finding's chain the stream that it happens in; a chain may lead through several."""
     levels: list[tuple[str | None, int | None]] = [(finding.location.member, None)]
     while (where := levels[0][0]) is not None:
         carried = _CARRIER.fullmatch(where)
@@ -27,8 +27,7 @@ def steps_in(finding: Finding, member: str | None) -> Iterator[Step]:
         levels.insert(0, (carried["outer"], int(carried["offset"])))
     level = 0
     for step in finding.chain:
-        if levels[level][0] == member:
-            yield step
+        yield levels[level][0]
         if levels[level][1] is not None and step.kind == "call" and step.offset == levels[level][1]:
             level += 1
 
@@ -48,18 +47,22 @@ def mark(graph: nx.MultiDiGraph[Any], report: FileReport, member: str | None) ->
         if data["kind"] not in DATA:
             at.setdefault(data.get("offset", -1), []).append(node)
     marked: dict[str, None] = {}
+    effects: dict[str, str] = {}
     for finding in sorted(report.findings, key=lambda one: (-one.verdict, -one.severity)):
-        offsets = [step.offset for step in steps_in(finding, member) if step.kind in _SHOWN]
+        steps = zip(finding.chain, members_of(finding), strict=True)
+        offsets = [step.offset for step, where in steps if where == member and step.kind in _SHOWN]
         own = finding.location.offset if finding.location.member == member else None
+        for node in at.get(own, ()) if own is not None else ():
+            if graph.nodes[node]["kind"] in ("call", "global"):
+                effects.setdefault(str(graph.nodes[node].get("path")), finding.effect)
         for offset in [own, *reversed(offsets)]:
-            for node in at.get(-1 if offset is None else offset, ()):
-                if node in marked or (own is None and offset is None):
-                    continue
-                marked[node] = None
-                data = graph.nodes[node]
-                data["verdict"] = str(finding.verdict)
-                if offset == own or data.get("effect") in (None, "unknown"):
-                    data["effect"] = finding.effect
+            for node in at.get(offset, ()) if offset is not None else ():
+                if node not in marked:
+                    marked[node] = None
+                    graph.nodes[node]["verdict"] = str(finding.verdict)
+    for node, data in graph.nodes(data=True):
+        if node in marked and str(data.get("path")) in effects:
+            data["effect"] = effects[str(data["path"])] if "path" in data else data.get("effect", "")
     return list(marked)
 
 

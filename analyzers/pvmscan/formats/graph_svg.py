@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
+    from pvmscan.formats._looks import Look
+
 MARGIN = 24.0
 KEY_WIDTH = 210.0
 KEY_HEIGHT = 24.0
