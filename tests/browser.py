@@ -20,8 +20,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-quic --hide-scrollbars --disable-extensions "
-    "--disable-dev-shm-usage --remote-debugging-pipe"
+    "--disable-dev-shm-usage --disable-features=IsolateSandboxedIframes --remote-debugging-pipe"
 ).split()
+"""Sandboxed frames stay in the page's process, where its session sees them."""
 PATIENCE = 60.0
 """Seconds that an answer may take on a busy machine."""
 

@@ -221,6 +221,10 @@ class FileReport:
             "errors": [error.to_dict() for error in self.errors],
         }
 
+    def _repr_html_(self) -> str:
+        """The same for one file."""
+        return Report((self,))._repr_html_()
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -263,6 +267,12 @@ class Report:
             "summary": self.summary(),
             "files": [one.to_dict() for one in self.files],
         }
+
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it: a page in a frame of its own."""
+        from pvmscan.formats.html import frame
+
+        return frame(self)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -17,7 +17,10 @@ WRITES = frozenset(["build", "set-attribute", "set-item", "append"])
 CONTAINERS = frozenset(["tuple", "list", "dict", "set", "frozenset", "bytearray"])
 MAX_SHORT_CUTS = 2500
 """A node stays if more edges would have to take its place."""
+MAX_MADE = 200_000
+"""Edges that may take the place of nodes, beyond as many as there were."""
 MAX_USERS = 6
+"""What is made from nothing and has more of them is told in words."""
 MAX_ROUNDS = 12
 """More of them would tell apart only what differs deep inside."""
 
@@ -139,9 +142,9 @@ def _tell_common_parts(graph: nx.MultiDiGraph[str], keep: Collection[str]) -> No
 def _short_cuts(graph: nx.MultiDiGraph[str], keep: Collection[str]) -> nx.MultiDiGraph[str]:
     """The graph with edges in the place of nodes that only pass data on."""
     smaller = graph.copy()
+    spare = MAX_MADE + graph.number_of_edges()
     for node in list(graph):
-        data = graph.nodes[node]
-        if node in keep or not _passes_on(smaller, node, data):
+        if node in keep or spare <= 0 or not _passes_on(smaller, node, graph.nodes[node]):
             continue
         into = [edge for edge in smaller.in_edges(node, data=True) if edge[2]["role"] != "receiver"]
         out = [
@@ -151,6 +154,7 @@ def _short_cuts(graph: nx.MultiDiGraph[str], keep: Collection[str]) -> nx.MultiD
         ]
         if len(into) * len(out) > MAX_SHORT_CUTS:
             continue
+        spare -= len(into) * len(out)
         smaller.remove_node(node)
         for source, _, first in into:
             for _, user, last in out:
@@ -221,7 +225,7 @@ def _quotient(graph: nx.MultiDiGraph[str], classes: dict[str, Hashable]) -> nx.M
 
 
 def _merged(graph: nx.MultiDiGraph[str], nodes: list[str]) -> dict[str, Any]:
-    """Attributes that all members share, the the earliest offset, the latest order, and a label for all."""
+    """Attributes that all members share, the earliest offset, the latest order, and a label for all."""
     if len(nodes) == 1:
         return dict(graph.nodes[nodes[0]])
     every = [graph.nodes[node] for node in nodes]

@@ -20,7 +20,7 @@ GAP_ACROSS = 14.0
 """Between neighbours of one layer."""
 GAP_ALONG = 64.0
 """Between layers."""
-BEND = 10.0
+BEND = 4.0
 """Room that an edge takes where it passes a layer."""
 MAX_BENDS = 6000
 SWEEPS = 10
@@ -211,7 +211,7 @@ class _Grid:
                 self._settle(layer, (self.before, self.after) if sweep > 1 else (self.before,))
 
     def _gap(self, node: int) -> float:
-        return GAP_ACROSS if node < len(self.sizes) else GAP_ACROSS / 3
+        return GAP_ACROSS if node < len(self.sizes) else GAP_ACROSS / 5
 
     def _settle(self, layer: list[int], sides: tuple[list[list[int]], ...]) -> None:
         """The least squares solution that keeps order and gaps (pool adjacent violators)."""

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pvm.graph import DATA
+from pvm.graphview import WRITES
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 _CARRIER = re.compile(r"(?:(?P<outer>.*)!)?(?P<path>[^!@]*)@(?P<offset>\d+)", re.DOTALL)
 """The member that a scan gives to what a call loads: where the call is made, what is called."""
 _SHOWN = frozenset(["call", "import", "attribute", "build", "write", "item", "persistent", "code"])
-DATA = frozenset(["const", "blob", "tuple", "list", "dict", "set", "frozenset", "bytearray"])
 
 
 def members_of(finding: Finding) -> Iterator[str | None]:
@@ -53,16 +55,20 @@ def mark(graph: nx.MultiDiGraph[Any], report: FileReport, member: str | None) ->
         offsets = [step.offset for step, where in steps if where == member and step.kind in _SHOWN]
         own = finding.location.offset if finding.location.member == member else None
         for node in at.get(own, ()) if own is not None else ():
-            if graph.nodes[node]["kind"] in ("call", "global"):
-                effects.setdefault(str(graph.nodes[node].get("path")), finding.effect)
+            data = graph.nodes[node]
+            if data["kind"] in ("call", "global") and "path" in data:
+                effects.setdefault(data["path"], finding.effect)
+            elif data["kind"] in WRITES:
+                data.setdefault("effect", finding.effect)
         for offset in [own, *reversed(offsets)]:
             for node in at.get(offset, ()) if offset is not None else ():
                 if node not in marked:
                     marked[node] = None
                     graph.nodes[node]["verdict"] = str(finding.verdict)
-    for node, data in graph.nodes(data=True):
-        if node in marked and str(data.get("path")) in effects:
-            data["effect"] = effects[str(data["path"])] if "path" in data else data.get("effect", "")
+    for node in marked:
+        data = graph.nodes[node]
+        if data.get("path") in effects:
+            data["effect"] = effects[data["path"]]
     return list(marked)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import networkx as nx
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 import pvm
 import report_samples as samples
 from pvm import graph as graphs
-from pvmscan.formats import GRAPH_FORMATS, FormatError, render_graph
-from pvmscan.formats.graph_dot import LOOKS, MAX_LABEL, VERDICT_COLOURS, dot, quote
+from pvmscan.formats import GRAPH_FORMATS, FormatError, graph_formats, graph_svg, render_graph
+from pvmscan.formats._looks import MAX_LABEL, tables
+from pvmscan.formats.graph_dot import dot, quote
 
 Graph = Any
 DOT = shutil.which("dot")
@@ -35,7 +37,11 @@ TRICKS = [
     "`x`",
     "#quot;",
     "%%{",
+    "</script><script>alert(1)</script>",
+    "<!--",
+    "javascript:alert(1)",
 ]
+TEXTS = ["dot", "svg", "html", "graphml", "gexf", "json", "mermaid"]
 LABELS = st.lists(
     st.sampled_from(TRICKS) | st.text(st.characters(exclude_categories=()), max_size=20), max_size=5
 ).map("".join)
@@ -69,11 +75,44 @@ def test_dot_of_a_real_graph() -> None:
 
 
 @pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE, "", "x" * 100_000])
-@pytest.mark.parametrize("name", ["dot", "graphml", "json", "mermaid"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_text_formats_are_harmless(label: str, name: str) -> None:
     text = render_graph(graph_of(label), name).decode("utf-8")
-    assert all(line.isprintable() for line in text.splitlines())
-    assert name == "json" or len(text) < 50 * MAX_LABEL or "x" * 1000 not in text or name == "graphml"
+    if name != "html":  # the page's own script and style are no one-liners
+        assert all(line.isprintable() for line in text.splitlines())
+    assert name in ("json", "graphml", "gexf") or "x" * 6 * MAX_LABEL not in text
+
+
+@settings(max_examples=30, deadline=None)
+@given(LABELS)
+@pytest.mark.parametrize("name", TEXTS)
+def test_hostile_strings_stay_what_they_are(name: str, label: str) -> None:
+    """Every format can be read back, and what a label says is neither markup nor a second node."""
+    content = graph_svg.render(graph_of(label)) if name == "svg" else render_graph(graph_of(label), name)
+    text = content.decode("utf-8")
+    match name:
+        case "svg":
+            root = ElementTree.fromstring(text)
+            names = {one.tag.partition("}")[2] for one in root.iter()}
+            assert names <= {"svg", "title", "style", "defs", "marker", "path", "rect", "g", "text"}
+            nodes = [one for one in root.iter() if "node" in one.get("class", "").split()]
+            assert len(nodes) == 2
+        case "graphml":
+            assert len(nx.read_graphml(io.BytesIO(text.encode()), force_multigraph=True)) == 2
+        case "gexf":
+            assert len(nx.read_gexf(io.BytesIO(text.encode()))) == 2
+        case "json":
+            assert len(json.loads(text)["nodes"]) == 2
+        case "mermaid":
+            ours = re.compile(
+                r"  +(\w+(\W+\"[^\"]*\"\W+| -->.*)?|(subgraph|class|classDef) .*|end)|flowchart LR"
+            )
+            assert all(ours.fullmatch(line) for line in text.splitlines())
+        case "dot":
+            statements = [line for line in text.splitlines() if re.match(r"  n\d+ ", line)]
+            assert len(statements) == 3 and all(line.endswith("];") for line in statements)
+        case "html":
+            assert text.count("<script") == 2 == text.count("</script")
 
 
 @needs_dot
@@ -112,10 +151,27 @@ def test_pictures(name: str, magic: bytes) -> None:
     assert render_graph(real_graph(), name).startswith(magic)
 
 
-def test_a_missing_program_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_without_graphviz_svg_is_drawn_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FormatError, match="needs the program dot of Graphviz"):
-        render_graph(real_graph(), "svg")
+    graph = real_graph()
+    assert graph_formats.drawer(graph) == graph_formats.OWN
+    assert b"os.system(" in render_graph(graph, "svg")
+    for name in ("png", "pdf"):
+        with pytest.raises(FormatError, match="needs the program dot of Graphviz"):
+            render_graph(graph, name)
+
+
+@needs_dot
+def test_graphviz_draws_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert graph_formats.drawer(real_graph()) == graph_formats.GRAPHVIZ
+    monkeypatch.setattr(graph_formats, "LARGE", 2)
+    assert graph_formats.drawer(real_graph()) == graph_formats.OWN
+
+
+@needs_dot
+def test_the_legend_and_the_tooltips_reach_the_picture() -> None:
+    svg = run_dot(dot(graph_of("f()", effect="command")).encode(), "-Tsvg")
+    assert "runs a command" in svg and "kind: call" in svg and "box" in svg
 
 
 @pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE])
@@ -140,11 +196,19 @@ def test_mermaid_has_no_mark_of_its_own_in_labels() -> None:
     assert line == '  n0["a#34;b#93;#60;i#62;#96;#35;x#59;#37;#37;#92;n<br/>at 7 (0x7)"]'
 
 
-def test_every_kind_has_a_look_and_verdicts_their_colour() -> None:
-    assert set(graphs.DATA) <= set(LOOKS)
-    for verdict, colour in VERDICT_COLOURS.items():
-        assert colour in dot(graph_of("x", verdict=verdict))
-        assert colour in render_graph(graph_of("x", verdict=verdict), "mermaid").decode()
+def test_gexf_has_the_colours_that_gephi_reads() -> None:
+    content = render_graph(graph_of("x", effect="command"), "gexf")
+    graph = nx.read_gexf(io.BytesIO(content))
+    fill = tables()["effects"]["command"]["fill"]
+    colour = graph.nodes["n0"]["viz"]["color"]
+    assert f"#{colour['r']:02x}{colour['g']:02x}{colour['b']:02x}" == fill
+    assert graph.nodes["n0"]["effect"] == "command" and graph.nodes["n1"]["kind"] == "const"
+
+
+def test_verdicts_have_their_colour() -> None:
+    for verdict, colours in tables()["verdicts"].items():
+        assert colours["light"] in dot(graph_of("x", verdict=verdict))
+        assert colours["light"] in render_graph(graph_of("x", verdict=verdict), "mermaid").decode()
 
 
 def test_unknown_format() -> None:

@@ -18,6 +18,7 @@ class Graph {
     this.tip = h("div", { class: "tip", role: "tooltip", hidden: true });
     this.said = h("p", { class: "said", "aria-live": "polite" });
     this.canvas = this.drawCanvas();
+    this.boxes[this.leftmost()]?.setAttribute("tabindex", "0");
     this.frame = h("div", { class: "frame" }, this.canvas, this.tip, this.buttons());
     this.element = h("figure", { class: "graph" }, this.filters(), this.frame, this.foot());
     new ResizeObserver(() => this.resized()).observe(this.frame);
@@ -60,7 +61,7 @@ class Graph {
     return s("g", {
       class: `node effect-${box.effect || "none"}${box.verdict ? ` bad is-${box.verdict}` : ""}`,
       transform: `translate(${box.x} ${box.y})`,
-      role: "button", tabindex: index ? -1 : 0, "aria-label": label.slice(0, 300), "aria-pressed": "false",
+      role: "button", tabindex: -1, "aria-label": label.slice(0, 300), "aria-pressed": "false",
       "data-node": box.id,
       onpointerenter: () => this.showTip(index),
       onpointerleave: () => this.hideTip(),
@@ -68,6 +69,11 @@ class Graph {
       onblur: () => this.hideTip(),
       onclick: () => this.clicked(index),
     }, s("path", { d: box.d }), lines);
+  }
+
+  leftmost() {
+    const { boxes } = this.drawing;
+    return boxes.reduce((best, box, index) => (best < 0 || box.x < boxes[best].x ? index : best), -1);
   }
 
   buttons() {
