@@ -66,6 +66,8 @@ def _node(attributes: Mapping[str, Any]) -> dict[str, str]:
         "color": quote(look.line),
         "tooltip": _joined(tooltip(attributes).split("\n"), "\\n"),
     }
+    if look.shape == "import":
+        written["margin"] = quote("0.24,0.08")  # its ends are not for text
     if look.verdict:
         written |= {"color": quote(tables()["verdicts"][look.verdict]["light"]), "penwidth": quote("2.5")}
     return written
@@ -86,14 +88,15 @@ def _legend(graph: nx.MultiDiGraph[Any]) -> str:
     """A table in Graphviz's HTML-like labels: what the shapes and the colours stand for."""
     shapes, looks = legend(graph)
     cells = [
-        f'<TD ALIGN="LEFT"><I>{escape(tables()["shapes"][name]["dot"])}</I>: {escape(words)}</TD>'
+        f'<TD ALIGN="LEFT"><I>{escape(tables()["shapes"][name]["drawn"])}</I>: {escape(words)}</TD>'
         for name, words in shapes
     ]
     cells += [f'<TD ALIGN="LEFT" BGCOLOR="{look.fill}">{escape(look.words)}</TD>' for look in looks]
     cells = cells or ["<TD>nothing</TD>"]
     rows = [cells[start : start + LEGEND_COLUMNS] for start in range(0, len(cells), LEGEND_COLUMNS)]
     body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
-    return f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="4" COLOR="#cccccc">{body}</TABLE>'
+    table = f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="4" COLOR="#cccccc">{body}</TABLE>'
+    return f'<FONT POINT-SIZE="10">{table}</FONT>'
 
 
 def _written(attributes: Mapping[str, str]) -> str:
