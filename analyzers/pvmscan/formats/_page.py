@@ -87,8 +87,11 @@ def _style() -> str:
     return f":root{{{''.join(rules)}}}{''.join(classes)}\n{sheet}"
 
 
-def drawing(graph: nx.MultiDiGraph[Any], note: str = "") -> dict[str, Any]:
-    """A graph as the page draws it: boxes, curves, and the edges that a backward slice follows."""
+def drawing(graph: nx.MultiDiGraph[Any], note: str = "", focus: str = "") -> dict[str, Any]:
+    """A graph as the page draws it: boxes, curves, and the edges that a backward slice follows.
+
+    `focus` is the node to begin with where not everything can be shown at once; else it is the result.
+    """
     from pvmscan.formats._looks import legend
     from pvmscan.formats._safe import safe
     from pvmscan.formats._scene import scene
@@ -100,6 +103,7 @@ def drawing(graph: nx.MultiDiGraph[Any], note: str = "") -> dict[str, Any]:
         "width": round(drawn.width),
         "height": round(drawn.height),
         "note": note,
+        "focus": index.get(focus, index.get("load", 0)),
         "boxes": [
             {
                 "id": safe(box.node, 200),

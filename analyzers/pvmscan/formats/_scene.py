@@ -100,7 +100,7 @@ def scene(graph: nx.MultiDiGraph[Any]) -> Scene:
                 width,
                 height,
                 outline(look.shape, width, height),
-                PAD + (CAP if look.shape in _CAPPED else 0.0),
+                PAD + _CAPS.get(look.shape, 0.0),
                 lines,
                 look,
                 tuple(tip(data)),
@@ -110,7 +110,8 @@ def scene(graph: nx.MultiDiGraph[Any]) -> Scene:
     return Scene(tuple(boxes), tuple(_curves(pairs, layout, boxes)), layout.width, layout.height)
 
 
-_CAPPED = frozenset(["import", "outside", "unknown", "load"])
+_CAPS = {"import": CAP, "outside": 2 * CAP, "unknown": CAP, "load": CAP}
+"""Where the text begins within shapes that are no rectangles."""
 
 
 def _draft(data: Mapping[str, Any]) -> tuple[float, float, tuple[tuple[str, str], ...], Look]:
@@ -127,8 +128,13 @@ def _draft(data: Mapping[str, Any]) -> tuple[float, float, tuple[tuple[str, str]
     if last:
         lines += [("place", line) for line in folded(last, MAX_HEAD, COLUMNS)]
     longest = max(width_of(text) for _, text in lines)
-    caps = 2 * CAP if look.shape in _CAPPED else 0.0
-    return longest * LETTER + 2 * PAD + caps, len(lines) * LINE + 2 * PAD - 5, tuple(lines), look
+    caps = _CAPS.get(look.shape, 0.0)
+    return (
+        longest * LETTER + 2 * PAD + caps + min(caps, CAP),
+        len(lines) * LINE + 2 * PAD - 5,
+        tuple(lines),
+        look,
+    )
 
 
 def _pairs(graph: nx.MultiDiGraph[Any], index: Mapping[Any, int]) -> dict[tuple[int, int], list[Any]]:

@@ -51,20 +51,17 @@ def mark(graph: nx.MultiDiGraph[Any], report: FileReport, member: str | None) ->
     marked: dict[str, None] = {}
     effects: dict[str, str] = {}
     for finding in sorted(report.findings, key=lambda one: (-one.verdict, -one.severity)):
-        steps = zip(finding.chain, members_of(finding), strict=True)
-        offsets = [step.offset for step, where in steps if where == member and step.kind in _SHOWN]
         own = finding.location.offset if finding.location.member == member else None
-        for node in at.get(own, ()) if own is not None else ():
-            data = graph.nodes[node]
-            if data["kind"] in ("call", "global") and "path" in data:
-                effects.setdefault(data["path"], finding.effect)
-            elif data["kind"] in WRITES:
-                data.setdefault("effect", finding.effect)
-        for offset in [own, *reversed(offsets)]:
-            for node in at.get(offset, ()) if offset is not None else ():
+        for offset, text in _places(finding, member):
+            for node in at.get(offset, ()):
+                data = graph.nodes[node]
+                if not _is_told(data, text):
+                    continue
+                if offset == own:
+                    _note_effect(data, finding.effect, effects)
                 if node not in marked:
                     marked[node] = None
-                    graph.nodes[node]["verdict"] = str(finding.verdict)
+                    data["verdict"] = str(finding.verdict)
     for node in marked:
         data = graph.nodes[node]
         if data.get("path") in effects:
@@ -72,7 +69,34 @@ def mark(graph: nx.MultiDiGraph[Any], report: FileReport, member: str | None) ->
     return list(marked)
 
 
-READABLE = 40
+def _places(finding: Finding, member: str | None) -> Iterator[tuple[int, str]]:
+    """Offsets in a stream that a finding speaks of, the sink first, each with what it says of it."""
+    own = finding.location.offset if finding.location.member == member else None
+    steps = [
+        (step.offset, step.text)
+        for step, where in zip(finding.chain, members_of(finding), strict=True)
+        if where == member and step.offset is not None and step.kind in _SHOWN
+    ]
+    if own is not None and all(offset != own for offset, _ in steps):
+        yield own, ""
+    yield from reversed(steps)
+
+
+def _is_told(data: dict[str, Any], text: str) -> bool:
+    """Is a node at the offset of a step what the step is about? Not every call that a call makes in turn is."""
+    made_in_turn = data["kind"] == "call" and not str(data.get("opcode", "X")).isupper()
+    return not made_in_turn or text.startswith(f"{data.get('path')}(")
+
+
+def _note_effect(data: dict[str, Any], effect: str, effects: dict[str, str]) -> None:
+    """A sink has the effect of its finding, and so has every node of the same path in the chain."""
+    if data["kind"] in ("call", "global") and "path" in data:
+        effects.setdefault(data["path"], effect)
+    elif data["kind"] in WRITES:
+        data.setdefault("effect", effect)
+
+
+READABLE = 24
 """A graph of more nodes than this is easier to read with alike nodes folded."""
 FOLDED = 60
 """How many nodes there may be for the sake of exactness, when they are folded."""

@@ -237,7 +237,7 @@ def _picture(one: FileReport, found: Any) -> dict[str, Any]:
     return {
         "member": _member(found.member),
         "offset": found.offset,
-        "graph": drawing(smaller, note_of(smaller)),
+        "graph": drawing(smaller, note_of(smaller), *marked[:1]),
         "rows": rows,
         "rows_note": f"{left_out} opcodes are left out here; pvmscan trace shows them." if left_out else "",
     }

@@ -34,7 +34,10 @@ def note_of(graph: nx.MultiDiGraph[Any]) -> str:
     """What a reader should know about what is not drawn."""
     notes = []
     if any("count" in data for _, data in graph.nodes(data=True)):
-        notes.append("Objects that are alike are drawn as one.")
+        notes.append(
+            "Objects that are alike are drawn as one, and what only passes data on is left out; "
+            "pvmscan graph --full draws everything."
+        )
     if hidden := graph.graph.get("hidden"):
         notes.append(f"{hidden} nodes are left out: those farthest from findings and from the result.")
     if graph.graph.get("truncated"):

@@ -73,6 +73,26 @@ def test_members_of_members() -> None:
     assert list(evidence.members_of(one)) == ["a.zip", "a.zip", "a.zip!pickle.loads@7", place.member]
 
 
+def test_a_call_made_in_turn_is_marked_only_if_the_chain_tells_it() -> None:
+    xor = demo.call(demo.named("functools.partial"), demo.named("operator.xor"), demo.number(85))
+    hidden = bytes(byte ^ 85 for byte in b"echo inert")
+    mapped = demo.call(demo.named("builtins.map"), xor, demo.data(hidden))
+    graph, nodes, _ = marked(
+        demo.program(3, demo.call(demo.named("os.system"), demo.call(demo.named("builtins.bytes"), mapped)))
+    )
+    in_turn = [node for node, data in graph.nodes(data=True) if not str(data.get("opcode", "X")).isupper()]
+    assert len(in_turn) >= len(hidden) and not set(in_turn) & set(nodes)
+    applied = demo.call(demo.named("functools.partial"), demo.named("os.system"))
+    graph, nodes, _ = marked(demo.program(2, demo.call(applied, demo.text("echo inert"))))
+    (sink,) = (
+        node
+        for node, data in graph.nodes(data=True)
+        if data["kind"] == "call" and data.get("path") == "os.system"
+    )
+    assert graph.nodes[sink]["opcode"] == "partial" and sink in nodes
+    assert graph.nodes[sink]["effect"] == "command"
+
+
 def test_only_chains() -> None:
     weights = demo.weights()[2:-1]
     graph, nodes, _ = marked(b"\x80\x02" + weights + b"0" + demo.system()[2:])

@@ -130,10 +130,7 @@ class Graph {
     this.view.k = whole ? Math.max(k, ZOOM.least) : Math.max(k, ZOOM.readable);
     this.view.x = (width - drawing.width * this.view.k) / 2;
     this.view.y = (height - drawing.height * this.view.k) / 2;
-    if (this.view.k > k) {
-      const bad = drawing.boxes.filter((box) => box.verdict);
-      this.centre((bad.length ? bad : drawing.boxes)[(bad.length || drawing.boxes.length) - 1]);
-    }
+    if (this.view.k > k) this.centre(drawing.boxes[drawing.focus]);
     this.show();
   }
 
