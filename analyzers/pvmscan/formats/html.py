@@ -7,7 +7,6 @@ what is left out for its size is said on the page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pvmscan.formats import DEFAULT, Options
@@ -32,8 +31,10 @@ MAX_FILES_DRAWN = 40
 """Files whose pickles are drawn, the worst first."""
 MAX_STREAMS_DRAWN = 4
 MAX_NODES = 250
-MAX_OPCODES = 500_000
-"""A file with more of them is not run again for the sake of a picture."""
+MAX_OPCODES, MAX_OPCODES_FOR_FINDINGS = 100_000, 1_000_000
+"""A file with more of them is not run again for the sake of a picture; what was found in it is worth more."""
+MAX_BUILT = 50_000
+"""Nodes of a graph before it is made small enough to read."""
 MAX_ROWS = 1200
 ROWS_AROUND = 3
 """Opcodes shown before and after one that does something, where not all are."""
@@ -60,9 +61,10 @@ def contents(report: Report, options: Options = DEFAULT) -> dict[str, Any]:
     for number, one in enumerate(report.files):
         entry = _file(one)
         if number in drawn and options.streams is not None:
-            entry["pictures"] = _pictures(one, options.streams)
-        if one.streams and options.streams is not None:
-            entry["left_out"] = _left_out(one, entry.get("pictures", []))
+            entry["pictures"], failure = _pictures(one, options.streams)
+            entry["left_out"] = failure or _left_out(one, len(entry["pictures"]))
+        elif one.streams and options.streams is not None:
+            entry["left_out"] = "Not drawn here: the file is large, or one of many. See pvmscan graph."
         files.append(entry)
     return {
         "tool": {safe(str(key), 40): safe(str(value), 80) for key, value in report.tool.items()},
@@ -75,7 +77,8 @@ def contents(report: Report, options: Options = DEFAULT) -> dict[str, Any]:
 
 
 def _can_be_drawn(one: FileReport) -> bool:
-    return bool(one.streams) and sum(stream.opcodes for stream in one.streams) <= MAX_OPCODES
+    limit = MAX_OPCODES_FOR_FINDINGS if one.findings else MAX_OPCODES
+    return bool(one.streams) and sum(stream.opcodes for stream in one.streams) <= limit
 
 
 def headline(report: Report) -> str:
@@ -199,21 +202,25 @@ def _stream(stream: StreamReport) -> dict[str, Any]:
 # Pictures --------------------------------------------------------------------------------------------------
 
 
-def _pictures(one: FileReport, streams: Any) -> list[dict[str, Any]]:
-    """Graphs and opcodes of the pickles of a file. One that cannot be read any more has none."""
+def _pictures(one: FileReport, streams: Any) -> tuple[list[dict[str, Any]], str]:
+    """Graphs and opcodes of the pickles of a file, and why there are not more, if something failed."""
     pictures: list[dict[str, Any]] = []
-    with suppress(OSError):
+    try:
         pictures.extend(_picture(one, found) for found in _worst(one, streams(one.path)))
-    return pictures
+    except OSError as error:
+        return pictures, safe(
+            f"Not drawn here: the file cannot be read again: {error.strerror or error}.", MAX_TEXT
+        )
+    except Exception as error:  # a picture that fails, by a mistake of ours, must not cost the report
+        return pictures, safe(f"Not drawn here: pvmscan failed: {type(error).__name__}: {error}", MAX_TEXT)
+    return pictures, ""
 
 
-def _left_out(one: FileReport, pictures: Sequence[Any]) -> str:
+def _left_out(one: FileReport, drawn: int) -> str:
     """What a reader should know about pickles that are not drawn."""
-    missing = len(one.streams) - len(pictures)
+    missing = len(one.streams) - drawn
     if not missing:
         return ""
-    if not pictures:
-        return "Not drawn here: the file is large, or one of many, or cannot be read any more. See pvmscan graph."
     return f"{missing} of {len(one.streams)} pickles are not drawn here. pvmscan graph draws those of the file itself."
 
 
@@ -230,7 +237,7 @@ def _picture(one: FileReport, found: Any) -> dict[str, Any]:
     from pvm import graph as graphs
 
     trace = found.traces[0]
-    graph = graphs.build(trace)
+    graph = graphs.build(trace, limit=MAX_BUILT)
     marked = mark(graph, one, found.member)
     smaller = limited(collapsed(graph, marked), MAX_NODES)
     rows, left_out = _rows(found, {finding.location.offset for finding in one.findings})

@@ -41,5 +41,5 @@ def note_of(graph: nx.MultiDiGraph[Any]) -> str:
     if hidden := graph.graph.get("hidden"):
         notes.append(f"{hidden} nodes are left out: those farthest from findings and from the result.")
     if graph.graph.get("truncated"):
-        notes.append("The pickle does more than the graph holds.")
+        notes.append("The pickle holds more than is drawn.")
     return " ".join(notes)

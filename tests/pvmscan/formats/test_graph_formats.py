@@ -16,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pvm
+import pvmscan
 import report_samples as samples
 from pvm import graph as graphs
-from pvmscan.formats import GRAPH_FORMATS, FormatError, graph_formats, graph_svg, render_graph
+from pvmscan.formats import GRAPH_FORMATS, FormatError, evidence, graph_formats, graph_svg, render_graph
 from pvmscan.formats._looks import MAX_LABEL, tables
 from pvmscan.formats.graph_dot import dot, quote
 
 Graph = Any
+REAL = b"\x80\x02cposix\nsystem\nX\x0a\x00\x00\x00echo inert\x85R."
 DOT = shutil.which("dot")
 needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
 TRICKS = [
@@ -56,8 +58,7 @@ def graph_of(label: str, **more: Any) -> Graph:
 
 
 def real_graph() -> Graph:
-    data = b"\x80\x02cposix\nsystem\nX\x0a\x00\x00\x00echo inert\x85R."
-    return graphs.build(pvm.run(data))
+    return graphs.build(pvm.run(REAL))
 
 
 def run_dot(source: bytes, *arguments: str) -> str:
@@ -72,6 +73,52 @@ def test_dot_of_a_real_graph() -> None:
     source = render_graph(real_graph(), "dot").decode()
     assert source.startswith("digraph pvmscan {") and "os.system('echo inert')" in source
     assert re.search(r"n\d+ -> n\d+ \[label=\"callee\"", source)
+
+
+GOLDEN_DOT = r"""
+  n0 [label="the object returned\lat 34 (0x22)\l", shape="oval", fillcolor="#ffffff", color="#8b8f96",
+      tooltip="the object returned\nkind: load\nat 34 (0x22)\n"];
+  n1 [label="os.system\lat 2 (0x2)\l", shape="cds", fillcolor="#ffc9c0", color="#b3141b",
+      tooltip="os.system\nkind: global\neffect: runs a command\nverdict: dangerous\nopcode: GLOBAL\nat 2 (0x2)\n",
+      margin="0.24,0.08", penwidth="2.5"];
+  n2 [label="os.system('echo inert')\lat 32 (0x20)\l", shape="box", fillcolor="#ffc9c0", color="#b3141b",
+      tooltip="os.system('echo inert')\npath: os.system\narg 0: 'echo inert'\nkind: call\neffect: runs a command
+\nverdict: dangerous\nopcode: REDUCE\nat 32 (0x20)\n", penwidth="2.5"];
+  n1 -> n2 [label="callee", tooltip="callee", color="#1f5fa8"];
+  n2 -> n0 [label="result", tooltip="result", color="#6d727a"];
+}
+"""
+
+GOLDEN_MERMAID = """\
+flowchart LR
+  n0(["the object returned<br/>at 34 (0x22)"])
+  n1>"os.system<br/>at 2 (0x2)"]
+  n2["os.system('echo inert')<br/>at 32 (0x20)"]
+  n1 -->|"callee"| n2
+  n2 -->|"result"| n0
+  subgraph legend ["legend"]
+    s0>"import or attribute"]
+    s1["call"]
+    s2(["what is returned"])
+    e0["runs a command"]
+    e1["data"]
+  end
+  classDef effect_command fill:#ffc9c0,stroke:#9c1c0a,color:#111111
+  classDef effect_none fill:#ffffff,stroke:#8b8f96,color:#111111
+  classDef dangerous stroke:#b3141b,stroke-width:3px
+  class n0,e1 effect_none
+  class n1,n2,e0 effect_command
+  class n1,n2 dangerous
+"""
+
+
+def test_golden() -> None:
+    graph = real_graph()
+    report = pvmscan.scan_bytes(REAL).files[0]
+    small = evidence.collapsed(graph, evidence.mark(graph, report, None))
+    statements = render_graph(small, "dot").decode().partition('labeljust="l";')[2]
+    assert statements == re.sub(r",\n +", ", ", GOLDEN_DOT).replace("command\n\\n", "command\\n")
+    assert render_graph(small, "mermaid").decode() == GOLDEN_MERMAID
 
 
 @pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE, "", "x" * 100_000])

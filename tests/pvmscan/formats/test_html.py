@@ -123,14 +123,25 @@ def test_a_file_that_has_gone_is_no_error(tmp_path: Path) -> None:
     report = sample(tmp_path, demo.system())
     (tmp_path / "model.pkl").unlink()
     (file,) = page(report).data["files"]
-    assert file["pictures"] == [] and "Not drawn here" in file["left_out"]
+    assert file["pictures"] == [] and "cannot be read again" in file["left_out"]
+
+
+def test_a_picture_that_fails_does_not_cost_the_report(tmp_path: Path) -> None:
+    def broken(path: str) -> Any:
+        yield from pvmscan.streams(path)
+        raise ZeroDivisionError("\u202e")
+
+    (file,) = page(sample(tmp_path, demo.system()), Options(streams=broken)).data["files"]
+    assert len(file["pictures"]) == 1
+    assert file["left_out"] == "Not drawn here: pvmscan failed: ZeroDivisionError: \\u202e"
 
 
 def test_what_is_not_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (file,) = page(sample(tmp_path, demo.nested())).data["files"]
     assert len(file["pictures"]) == 1 and file["left_out"].startswith("1 of 2 pickles are not drawn here.")
     monkeypatch.setattr(html, "MAX_OPCODES", 3)
-    (file,) = page(sample(tmp_path, demo.system())).data["files"]
+    assert "pictures" in page(sample(tmp_path, demo.system())).data["files"][0]
+    (file,) = page(sample(tmp_path, demo.weights())).data["files"]
     assert "pictures" not in file and "Not drawn here" in file["left_out"]
 
 
