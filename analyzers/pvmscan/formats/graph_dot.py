@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-FONT = "Helvetica,Arial,sans-serif"
+FONT = "DejaVu Sans Mono,Menlo,Consolas,monospace"
+"""Monospaced fonts are equally wide nearly everywhere: a picture fits its boxes on other machines, too."""
 LEGEND_COLUMNS = 4
 
 
@@ -41,8 +42,8 @@ def dot(graph: nx.MultiDiGraph[Any]) -> str:
     lines = [
         "digraph pvmscan {",
         f'  graph [rankdir="LR", fontname="{FONT}", nodesep="0.22", ranksep="0.55", charset="UTF-8"];',
-        f'  node [fontname="{FONT}", fontsize="11", style="filled", margin="0.14,0.08"];',
-        f'  edge [fontname="{FONT}", fontsize="9", fontcolor="#555555", arrowsize="0.7"];',
+        f'  node [fontname="{FONT}", fontsize="10", style="filled", margin="0.14,0.08"];',
+        f'  edge [fontname="{FONT}", fontsize="8", fontcolor="#555555", arrowsize="0.7"];',
         f'  label=<{_legend(graph)}>; labelloc="b"; labeljust="l";',
     ]
     for identifier, _, attributes in numbered(graph):
@@ -67,7 +68,7 @@ def _node(attributes: Mapping[str, Any]) -> dict[str, str]:
         "tooltip": _joined(tooltip(attributes).split("\n"), "\\n"),
     }
     if look.shape == "import":
-        written["margin"] = quote("0.24,0.08")  # its ends are not for text
+        written["margin"] = quote("0.24,0.16")  # its ends are not for text
     if look.verdict:
         written |= {"color": quote(tables()["verdicts"][look.verdict]["light"]), "penwidth": quote("2.5")}
     return written
@@ -96,7 +97,7 @@ def _legend(graph: nx.MultiDiGraph[Any]) -> str:
     rows = [cells[start : start + LEGEND_COLUMNS] for start in range(0, len(cells), LEGEND_COLUMNS)]
     body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
     table = f'<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="4" COLOR="#cccccc">{body}</TABLE>'
-    return f'<FONT POINT-SIZE="10">{table}</FONT>'
+    return f'<FONT POINT-SIZE="9">{table}</FONT>'
 
 
 def _written(attributes: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ GOLDEN_DOT = r"""
       tooltip="the object returned\nkind: load\nat 34 (0x22)\n"];
   n1 [label="os.system\lat 2 (0x2)\l", shape="cds", fillcolor="#ffc9c0", color="#b3141b",
       tooltip="os.system\nkind: global\neffect: runs a command\nverdict: dangerous\nopcode: GLOBAL\nat 2 (0x2)\n",
-      margin="0.24,0.08", penwidth="2.5"];
+      margin="0.24,0.16", penwidth="2.5"];
   n2 [label="os.system('echo inert')\lat 32 (0x20)\l", shape="box", fillcolor="#ffc9c0", color="#b3141b",
       tooltip="os.system('echo inert')\npath: os.system\narg 0: 'echo inert'\nkind: call\neffect: runs a command
 \nverdict: dangerous\nopcode: REDUCE\nat 32 (0x20)\n", penwidth="2.5"];
