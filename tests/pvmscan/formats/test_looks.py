@@ -19,6 +19,8 @@ from pvmscan.report import Verdict
 PAPER = {"light": "#faf9f6", "dark": "#121417"}
 CARD = {"light": "#ffffff", "dark": "#1a1d22"}
 INK = {"light": "#1b1e23", "dark": "#eceef1"}
+SOFT = {"light": "#575d66", "dark": "#a3aab4"}
+SUNK = {"light": "#f3f1ec", "dark": "#0e1013"}
 READABLE = 4.5
 """WCAG 2.2, success criterion 1.4.3, for text of ordinary size."""
 
@@ -49,16 +51,25 @@ def test_verdicts_can_be_read(theme: str) -> None:
 
 def test_text_on_every_effect_can_be_read() -> None:
     for name, colours in tables()["effects"].items():
-        assert contrast(INK["light"], colours["fill"]) >= READABLE, name
-        assert contrast(INK["dark"], colours["dark"]) >= READABLE, name
+        for text in (INK, SOFT):
+            assert contrast(text["light"], colours["fill"]) >= READABLE, name
+            assert contrast(text["dark"], colours["dark"]) >= READABLE, name
         assert contrast(colours["line"], "#ffffff") >= 3, name  # 1.4.11, for what is no text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("ground", [PAPER, CARD, SUNK])
+def test_ordinary_text_can_be_read(ground: dict[str, str], theme: str) -> None:
+    assert (
+        contrast(INK[theme], ground[theme]) >= READABLE and contrast(SOFT[theme], ground[theme]) >= READABLE
+    )
 
 
 def test_the_page_has_these_grounds() -> None:
     from pvmscan.formats._page import FOLDER
 
     sheet = (FOLDER / "page.css").read_text("utf-8")
-    for name, colours in (("paper", PAPER), ("card", CARD), ("ink", INK)):
+    for name, colours in (("paper", PAPER), ("card", CARD), ("sunk", SUNK), ("ink", INK), ("soft", SOFT)):
         assert f"--{name}: light-dark({colours['light']}, {colours['dark']});" in sheet
 
 
