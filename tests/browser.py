@@ -28,8 +28,9 @@ PATIENCE = 60.0
 
 
 def chromium() -> str | None:
-    """The browser, if there is one."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    """The browser, if there is one. Those of snap see neither our pipes nor our files."""
+    found = (shutil.which(name) for name in NAMES)
+    return next((path for path in found if path and "/snap/" not in os.path.realpath(path) + path), None)
 
 
 class Browser:
@@ -59,10 +60,18 @@ class Browser:
         self.complaints: list[str] = []
         """Console errors, exceptions and violations of the content security policy."""
         self.requests: list[str] = []
+        self.session: str | None = None
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         targets = self.send("Target.getTargets", session=None)["targetInfos"]
         target = next(one["targetId"] for one in targets if one["type"] == "page")
         attached = self.send("Target.attachToTarget", {"targetId": target, "flatten": True}, session=None)
-        self.session: str | None = attached["sessionId"]
+        self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
 
