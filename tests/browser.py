@@ -7,8 +7,10 @@ descriptor 3 and answers on 4, JSON messages that end with a zero byte.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
+import resource
 import select
 import shutil
 import subprocess
@@ -39,10 +41,13 @@ class Browser:
     def __init__(self, program: str, profile: Path) -> None:
         read, self.write_end = os.pipe()
         self.read_end, write = os.pipe()
-        # far from 3 and 4, so that neither is closed by making the other
-        ends = [os.dup(read) for _ in range(3)][-1], [os.dup(write) for _ in range(3)][-1]
+        # beyond 3 and 4, so that neither is closed by making the other
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (read, write)]
 
         def connect() -> None:
+            # other tests cap this process's address space, of which a browser reserves a lot
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
             os.dup2(ends[0], 3)
             os.dup2(ends[1], 4)
 
@@ -92,7 +97,7 @@ class Browser:
         deadline = time.monotonic() + PATIENCE
         while b"\0" not in self.pending:
             ready, _, _ = select.select([self.read_end], [], [], max(deadline - time.monotonic(), 0))
-            assert ready, "the browser does not answer"
+            assert ready, f"the browser does not answer (exit code so far: {self.process.poll()})"
             part = os.read(self.read_end, 1 << 20)
             assert part, "the browser has gone"
             self.pending += part
