@@ -33,6 +33,8 @@ MAX_STREAMS_DRAWN = 4
 MAX_NODES = 250
 MAX_OPCODES, MAX_OPCODES_FOR_FINDINGS = 100_000, 1_000_000
 """A file with more of them is not run again for the sake of a picture; what was found in it is worth more."""
+BYTES_EACH = 8
+"""How long an opcode is taken to be where they were not counted."""
 MAX_BUILT = 50_000
 """Nodes of a graph before it is made small enough to read."""
 MAX_ROWS = 1200
@@ -78,7 +80,10 @@ def contents(report: Report, options: Options = DEFAULT) -> dict[str, Any]:
 
 def _can_be_drawn(one: FileReport) -> bool:
     limit = MAX_OPCODES_FOR_FINDINGS if one.findings else MAX_OPCODES
-    return bool(one.streams) and sum(stream.opcodes for stream in one.streams) <= limit
+    cost = sum(
+        stream.length // BYTES_EACH if stream.opcodes is None else stream.opcodes for stream in one.streams
+    )
+    return bool(one.streams) and cost <= limit
 
 
 def headline(report: Report) -> str:

@@ -184,7 +184,8 @@ class Report {
       bytes(file.size),
       file.streams.length ? count(file.streams.length, "pickle") : "",
       file.globals.length ? count(file.globals.length + file.more_globals, "import") : "",
-      file.streams.length ? `${file.streams.reduce((sum, one) => sum + one.opcodes, 0).toLocaleString("en")} opcodes` : "",
+      file.streams.some((one) => one.opcodes !== null)
+        ? count(file.streams.reduce((sum, one) => sum + (one.opcodes ?? 0), 0), "opcode") : "",
     ].filter(Boolean).join(" \u00b7 ");
     return h("article", { class: "evidence" },
       facts && h("p", { class: "facts" }, facts),
@@ -262,7 +263,7 @@ class Report {
         h("tbody", null, streams.map((one) => h("tr", null, h("td", null, badge(one.verdict)),
           h("td", null, [place(one.offset), one.member].filter(Boolean).join(" in ")), h("td", null, one.format),
           h("td", { class: "figure" }, bytes(one.length)), h("td", { class: "figure" }, String(one.protocol)),
-          h("td", { class: "figure" }, one.opcodes.toLocaleString("en")), h("td", null, one.fault || ""))))))));
+          h("td", { class: "figure" }, one.opcodes === null ? "" : one.opcodes.toLocaleString("en")), h("td", null, one.fault || ""))))))));
   }
 }
 
