@@ -22,10 +22,9 @@ say pvmscan decompile "$folder/malicious/computed.pkl"
 say pvmscan graph "$folder/malicious/computed.pkl" --format mermaid
 "$pvmscan" graph "$folder/malicious/computed.pkl" --format mermaid
 
-if command -v dot >/dev/null; then
-    say pvmscan graph "$folder/malicious/computed.pkl" --output "$folder/computed.svg"
-    "$pvmscan" graph "$folder/malicious/computed.pkl" --format svg --output "$folder/computed.svg"
-    echo "drawn: $folder/computed.svg"
-else
-    printf '\nInstall Graphviz to have the graph drawn as svg or png.\n'
-fi
+say pvmscan graph "$folder/malicious/computed.pkl" --output "$folder/computed.svg"
+"$pvmscan" graph "$folder/malicious/computed.pkl" --output "$folder/computed.svg"
+
+say pvmscan scan "$folder/malicious" --format html --output "$folder/report.html"
+"$pvmscan" scan "$folder/malicious" --format html --output "$folder/report.html" || test $? -eq 1
+echo "Open $folder/report.html in a browser."

@@ -9,9 +9,24 @@ print(finding.message, finding.payload)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pvm import __version__
 from pvmscan.report import Confidence, FileReport, Finding, Location, Report, Severity, Verdict
 from pvmscan.scan import Progress, ScanOptions, scan, scan_bytes, scan_file, scan_paths, streams
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from pvmscan.formats.graph_svg import Drawing
+
+
+def draw(graph: nx.MultiDiGraph[Any]) -> Drawing:
+    """A graph of `pvm.graph.build` as a notebook draws it; `pvm.graph.collapse_data` makes it smaller first."""
+    from pvmscan.formats.graph_svg import Drawing
+
+    return Drawing(graph)
+
 
 __all__ = [
     "Confidence",
@@ -24,6 +39,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "__version__",
+    "draw",
     "scan",
     "scan_bytes",
     "scan_file",

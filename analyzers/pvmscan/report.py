@@ -238,6 +238,10 @@ class FileReport:
             "allowed": list(self.allowed),
         }
 
+    def _repr_html_(self) -> str:
+        """The same for one file."""
+        return Report((self,))._repr_html_()
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -282,6 +286,12 @@ class Report:
         if files:
             whole["files"] = [one.to_dict() for one in self.files]
         return whole
+
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it: a page in a frame of its own."""
+        from pvmscan.formats.html import frame
+
+        return frame(self)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

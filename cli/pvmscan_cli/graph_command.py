@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import CONTEXT, Stream, check_output, message, open_streams, write
+from pvmscan_cli.common import CONTEXT, STDIN, Stream, check_output, message, open_streams, write
 
 if TYPE_CHECKING:
     from typing import Any
 
     import networkx as nx
 
-    from pvmscan.report import Finding, Report
+    from pvmscan.report import FileReport
 
-FORMATS = ("dot", "svg", "png", "pdf", "graphml", "json", "mermaid")
-SUFFIXES = {".gv": "dot", ".mmd": "mermaid"} | {f".{name}": name for name in FORMATS}
+FORMATS = ("dot", "svg", "png", "pdf", "html", "graphml", "gexf", "json", "mermaid")
+SUFFIXES = {".gv": "dot", ".mmd": "mermaid", ".htm": "html"} | {f".{name}": name for name in FORMATS}
 BINARY = ("png", "pdf")
-LARGE = 1500
-"""Graphviz takes long to draw more nodes than this."""
+COLLAPSE = ("auto", "data", "alike", "none")
 
 
 def offset(value: str) -> int:
@@ -36,10 +35,9 @@ def offset(value: str) -> int:
     "-f",
     "name",
     type=click.Choice(FORMATS),
-    help="Default: by the name of the output file, or dot. svg, png and pdf need Graphviz.",
+    help="Default: by the name of the output file, or dot. png and pdf need Graphviz; svg uses it if it is there.",
 )
 @click.option("--output", "-o", type=click.Path(), help="Write to this file.")
-@click.option("--full", is_flag=True, help="Draw every constant and container, not only what matters.")
 @click.option(
     "--slice",
     "at",
@@ -47,9 +45,30 @@ def offset(value: str) -> int:
     metavar="OFFSET",
     help="Only what the call or value at this offset is made from.",
 )
+@click.option("--only", type=click.Choice(["chains"]), help="Only what the findings' chains pass through.")
+@click.option(
+    "--depth", type=click.IntRange(min=0), help="Only so many steps back from where the data ends up."
+)
+@click.option(
+    "--collapse",
+    type=click.Choice(COLLAPSE),
+    default="auto",
+    show_default=True,
+    help="data: constants become text of what uses them; alike: calls of one kind become one, too; "
+    "auto: data, and alike where there is much left.",
+)
+@click.option("--full", is_flag=True, help="Draw every constant and container: the same as --collapse none.")
 @click.option("--stream", type=click.IntRange(min=1), help="The pickle of this number. Default: the first.")
 def command(
-    file: str, name: str | None, output: str | None, full: bool, at: int | None, stream: int | None
+    file: str,
+    name: str | None,
+    output: str | None,
+    at: int | None,
+    only: str | None,
+    depth: int | None,
+    collapse: str,
+    full: bool,
+    stream: int | None,
 ) -> None:
     """Draw what a pickle of FILE does: imports, calls, and what flows into them."""
     check_output(output, (file,))
@@ -58,16 +77,14 @@ def command(
     if name in BINARY and output is None and sys.stdout.isatty():
         raise click.UsageError(f"{name} is no text for a terminal: add --output FILE.")
     one = _chosen(file, stream)
-    graph = _graph(one, full, at)
-    _mark(graph, file, one)
-    if name in ("svg", *BINARY) and len(graph) > LARGE:
-        message(f"{len(graph)} nodes take a while to draw; --slice OFFSET shows a part")
+    graph = _graph(file, one, at, only, depth, "none" if full else collapse)
     from pvmscan.formats import FormatError, render_graph
 
     try:
         content = render_graph(graph, name)
     except FormatError as error:
         raise click.ClickException(str(error)) from None
+    _tell(graph, name)
     write(content if name in BINARY else content.decode("utf-8"), output)
 
 
@@ -78,51 +95,62 @@ def _chosen(file: str, number: int | None) -> Stream:
     return streams[0]
 
 
-def _graph(one: Stream, full: bool, at: int | None) -> nx.MultiDiGraph[Any]:
+def _graph(
+    file: str, one: Stream, at: int | None, only: str | None, depth: int | None, collapse: str
+) -> nx.MultiDiGraph[Any]:
     from pvm import graph as graphs
+    from pvm import graphview
+    from pvmscan.formats import evidence
 
     graph = graphs.build(one.trace)
+    report = _report(file)
+    marked = [] if report is None else evidence.mark(graph, report, one.member)
+    ends = graphview.ends(graph)
     if at is not None:
-        graph = _slice(graph, at, one)
-    return graph if full else graphs.collapse_data(graph)
+        ends = [_node_at(graph, at, one)]
+        graph = graphs.backward_slice(graph, ends[0])
+    if only is not None:
+        if not set(marked) & set(graph):
+            raise click.BadParameter(f"Nothing in {one.title} is part of a finding.", param_hint="--only")
+        graph = evidence.only_chains(graph, marked)
+        ends = [*filter(graph.__contains__, ends), *graphview.ends(graph)]
+    if collapse != "none":
+        graph = evidence.collapsed(graph, marked, collapse)
+    if depth is not None:
+        graph = graphview.nearest(graph, ends, depth=depth)
+    return graph
 
 
-def _slice(graph: nx.MultiDiGraph[Any], at: int, one: Stream) -> nx.MultiDiGraph[Any]:
-    """What the node at an offset is made from; a call comes before what merely stands there too."""
-    from pvm import graph as graphs
-
+def _node_at(graph: nx.MultiDiGraph[Any], at: int, one: Stream) -> str:
+    """The node at an offset; a call comes before what merely stands there too."""
     found = [(node, data) for node, data in graph.nodes(data=True) if data.get("offset") == at]
     if not found:
         calls = [data["offset"] for _, data in graph.nodes(data=True) if data.get("kind") == "call"]
         known = ", ".join(map(str, sorted(set(calls))[:20])) or "none"
         text = f"Nothing is made at {at} in {one.title}; calls are made at: {known}."
         raise click.BadParameter(text, param_hint="--slice")
-    node = next((node for node, data in found if data.get("kind") == "call"), found[0][0])
-    return graphs.backward_slice(graph, node)
+    node: str = next((node for node, data in found if data.get("kind") == "call"), found[0][0])
+    return node
 
 
-def _mark(graph: nx.MultiDiGraph[Any], file: str, one: Stream) -> None:
-    """Give the nodes of a finding's chain its verdict, so that a format can colour them."""
-    from pvm import graph as graphs
-
-    verdicts: dict[int, Finding] = {}
-    for finding in _findings(file):
-        if finding.location.member != one.member:
-            continue
-        for at in [finding.location.offset, *(step.offset for step in finding.chain)]:
-            if at is not None and (at not in verdicts or verdicts[at].verdict < finding.verdict):
-                verdicts[at] = finding
-    for _, data in graph.nodes(data=True):
-        worst = verdicts.get(data.get("offset", -1))
-        if worst is not None and data["kind"] not in graphs.DATA:
-            data["verdict"] = str(worst.verdict)
-            data["effect"] = worst.effect
-
-
-def _findings(file: str) -> tuple[Finding, ...]:
+def _report(file: str) -> FileReport | None:
     import pvmscan
 
-    if file == "-":
-        return ()
-    report: Report = pvmscan.scan(file)
-    return report.findings
+    return None if file == STDIN else pvmscan.scan_file(file)
+
+
+def _tell(graph: nx.MultiDiGraph[Any], name: str) -> None:
+    """What a reader of the picture should know."""
+    from pvmscan.formats import graph_formats
+
+    if name == "svg" and graph_formats.drawer(graph) == graph_formats.OWN:
+        why = (
+            "the program dot of Graphviz is not on the PATH"
+            if len(graph) <= graph_formats.LARGE
+            else "it is large"
+        )
+        message(f"drawn with {graph_formats.OWN}, as {why}")
+    elif name in graph_formats.PICTURES and len(graph) > graph_formats.LARGE:
+        message(f"{len(graph)} nodes are a large picture; --slice OFFSET or --only chains shows a part")
+    if graph.graph.get("truncated"):
+        message("the pickle does more than the graph holds; --slice OFFSET shows a part of it")

@@ -30,7 +30,7 @@ MAX_LOGGED = 20
 @click.option(
     "--format", "-f", "-r", "--reporting-format", "--output-format", "formats", multiple=True,
     metavar="NAME[=FILE]",
-    help="console, json, jsonl, sarif, junit, markdown or csv; with =FILE into that file. Repeatable. "
+    help="console, json, jsonl, sarif, junit, markdown, csv or html; with =FILE into that file. Repeatable. "
     "[default: console]",
 )  # fmt: skip
 @click.option(
@@ -97,6 +97,7 @@ def command(
     wanted = outputs.parse(formats, output, sources)
     policy = configuration.policy_for(sources, config, no_config)
 
+    from pvmscan import streams
     from pvmscan.formats import Options
 
     options = Options(
@@ -105,6 +106,7 @@ def command(
         globals=show_globals,
         # who names a file wants to hear of it; in folders there is much that is no model
         show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
+        streams=streams,
     )
     with outputs.Writer(wanted, options) as writer:
         report, interrupted = _scan(select(sources, include, exclude), policy, writer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -13,34 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from pvm.dialects import Dialect
-    from pvm.opcodes import Opcode
-    from pvm.state import State
-    from pvm.trace import Event, Trace
+    from pvm.trace import Trace
+    from pvmscan.opcode_rows import Row
 
-MAX_ARGUMENT = 80
 ARGUMENT_COLUMN = 32
 MAX_EVENT = 160
 BATCH = 256
 """Lines written at once."""
-SIZES = {"u1": 1, "u2": 2, "u4": 4, "u8": 8, "i4": 4}
 DIALECTS = ("c", "c-stream", "python")
-
-
-@dataclass(slots=True)
-class Row:
-    """One opcode that ran."""
-
-    offset: int
-    name: str
-    argument: str
-    stack: int
-    """Values on the stack afterwards."""
-    change: int
-    marks: int
-    memo: str
-    """What happened to the memo, such as `memo[3] =` or `= memo[3]`."""
-    events: list[str] = field(default_factory=list)
 
 
 @click.command(name="trace", context_settings=CONTEXT)
@@ -71,105 +50,11 @@ def command(file: str, dialect: str | None, as_json: bool, output: str | None, s
 
 def walk(one: Stream, dialect: str | None, keep: Callable[[Row], None]) -> Trace:
     """Run the pickle again, this time with a row for each opcode."""
-    import pvm
     from pvm import dialects
+    from pvmscan import opcode_rows
 
-    chosen: Dialect = one.trace.dialect if dialect is None else dialects.dialect(dialect)
-    recorder = Recorder(keep)
-    return pvm.run(one.data, chosen, start=one.trace.start, encoding="any", observer=recorder)
-
-
-class Recorder:
-    """Watches the machine. Called after each opcode."""
-
-    def __init__(self, keep: Callable[[Row], None]) -> None:
-        from pvm.opcodes import BY_CODE
-
-        self.keep = keep
-        self.opcodes = BY_CODE
-        self.depth = 0
-        self.memo = 0
-        self.seen = 0
-
-    def __call__(self, state: State) -> None:
-        """Make the row of the opcode that just ran."""
-        opcode = self.opcodes[state.data[state.offset]]
-        depth = len(state.stack)
-        events = state.trace.events[self.seen :]
-        row = Row(
-            offset=state.offset,
-            name=opcode.name,
-            argument=_argument(opcode, state),
-            stack=depth,
-            change=depth - self.depth,
-            marks=len(state.marks),
-            memo=self._memo(opcode, state),
-            events=[_event(event, opcode.name) for event in events],
-        )
-        self.seen += len(events)
-        self.depth, self.memo = depth, len(state.memo)
-        self.keep(row)
-
-    def _memo(self, opcode: Opcode, state: State) -> str:
-        if opcode.name == "MEMOIZE":
-            return f"memo[{self.memo}] ="
-        if opcode.name.endswith("PUT"):
-            return f"memo[{_argument(opcode, state)}] ="
-        if opcode.name.endswith("GET"):
-            return f"= memo[{_argument(opcode, state)}]"
-        return ""
-
-
-def _argument(opcode: Opcode, state: State) -> str:
-    """The argument as it is written, or the constant that it made."""
-    from pvm.render import text
-    from pvmscan.formats._safe import safe
-
-    position = state.input.position
-    kind = opcode.argument
-    if kind == "none":
-        return ""
-    if kind in SIZES:
-        raw = state.data[position - SIZES[kind] : position]
-        return str(int.from_bytes(raw, "little", signed=kind == "i4"))
-    if kind in ("line", "lines"):
-        raw = state.data[state.offset + 1 : min(position - 1, state.offset + 1 + 4 * MAX_ARGUMENT)]
-        return safe(raw.decode("utf-8", "backslashreplace").replace("\n", " "), MAX_ARGUMENT)
-    return safe(text(state.stack[-1], limit=MAX_ARGUMENT)) if state.stack else ""
-
-
-def _event(event: Event, opcode: str) -> str:
-    """One event as a phrase."""
-    from pvm import trace
-    from pvm.render import call_text, printable, text
-    from pvm.values import Call
-
-    def shown(value: Any) -> str:
-        return text(value, limit=MAX_EVENT, at=event.offset)
-
-    match event:
-        case trace.Import():
-            reached = text(event.value, limit=MAX_EVENT)
-            written = printable(f"{event.module}.{event.name}" if event.name else event.module)
-            phrase = f"imports {reached}" + ("" if reached == written else f" (written {written})")
-        case Call():
-            through = "" if event.via == opcode else f" (made by {event.via})"
-            phrase = f"calls {call_text(event, limit=MAX_EVENT)}{through}"
-        case trace.Build():
-            phrase = f"sets the state of {shown(event.target)} to {shown(event.state)}"
-        case trace.SetAttribute():
-            phrase = f"sets {shown(event.target)}, attribute {shown(event.name)} to {shown(event.value)}"
-        case trace.SetItem():
-            phrase = f"sets {shown(event.target)}[{shown(event.key)}] = {shown(event.value)}"
-        case trace.Append():
-            phrase = f"calls {event.how} of {shown(event.target)} with {shown(event.items)}"
-        case trace.PersistentLoad():
-            phrase = f"loads persistent id {shown(event.pid)}"
-        case trace.ExtensionLoad():
-            phrase = f"loads extension code {event.code}"
-        case trace.BufferLoad():
-            phrase = "takes the next buffer"
-    return phrase
+    chosen = None if dialect is None else dialects.dialect(dialect)
+    return opcode_rows.walk(one.data, one.trace, keep, chosen)
 
 
 # Writing ---------------------------------------------------------------------------------------------------
@@ -222,6 +107,7 @@ def _ending(trace: Trace) -> str:
 
 def _to_dict(one: Stream, dialect: str | None) -> dict[str, Any]:
     from pvm.plain import trace_to_dict
+    from pvmscan.opcode_rows import Row
 
     rows: list[Row] = []
     trace = walk(one, dialect, rows.append)

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import pvm
+from pvmscan.opcode_rows import Row
 from pvmscan_cli import samples as demo
 from pvmscan_cli.common import Stream
 from pvmscan_cli.main import cli
-from pvmscan_cli.trace_command import Row, walk
+from pvmscan_cli.trace_command import walk
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 
@@ -162,7 +163,7 @@ def test_decompile_to_a_file(folder: Path, tmp_path: Path) -> None:
 # graph -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["dot", "graphml", "json", "mermaid"])
+@pytest.mark.parametrize("name", ["dot", "svg", "html", "graphml", "gexf", "json", "mermaid"])
 def test_graph_on_standard_output(folder: Path, name: str) -> None:
     done = invoke("graph", folder / "malicious" / "alias.pkl", "--format", name)
     assert done.exit_code == 0 and "os.system" in done.stdout
@@ -170,8 +171,8 @@ def test_graph_on_standard_output(folder: Path, name: str) -> None:
 
 def test_graph_colours_the_chain(folder: Path) -> None:
     done = invoke("graph", folder / "malicious" / "system.pkl")
-    assert done.stdout.count("#d62828") >= 2
-    assert "#d62828" not in invoke("graph", folder / "harmless" / "weights.pkl").stdout
+    assert done.stdout.count('penwidth="2.5"') >= 2
+    assert "penwidth" not in invoke("graph", folder / "harmless" / "weights.pkl").stdout
 
 
 def test_graph_full_and_sliced(folder: Path) -> None:
@@ -198,12 +199,46 @@ def test_pictures_by_the_name_of_the_output(folder: Path, tmp_path: Path, name: 
     assert (tmp_path / name).read_bytes().startswith(magic)
 
 
-def test_a_missing_dot_program_is_explained(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_dot_program(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    done = invoke("graph", folder / "malicious" / "system.pkl", "-f", "svg")
+    path = folder / "malicious" / "system.pkl"
+    done = invoke("graph", path, "-f", "png")
     assert done.exit_code == 4 and "needs the program dot" in done.stderr and done.stdout == ""
+    done = invoke("graph", path, "-f", "svg")
+    assert done.exit_code == 0 and done.stdout.startswith("<svg ")
+    assert "pvmscan's own layout, as the program dot of Graphviz is not on the PATH" in done.stderr
+
+
+def test_graph_views(folder: Path, tmp_path: Path) -> None:
+    path = folder / "malicious" / "model.pt"
+
+    def nodes(*more: str) -> dict[str, dict[str, Any]]:
+        done = invoke("graph", path, "-f", "json", *more)
+        assert done.exit_code == 0, done.stderr
+        return {node["id"]: node for node in json.loads(done.stdout)["nodes"]}
+
+    chains = nodes("--only", "chains")
+    assert {node["path"] for node in chains.values()} == {"os.system"}
+    assert all(node["verdict"] == "dangerous" for node in chains.values())
+    assert nodes("--full") == nodes("--collapse", "none") and len(nodes("--full")) > len(nodes())
+    assert nodes() == nodes("--collapse", "data")
+    assert len(nodes("--collapse", "alike")) < len(nodes())
+    sizes = [len(nodes("--depth", str(depth))) for depth in range(4)]
+    assert sizes == sorted(set(sizes)) and sizes[-1] < len(nodes())
+    honest = invoke("graph", folder / "harmless" / "model.pt", "--only", "chains")
+    assert honest.exit_code == 4 and "part of a finding" in honest.stderr
+
+
+def test_a_large_model_stays_readable(tmp_path: Path) -> None:
+    layers = b"".join(demo.text(f"layer{number}") + demo.tensor(str(number)) for number in range(200))
+    state = demo.call(demo.named("collections.OrderedDict")) + demo.MARK + layers + demo.SETITEMS
+    (tmp_path / "large.pkl").write_bytes(demo.program(2, state))
+    shown = json.loads(invoke("graph", tmp_path / "large.pkl", "-f", "json").stdout)["nodes"]
+    assert len(shown) < 20 and 200 in [node.get("count") for node in shown]
+    data = json.loads(invoke("graph", tmp_path / "large.pkl", "-f", "json", "--collapse", "data").stdout)[
+        "nodes"
+    ]
+    assert len(data) > 600
 
 
 def test_one_pickle_of_many(tmp_path: Path) -> None:

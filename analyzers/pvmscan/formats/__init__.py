@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     import networkx as nx
@@ -28,6 +29,7 @@ REPORT_FORMATS = {
     "junit": "pvmscan.formats.junit",
     "markdown": "pvmscan.formats.markdown",
     "csv": "pvmscan.formats.csv_",
+    "html": "pvmscan.formats.html",
 }
 GRAPH_FORMATS = {
     "dot": "pvmscan.formats.graph_dot",
@@ -35,7 +37,9 @@ GRAPH_FORMATS = {
     "png": "pvmscan.formats.graph_formats",
     "pdf": "pvmscan.formats.graph_formats",
     "graphml": "pvmscan.formats.graph_formats",
+    "gexf": "pvmscan.formats.graph_formats",
     "json": "pvmscan.formats.graph_formats",
+    "html": "pvmscan.formats.html_graph",
     "mermaid": "pvmscan.formats.graph_formats",
 }
 BINARY_FORMATS = frozenset({"png", "pdf"})
@@ -61,6 +65,9 @@ class Options:
     """Style the text with terminal escape sequences."""
     width: int | None = None
     """Columns to wrap to; None leaves the lines as long as they are."""
+    streams: Callable[[str], Iterable[Any]] | None = None
+    """`pvmscan.streams`, for formats that show graphs and opcodes: a report holds only what was judged, so the
+    files are read again, one at a time. None leaves that out."""
 
 
 DEFAULT = Options()

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import networkx as nx
@@ -15,12 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pvm
+import pvmscan
 import report_samples as samples
 from pvm import graph as graphs
-from pvmscan.formats import GRAPH_FORMATS, FormatError, render_graph
-from pvmscan.formats.graph_dot import LOOKS, MAX_LABEL, VERDICT_COLOURS, dot, quote
+from pvmscan.formats import GRAPH_FORMATS, FormatError, evidence, graph_formats, graph_svg, render_graph
+from pvmscan.formats._looks import MAX_LABEL, tables
+from pvmscan.formats.graph_dot import dot, quote
 
 Graph = Any
+REAL = b"\x80\x02cposix\nsystem\nX\x0a\x00\x00\x00echo inert\x85R."
 DOT = shutil.which("dot")
 needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
 TRICKS = [
@@ -35,7 +39,11 @@ TRICKS = [
     "`x`",
     "#quot;",
     "%%{",
+    "</script><script>alert(1)</script>",
+    "<!--",
+    "javascript:alert(1)",
 ]
+TEXTS = ["dot", "svg", "html", "graphml", "gexf", "json", "mermaid"]
 LABELS = st.lists(
     st.sampled_from(TRICKS) | st.text(st.characters(exclude_categories=()), max_size=20), max_size=5
 ).map("".join)
@@ -50,8 +58,7 @@ def graph_of(label: str, **more: Any) -> Graph:
 
 
 def real_graph() -> Graph:
-    data = b"\x80\x02cposix\nsystem\nX\x0a\x00\x00\x00echo inert\x85R."
-    return graphs.build(pvm.run(data))
+    return graphs.build(pvm.run(REAL))
 
 
 def run_dot(source: bytes, *arguments: str) -> str:
@@ -68,12 +75,91 @@ def test_dot_of_a_real_graph() -> None:
     assert re.search(r"n\d+ -> n\d+ \[label=\"callee\"", source)
 
 
+GOLDEN_DOT = r"""
+  n0 [label="the object returned\lat 34 (0x22)\l", shape="oval", fillcolor="#ffffff", color="#8b8f96",
+      tooltip="the object returned\nkind: load\nat 34 (0x22)\n"];
+  n1 [label="os.system\lat 2 (0x2)\l", shape="cds", fillcolor="#ffc9c0", color="#b3141b",
+      tooltip="os.system\nkind: global\neffect: runs a command\nverdict: dangerous\nopcode: GLOBAL\nat 2 (0x2)\n",
+      margin="0.24,0.16", penwidth="2.5"];
+  n2 [label="os.system('echo inert')\lat 32 (0x20)\l", shape="box", fillcolor="#ffc9c0", color="#b3141b",
+      tooltip="os.system('echo inert')\npath: os.system\narg 0: 'echo inert'\nkind: call\neffect: runs a command
+\nverdict: dangerous\nopcode: REDUCE\nat 32 (0x20)\n", penwidth="2.5"];
+  n1 -> n2 [label="callee", tooltip="callee", color="#1f5fa8"];
+  n2 -> n0 [label="result", tooltip="result", color="#6d727a"];
+}
+"""
+
+GOLDEN_MERMAID = """\
+flowchart LR
+  n0(["the object returned<br/>at 34 (0x22)"])
+  n1>"os.system<br/>at 2 (0x2)"]
+  n2["os.system('echo inert')<br/>at 32 (0x20)"]
+  n1 -->|"callee"| n2
+  n2 -->|"result"| n0
+  subgraph legend ["legend"]
+    s0>"import or attribute"]
+    s1["call"]
+    s2(["what is returned"])
+    e0["runs a command"]
+    e1["data"]
+  end
+  classDef effect_command fill:#ffc9c0,stroke:#9c1c0a,color:#111111
+  classDef effect_none fill:#ffffff,stroke:#8b8f96,color:#111111
+  classDef dangerous stroke:#b3141b,stroke-width:3px
+  class n0,e1 effect_none
+  class n1,n2,e0 effect_command
+  class n1,n2 dangerous
+"""
+
+
+def test_golden() -> None:
+    graph = real_graph()
+    report = pvmscan.scan_bytes(REAL).files[0]
+    small = evidence.collapsed(graph, evidence.mark(graph, report, None))
+    statements = render_graph(small, "dot").decode().partition('labeljust="l";')[2]
+    assert statements == re.sub(r",\n +", ", ", GOLDEN_DOT).replace("command\n\\n", "command\\n")
+    assert render_graph(small, "mermaid").decode() == GOLDEN_MERMAID
+
+
 @pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE, "", "x" * 100_000])
-@pytest.mark.parametrize("name", ["dot", "graphml", "json", "mermaid"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_text_formats_are_harmless(label: str, name: str) -> None:
     text = render_graph(graph_of(label), name).decode("utf-8")
-    assert all(line.isprintable() for line in text.splitlines())
-    assert name == "json" or len(text) < 50 * MAX_LABEL or "x" * 1000 not in text or name == "graphml"
+    if name != "html":  # the page's own script and style are no one-liners
+        assert all(line.isprintable() for line in text.splitlines())
+    assert name in ("json", "graphml", "gexf") or "x" * 6 * MAX_LABEL not in text
+
+
+@settings(max_examples=30, deadline=None)
+@given(LABELS)
+@pytest.mark.parametrize("name", TEXTS)
+def test_hostile_strings_stay_what_they_are(name: str, label: str) -> None:
+    """Every format can be read back, and what a label says is neither markup nor a second node."""
+    content = graph_svg.render(graph_of(label)) if name == "svg" else render_graph(graph_of(label), name)
+    text = content.decode("utf-8")
+    match name:
+        case "svg":
+            root = ElementTree.fromstring(text)
+            names = {one.tag.partition("}")[2] for one in root.iter()}
+            assert names <= {"svg", "title", "style", "defs", "marker", "path", "rect", "g", "text"}
+            nodes = [one for one in root.iter() if "node" in one.get("class", "").split()]
+            assert len(nodes) == 2
+        case "graphml":
+            assert len(nx.read_graphml(io.BytesIO(text.encode()), force_multigraph=True)) == 2
+        case "gexf":
+            assert len(nx.read_gexf(io.BytesIO(text.encode()))) == 2
+        case "json":
+            assert len(json.loads(text)["nodes"]) == 2
+        case "mermaid":
+            ours = re.compile(
+                r"  +(\w+(\W+\"[^\"]*\"\W+| -->.*)?|(subgraph|class|classDef) .*|end)|flowchart LR"
+            )
+            assert all(ours.fullmatch(line) for line in text.splitlines())
+        case "dot":
+            statements = [line for line in text.splitlines() if re.match(r"  n\d+ ", line)]
+            assert len(statements) == 3 and all(line.endswith("];") for line in statements)
+        case "html":
+            assert text.count("<script") == 2 == text.count("</script")
 
 
 @needs_dot
@@ -112,10 +198,27 @@ def test_pictures(name: str, magic: bytes) -> None:
     assert render_graph(real_graph(), name).startswith(magic)
 
 
-def test_a_missing_program_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_without_graphviz_svg_is_drawn_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FormatError, match="needs the program dot of Graphviz"):
-        render_graph(real_graph(), "svg")
+    graph = real_graph()
+    assert graph_formats.drawer(graph) == graph_formats.OWN
+    assert b"os.system(" in render_graph(graph, "svg")
+    for name in ("png", "pdf"):
+        with pytest.raises(FormatError, match="needs the program dot of Graphviz"):
+            render_graph(graph, name)
+
+
+@needs_dot
+def test_graphviz_draws_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert graph_formats.drawer(real_graph()) == graph_formats.GRAPHVIZ
+    monkeypatch.setattr(graph_formats, "LARGE", 2)
+    assert graph_formats.drawer(real_graph()) == graph_formats.OWN
+
+
+@needs_dot
+def test_the_legend_and_the_tooltips_reach_the_picture() -> None:
+    svg = run_dot(dot(graph_of("f()", effect="command")).encode(), "-Tsvg")
+    assert "runs a command" in svg and "kind: call" in svg and "box" in svg
 
 
 @pytest.mark.parametrize("label", [*TRICKS, samples.HOSTILE])
@@ -140,11 +243,19 @@ def test_mermaid_has_no_mark_of_its_own_in_labels() -> None:
     assert line == '  n0["a#34;b#93;#60;i#62;#96;#35;x#59;#37;#37;#92;n<br/>at 7 (0x7)"]'
 
 
-def test_every_kind_has_a_look_and_verdicts_their_colour() -> None:
-    assert set(graphs.DATA) <= set(LOOKS)
-    for verdict, colour in VERDICT_COLOURS.items():
-        assert colour in dot(graph_of("x", verdict=verdict))
-        assert colour in render_graph(graph_of("x", verdict=verdict), "mermaid").decode()
+def test_gexf_has_the_colours_that_gephi_reads() -> None:
+    content = render_graph(graph_of("x", effect="command"), "gexf")
+    graph = nx.read_gexf(io.BytesIO(content))
+    fill = tables()["effects"]["command"]["fill"]
+    colour = graph.nodes["n0"]["viz"]["color"]
+    assert f"#{colour['r']:02x}{colour['g']:02x}{colour['b']:02x}" == fill
+    assert graph.nodes["n0"]["effect"] == "command" and graph.nodes["n1"]["kind"] == "const"
+
+
+def test_verdicts_have_their_colour() -> None:
+    for verdict, colours in tables()["verdicts"].items():
+        assert colours["light"] in dot(graph_of("x", verdict=verdict))
+        assert colours["light"] in render_graph(graph_of("x", verdict=verdict), "mermaid").decode()
 
 
 def test_unknown_format() -> None:
