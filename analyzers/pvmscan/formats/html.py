@@ -115,6 +115,7 @@ def _file(one: FileReport) -> dict[str, Any]:
         "why": _why(one, findings),
         "findings": [_finding(finding) for finding in findings[:MAX_FINDINGS]],
         "hidden": hidden,
+        "allowed": [safe(text, MAX_TEXT) for text in one.allowed[:MAX_FINDINGS]],
         "globals": [_global(use) for use in one.globals[:MAX_GLOBALS]],
         "more_globals": max(len(one.globals) - MAX_GLOBALS, 0),
         "errors": [_error(error) for error in one.errors[:MAX_FINDINGS]],
@@ -132,7 +133,9 @@ def _why(one: FileReport, findings: Sequence[Finding]) -> str:
         return safe(one.errors[0].message, MAX_TEXT)
     if one.verdict == Verdict.CLEAN:
         return "every import and every call is known to be harmless" if one.globals else "only data"
-    names = list(dict.fromkeys(use.name for use in one.globals if use.status != "harmless"))
+    names = list(
+        dict.fromkeys(one.uncovered or [use.name for use in one.globals if use.status != "harmless"])
+    )
     if not names:
         return "calls objects of which nothing is known"
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
@@ -157,6 +160,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         ],
         "more_steps": max(len(steps) - MAX_STEPS, 0),
         "payload": None if finding.payload is None else _payload(finding.payload),
+        "allowed": None if finding.allowed is None else safe(finding.allowed, MAX_TEXT),
     }  # fmt: skip
 
 

@@ -85,10 +85,19 @@ def test_golden() -> None:
         ],
         "more_steps": 0,
         "payload": ["echo inert"],
+        "allowed": None,
     }
     assert data["files"][2]["errors"] == [
         {"kind": "truncated", "message": "the input ends inside an argument", "member": None, "offset": 7}
     ]
+
+
+def test_what_a_policy_let_pass_is_said() -> None:
+    finding = replace(samples.COMMAND, allowed="it is ours")
+    one = replace(samples.DANGEROUS, findings=(finding,), allowed=("os.system is allowed: it is ours",))
+    (file,) = page(Report((one,)), Options()).data["files"]
+    assert file["allowed"] == ["os.system is allowed: it is ours"]
+    assert file["findings"][0]["allowed"] == "it is ours"
 
 
 @pytest.mark.parametrize(

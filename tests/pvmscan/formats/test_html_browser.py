@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,13 @@ def test_hostile_strings_inject_nothing(quiet: Browser, tmp_path: Path) -> None:
         assert quiet.evaluate("document.querySelectorAll('img, iframe, a, [onerror], [onload]').length") == 0
         text = quiet.evaluate("document.body.innerText")
         assert not set("\u202e\x1b\u2028\x9b\x07") & set(text)
+
+
+def test_what_a_policy_let_pass_is_shown(quiet: Browser, tmp_path: Path) -> None:
+    finding = replace(samples.COMMAND, allowed="it is ours")
+    opened(quiet, tmp_path, Report((replace(samples.DANGEROUS, findings=(finding,), allowed=("ours",)),)))
+    said = quiet.evaluate("[...document.querySelectorAll('.allowed')].map((one) => one.textContent)")
+    assert said == ["Allowed: ours", "Allowed: it is ours"]
 
 
 def test_the_policy_stops_what_gets_past_us(browser: Browser, tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ class Report {
     ].filter(Boolean).join(" \u00b7 ");
     return h("article", { class: "evidence" },
       facts && h("p", { class: "facts" }, facts),
+      file.allowed.map((text) => h("p", { class: "allowed" }, `Allowed: ${text}`)),
       file.findings.map((finding) => this.finding(finding, pictures)),
       file.hidden ? h("p", { class: "note" }, `${count(file.hidden, "more finding")} like these: pvmscan scan -f json lists what was kept.`) : null,
       file.errors.length ? this.errors(file.errors) : null,
@@ -207,6 +208,7 @@ class Report {
         h("span", null, finding.confidence),
         h("code", null, finding.rule),
         h("span", { class: "where" }, where.filter(Boolean).join(" "))),
+      finding.allowed && h("p", { class: "allowed" }, `Allowed: ${finding.allowed}`),
       finding.payload && h("div", { class: "payload" }, h("span", { class: "label" }, "payload"),
         h("pre", { tabindex: 0 }, finding.payload.map((line, index) => [index ? "\n" : "", line]).flat())),
       finding.chain.length ? this.chain(finding, pictures) : null);
