@@ -23,6 +23,7 @@ from pvmscan.readers.zipmember import Member
 from pvmscan.report import Location, Problem, Verdict
 
 _SCRIPT = re.compile(r"(^|/)code/.*\.py$")
+_COMPILED = re.compile(r"(^|/)(constants|data)\.pkl$", re.IGNORECASE)
 _EXTERN = re.compile(r"(^|/)\.data/extern_modules$")
 _MANIFEST = re.compile(r"(^|/)MAR-INF/MANIFEST\.json$")
 _PICKLE = re.compile(r"\.(pkl|pickle)$")
@@ -38,7 +39,7 @@ class Layout:
         self._content = content
         """Bytes of a member, at most so many."""
         names = [name for member in members for name in (member.name, *member.aliases)]
-        self.script = any(map(_SCRIPT.search, names))
+        self.script = any(map(_SCRIPT.search, names)) and any(map(_COMPILED.search, names))
         self.package = any(map(_EXTERN.search, names))
         self.served = any(map(_MANIFEST.search, names))
         self.exported = any(map(torchexport.GRAPH.search, names))
