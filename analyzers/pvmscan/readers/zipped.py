@@ -70,15 +70,16 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
         return
     path = member.name if source.member is None else f"{source.member}!{member.name}"
     expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
-    limit = budget.inflated
-    if member.method == 0 and layout.raw(member.name):
+    stored = member.method == 0
+    limit = len(source.data) if stored else budget.inflated
+    if stored and layout.raw(member.name):
         if not _worth_reading(bytes(source.data[member.start : member.start + _STORAGE_HEAD])):
             return
     elif limit <= 0:
         yield Problem("more decompressed bytes than the limit allows", Location(path), "limit")
         return
     inflated = member_bytes(source.data, member, limit=limit)
-    budget.inflated -= len(inflated.data)
+    budget.inflated -= 0 if stored else len(inflated.data)
     if not inflated.complete:
         yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
     for name in (member.name, *member.aliases):
