@@ -7,7 +7,7 @@ that are no pickle, every place that looks like the start of one is tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pvm
@@ -97,14 +97,18 @@ class _Walk:
 
     def _run(self, start: int) -> tuple[list[Trace], dict[int, Trace]]:
         nested: dict[int, Trace] = {}
+        arrays: list[range] = []
 
         def inline(state: State, value: Value) -> None:
             if isinstance(value, Call) and joblib.is_wrapper(value):
                 self.format = "joblib"
+                begins = state.input.resume()
                 joblib.skip_array(state, value, run_inner)
+                if begins not in nested:
+                    arrays.append(range(begins, state.input.resume()))
 
         def run_inner(at: int) -> int:
-            trace = pvm.run(self.data, start=at, encoding="any", limits=self._limits())
+            trace = pvm.run(self.data, "python", start=at, encoding="any", limits=self._limits())
             self.budget.opcodes -= trace.opcodes
             nested.setdefault(at, trace)
             if trace.resume is None:
@@ -114,6 +118,11 @@ class _Walk:
         traces = pvm.run_all(
             self.data, dialects.every(self.source.loader), start=start, limits=self._limits(), inline=inline
         )
+        if arrays:
+            # a loader that knows nothing of joblib's arrays would run their bytes
+            plain = pvm.run(self.data, start=start, encoding="any", limits=self._limits())
+            if _imports_names(plain, arrays):
+                traces.append(plain)
         spent = sum(trace.opcodes for trace in traces)
         self.budget.opcodes -= spent
         if start not in (0, self.found):
@@ -178,10 +187,11 @@ class _Walk:
         return Location(self.source.member, offset)
 
 
-def _imports_names(trace: Trace) -> bool:
+def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
     """It imports something that can exist, so a loader would have done something here."""
     return any(
         isinstance(event, Import)
+        and (not within or any(event.offset in span for span in within))
         and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
         for event in trace.events
     )
