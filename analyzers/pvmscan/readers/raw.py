@@ -16,7 +16,7 @@ from pvm.limits import Limits
 from pvm.state import State
 from pvm.trace import Import, Trace
 from pvm.values import Call, Value
-from pvmscan.readers import joblib
+from pvmscan.readers import joblib, torchlegacy
 from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
@@ -28,7 +28,6 @@ _MODEL_NAME = re.compile(
 )
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
-_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -54,6 +53,8 @@ class _Walk:
         self.format = "pickle"
         self.found = 0
         """Where a loader goes on that reads one pickle after the other."""
+        self.legacy: list[Trace] = []
+        """The pickles of a torch file of the old format: storages follow the last of them."""
         self.candidates = Candidates(source.data)
 
     def items(self) -> Iterator[Item]:
@@ -83,9 +84,18 @@ class _Walk:
             for other in resumed[1:]:
                 yield from self._also_at(other)
             if resumed:
-                position = resumed[0]
+                position = self._after(first, resumed[0])
             else:
                 position = self.candidates.after(max(start, first.fault.offset if first.fault else start) + 1)
+
+    def _after(self, trace: Trace, position: int) -> int:
+        """Where to go on behind a pickle: storages of the old torch format are no pickles."""
+        if self.format == "torch-legacy":
+            self.legacy.append(trace)
+            if len(self.legacy) == torchlegacy.PICKLES:
+                self.found = torchlegacy.after_storages(self.data, position, self.legacy)
+                return self.found
+        return position
 
     def _worth_trying(self, start: int) -> bool:
         """A short run in one dialect: most places in the middle of data lead nowhere at once."""
@@ -127,7 +137,7 @@ class _Walk:
         self.budget.opcodes -= spent
         if start not in (0, self.found):
             self.budget.tried -= spent
-        if start == 0 and traces[0].result == _TORCH_MAGIC:
+        if start == 0 and traces[0].result == torchlegacy.MAGIC:
             self.format = "torch-legacy"
         return traces, nested
 
