@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from pvmscan.readers.base import Budget, Item, Source
+from pvmscan.readers.base import Budget, Item, Recognised, Source
 from pvmscan.readers.inflate import inflate, sniff_codec
 from pvmscan.report import Location, Problem
 
 _WEAK = frozenset({"zlib", "lzma"})
 """Codecs whose header is two or three bytes: anything may begin like that."""
+
+_SIDE_FILE = re.compile(r"_\d+\.npy\.z$", re.IGNORECASE)
+"""How joblib before 0.10 named the files that hold the bytes of one array each."""
 
 
 class Compressed:
@@ -32,4 +36,9 @@ class Compressed:
             if not result.complete and not (codec in _WEAK and len(result.data) < 16):
                 yield Problem(f"{codec}: {result.reason}", Location(source.member, 0), "unreadable")
             if result.data:
-                yield Source(result.data, source.name, member, source.depth + 1, expected=codec not in _WEAK)
+                expected = codec not in _WEAK and not (
+                    codec == "joblib-zf" and _SIDE_FILE.search(source.name)
+                )
+                yield Source(result.data, source.name, member, source.depth + 1, expected)
+            if result.complete and not result.trailing and codec not in _WEAK:
+                yield Recognised(codec)  # compressed bytes may look like anything

@@ -28,6 +28,7 @@ _FLEXIBLE = re.compile(r"[<>|=]?[SUVa]\d*$")
 
 def is_wrapper(value: Value) -> bool:
     """Is it an array wrapper of joblib?"""
+    value = reveal(value)
     return isinstance(value, Call) and _WRAPPER.search(path_of(value.callee) or "") is not None
 
 

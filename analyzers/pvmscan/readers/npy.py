@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source, part
+from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
+from pvmscan.readers.parts import part
 from pvmscan.report import Location, Problem
 
 MAGIC = b"\x93NUMPY"

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pvmscan.data import constants
 from pvmscan.readers.base import Fact, Item
+from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
 GRAPH = re.compile(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
@@ -83,7 +83,7 @@ def native_part(member: str) -> Fact:
 
 def odd_expression(text: str) -> str | None:
     """What an expression holds beyond arithmetic on symbols; None if nothing."""
-    allowed = constants("torch")["expression_calls"]
+    allowed = table("torch")["expression_calls"]
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from pvmscan.data import constants
 from pvmscan.pymodule import SPECIAL
 from pvmscan.readers import torchexport
 from pvmscan.readers.base import Fact, Item
+from pvmscan.readers.data import table
 from pvmscan.readers.pysources import ANY, judge_module
 from pvmscan.readers.torchscript import judge_script
 from pvmscan.readers.zipmember import Member
@@ -43,7 +43,7 @@ class Layout:
         self.package = any(map(_EXTERN.search, names))
         self.served = any(map(_MANIFEST.search, names))
         self.exported = any(map(torchexport.GRAPH.search, names))
-        self._raw = re.compile(constants("torch")["raw_members"])
+        self._raw = re.compile(table("torch")["raw_members"])
 
     def raw(self, name: str) -> bool:
         """Is it a storage, which no loader unpickles?"""
