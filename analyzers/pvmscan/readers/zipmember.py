@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Buffer, Inflated, inflate_span
+from pvmscan.readers.parts import part
 
 _CODECS = {8: "deflate", 12: "bzip2", 14: "zip-lzma", 93: "zstd", 95: "xz"}  # APPNOTE 4.4.5
-from pvmscan.readers.parts import part
 
 
 @dataclass(frozen=True, slots=True)
