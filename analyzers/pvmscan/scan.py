@@ -202,7 +202,7 @@ class _FileScan:
 
     def judge(self) -> None:
         """Read and judge everything in the file."""
-        self._read(self.source, self.options.budget(), ())
+        self._read(replace(self.source, origin=0), self.options.budget(), ())
 
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
@@ -236,9 +236,9 @@ class _FileScan:
                 case Stream():
                     self._stream(item, source, budget, outer)
                 case Fact():
-                    self._add(_inside(_fact_finding(item), outer))
+                    self._add(_inside(_fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(item)
+                    self.problems.append(replace(item, location=_placed(item.location, source)))
                 case Source():
                     self._read(item, budget, outer)
                 case Recognised():
@@ -251,7 +251,7 @@ class _FileScan:
             for analyzer in ANALYZERS:
                 for finding in analyzer.analyze(context):
                     verdict = max(verdict, finding.verdict)
-                    self._add(_inside(finding, outer))
+                    self._add(_inside(finding, outer), source)
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(
@@ -260,10 +260,10 @@ class _FileScan:
             verdict = max(verdict, self._globals(context, counts=trace is stream.traces[0]))
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)
-        verdict = max(verdict, self._fault(stream))
+        verdict = max(verdict, self._fault(stream, source))
         self.streams.append(_stream_report(stream, verdict))
 
-    def _fault(self, stream: Stream) -> Verdict:
+    def _fault(self, stream: Stream, source: Source) -> Verdict:
         """A stream that no loader reads to its end is incomplete."""
         if any(trace.complete for trace in stream.traces):
             return Verdict.CLEAN
@@ -273,7 +273,7 @@ class _FileScan:
         self.problems.append(
             Problem(
                 f"the pickle cannot be followed to its end: {fault.reason}",
-                Location(stream.member, fault.offset),
+                _placed(Location(stream.member, fault.offset), source),
                 fault.kind,
             )
         )
@@ -334,7 +334,8 @@ class _FileScan:
         else:
             self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: Finding, source: Source) -> None:
+        finding = replace(finding, location=_placed(finding.location, source))
         key = (finding.rule, finding.location, finding.message)
         if key in self.findings:
             return
@@ -349,6 +350,13 @@ class _FileScan:
 def _rank(finding: Finding) -> tuple[object, ...]:
     place = finding.location
     return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0
+
+
+def _placed(location: Location, source: Source) -> Location:
+    """The location with its place in the file, where the bytes of the source lie there as they are."""
+    if location.offset is None or location.member != source.member:
+        return location
+    return replace(location, absolute=source.offset_of(location.offset))
 
 
 def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:

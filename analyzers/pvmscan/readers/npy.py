@@ -94,7 +94,8 @@ def _unmeasured(source: Source, at: int, header: Header) -> Iterator[Item]:
 def _rest(source: Source, start: int, name: str, *, expected: bool) -> Source:
     member = f"{source.member}!{name}" if source.member else name
     content = part(source.data, start, len(source.data))
-    return Source(content, source.name, member, source.depth + 1, expected, source.loader)
+    origin = source.offset_of(start)
+    return Source(content, source.name, member, source.depth + 1, expected, source.loader, origin)
 
 
 def read_header(data: Buffer, at: int) -> Header:

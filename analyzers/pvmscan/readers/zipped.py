@@ -87,7 +87,8 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
     if inflated.data:
         # torch.load hands the member over as a stream in memory, which has no peek()
         loader = "c-stream" if expected else source.loader
-        yield Source(inflated.data, source.name, path, source.depth + 1, expected, loader)
+        origin = source.offset_of(member.start) if stored else None
+        yield Source(inflated.data, source.name, path, source.depth + 1, expected, loader, origin)
 
 
 def _worth_reading(head: bytes) -> bool:
