@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pvmscan.readers import zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
+from pvmscan.readers.parts import part
 from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
@@ -21,10 +22,8 @@ _PICKLE = re.compile(
 )
 _STORAGE_HEAD = 256
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
-_LOOSE = frozenset(
-    {"prefix-data", "trailing-data", "unclaimed-data", "bad-directory", "no-directory", "truncated"}
-)
-"""Anomalies that leave bytes outside the members: a pickle may lie there."""
+_BROKEN = frozenset({"bad-directory", "no-directory", "truncated"})
+"""Anomalies of an archive whose members may not be all that is in it."""
 
 
 class Zipped:
@@ -55,8 +54,22 @@ class Zipped:
         )
         for member in directory.members:
             yield from _member(source, member, layout, budget)
-        loose = any(anomaly.kind in _LOOSE for anomaly in directory.anomalies)
-        yield Recognised("zip", whole=directory.start == 0 and directory.complete and not loose)
+        broken = any(anomaly.kind in _BROKEN for anomaly in directory.anomalies)
+        whole = directory.start == 0 and directory.complete and not broken
+        if whole:
+            # no loader reads the file from its start in another way, so only what lies between the members is left
+            for low, high in directory.loose:
+                yield _loose(source, low, high)
+        yield Recognised("zip", whole=whole)
+
+
+def _loose(source: Source, low: int, high: int) -> Source:
+    name = f"bytes {low} to {high}"
+    member = name if source.member is None else f"{source.member}!{name}"
+    content = part(source.data, low, high)
+    return Source(
+        content, source.name, member, source.depth + 1, loader=source.loader, origin=source.offset_of(low)
+    )
 
 
 def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:

@@ -162,3 +162,20 @@ def test_a_damaged_archive_does_not_hide_its_payload(data: st.DataObject) -> Non
     raw = bytearray(whole)
     raw[place] ^= data.draw(st.integers(1, 255))
     assert judged.verdict(bytes(raw), "m.pt") >= Verdict.SUSPICIOUS
+
+
+def test_bytes_between_and_behind_the_members_are_judged() -> None:
+    data = asm.torch_zip(HONEST)
+    behind = judged.found(data + b"\xff" * 9 + BAD, SHELL, "m.pt").location
+    assert behind.member == f"bytes {len(data)} to {len(data) + 9 + len(BAD)}"
+    assert behind.absolute == len(data) + (behind.offset or 0)
+    first, second = build.local(b"m/data.pkl", HONEST), build.local(b"m/version", b"3\n")
+    gap = first + BAD + second
+    directory = build.central(b"m/data.pkl", 0, len(HONEST)) + build.central(b"m/version", len(first + BAD), 2)
+    assert SHELL in judged.rules(gap + directory + build.end(2, len(directory), len(gap)), "m.pt")
+
+
+def test_storages_of_an_archive_with_bytes_behind_it_are_data() -> None:
+    storage = bytes(40) + BAD + bytes(40)
+    data = asm.zipped({"m/data.pkl": HONEST, "m/data/0": storage}) + b"\xff" * 9
+    assert judged.verdict(data, "m.pt") < Verdict.SUSPICIOUS
