@@ -171,7 +171,9 @@ def test_bytes_between_and_behind_the_members_are_judged() -> None:
     assert behind.absolute == len(data) + (behind.offset or 0)
     first, second = build.local(b"m/data.pkl", HONEST), build.local(b"m/version", b"3\n")
     gap = first + BAD + second
-    directory = build.central(b"m/data.pkl", 0, len(HONEST)) + build.central(b"m/version", len(first + BAD), 2)
+    directory = build.central(b"m/data.pkl", 0, len(HONEST)) + build.central(
+        b"m/version", len(first + BAD), 2
+    )
     assert SHELL in judged.rules(gap + directory + build.end(2, len(directory), len(gap)), "m.pt")
 
 
