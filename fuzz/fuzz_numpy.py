@@ -1,5 +1,5 @@
-"""Invariant: where numpy would unpickle what follows a header, a payload there is found; where it would read items, none
-is taken for a program.
+"""Invariant: where numpy would unpickle what follows a header, a payload there is found; where it would read items,
+none is taken for a program.
 
     python fuzz/fuzz_numpy.py --inputs 20000 --seed 1
 
