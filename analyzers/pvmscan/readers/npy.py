@@ -38,6 +38,13 @@ class Header:
     fault: str | None = None
     """Why numpy would refuse the header."""
 
+    @property
+    def end(self) -> int | None:
+        """Where the items end; None if that cannot be told, as for objects."""
+        if self.layout.objects is not False or self.layout.size is None or self.count is None:
+            return None
+        return self.start + self.layout.size * self.count
+
 
 class Npy:
     """One array in a file, or several."""
@@ -66,10 +73,10 @@ class Npy:
                 )
                 yield Recognised("npy", whole=False)
                 return
-            if header.layout.objects is not False or header.layout.size is None or header.count is None:
+            end = header.end
+            if end is None:
                 yield from _unmeasured(source, at, header)
                 return
-            end = header.start + header.layout.size * header.count
             if end > len(data):
                 whole = False
                 yield Problem(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +17,6 @@ from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
-GRAPH = re.compile(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
-CONFIG = re.compile(r"(^|/)data/(weights|constants)/[^/]+_config\.json$")
-NATIVE = re.compile(r"(^|/)data/aotinductor/.*\.(so|dylib|dll|pyd|o|cubin|hsaco|spv)$")
-PICKLED = re.compile(r"(^|/)(opaque_obj_|custom_obj_)\w+$|(^|/)data/sample_inputs/[^/]+\.pt$")
 _LIMIT = 64 << 20
 _TEXT_TAKERS = frozenset({"Symbol", "Dummy", "Integer", "Rational", "Float"})
 _PARTS = (
