@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assemble as asm
+from damage import MODELS
 from pvmscan.weights_only import WeightsOnly, check, check_bytes, check_pickle
 
 ORDERED = asm.call(asm.glob("collections", "OrderedDict"))
@@ -160,3 +161,22 @@ def test_a_file(tmp_path: Path) -> None:
 def test_no_content_makes_it_raise(junk: bytes, body: bytes) -> None:
     for data in (junk, program(body)[: len(junk)] + junk, b"PK\3\4" + junk):
         check_bytes(data)
+
+
+def test_files_that_torch_wrote() -> None:
+    """As `torch.load` itself answered for each of them."""
+    found = {
+        name: check(MODELS / name)
+        for name in ("state.pt", "state_legacy.pt", "lightning.ckpt", "module.pt", "script.pt")
+    }
+    assert [name for name, one in found.items() if one.accepts] == [
+        "state.pt",
+        "state_legacy.pt",
+        "lightning.ckpt",
+    ]
+    assert found["module.pt"].globals == (
+        "torch.nn.modules.container.Sequential",
+        "torch.nn.modules.linear.Linear",
+        "torch.nn.modules.activation.ReLU",
+    )
+    assert "TorchScript" in found["script.pt"].refusals[0].reason
