@@ -171,7 +171,8 @@ class StreamReport:
     """The reader that found it."""
     verdict: Verdict
     protocol: int
-    opcodes: int
+    opcodes: int | None
+    """How many the machine has run; None where the skeletal pass settled it, which does not count."""
     dialects: tuple[str, ...]
     stop: int | None
     fault: str | None

@@ -6,10 +6,11 @@ To add a format, write a module with a `Reader` and list it in `pvmscan.readers.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from pvm.skeleton import Skeleton
 from pvm.trace import Trace
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
 
@@ -43,16 +44,27 @@ class Source:
         return None if self.origin is None else self.origin + start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
-    """One pickle, run by the machine in every dialect that tells a different story."""
+    """One pickle."""
 
     member: str | None
     offset: int
     length: int
     format: str
-    traces: tuple[Trace, ...]
     data: Buffer
+    machine: Callable[[], tuple[Trace, ...]]
+    """Runs the pickle in every dialect that tells a different story."""
+    skeleton: Skeleton | None = None
+    """What the skeletal pass says, if it can speak for this pickle."""
+    _traces: tuple[Trace, ...] | None = None
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The runs of the machine, made when they are first asked for."""
+        if self._traces is None:
+            self._traces = self.machine()
+        return self._traces
 
 
 @dataclass(frozen=True, slots=True)
