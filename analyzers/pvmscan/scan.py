@@ -144,8 +144,9 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return scan_source(Source(data, name), options)
+            # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return scan_source(Source(data, name), options)
     except OSError as error:
         return _unread(name, f"{path}: {error.strerror or error}")
 

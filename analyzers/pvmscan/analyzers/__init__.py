@@ -9,6 +9,7 @@ from pvmscan.analyzers import (
     import_side_effect,
     reachable_sink,
     resource_bomb,
+    side_file,
     structure,
     tampering,
     trampoline,
@@ -27,6 +28,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     import_side_effect,
     structure,
     resource_bomb,
+    side_file,
 )
 
 __all__ = ["ANALYZERS", "Analyzer", "Context"]

@@ -14,6 +14,8 @@ from pvm.trace import Trace
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
 
 Buffer: TypeAlias = bytes | mmap.mmap
+COPIED = 64 << 20
+"""Bytes up to which a copy is cheap, and faster to run than a view."""
 
 UNRECOGNISED = "unrecognised"
 """Kind of the problem that no reader knows the content: void if another reader does."""
@@ -96,6 +98,15 @@ class Budget:
     """Instructions that may still be run."""
     seen: set[bytes] = field(default_factory=set)
     """Digests of nested sources, so that none is judged twice."""
+
+
+def part(data: Buffer, start: int, stop: int) -> Buffer:
+    """The half-open range of the data: a copy if it is small, else a view that reads alike."""
+    if stop - start <= COPIED:
+        return data[start:stop]
+    from pvmscan.readers.view import view  # needs numpy, which takes a while to import
+
+    return view(data, start, stop)
 
 
 class Reader(Protocol):

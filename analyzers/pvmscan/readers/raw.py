@@ -7,7 +7,7 @@ that are no pickle, every place that looks like the start of one is tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pvm
@@ -16,7 +16,7 @@ from pvm.limits import Limits
 from pvm.state import State
 from pvm.trace import Import, Trace
 from pvm.values import Call, Value
-from pvmscan.readers import joblib
+from pvmscan.readers import joblib, torchlegacy
 from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
@@ -28,7 +28,6 @@ _MODEL_NAME = re.compile(
 )
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
-_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -54,6 +53,8 @@ class _Walk:
         self.format = "pickle"
         self.found = 0
         """Where a loader goes on that reads one pickle after the other."""
+        self.legacy: list[Trace] = []
+        """The pickles of a torch file of the old format: storages follow the last of them."""
         self.candidates = Candidates(source.data)
 
     def items(self) -> Iterator[Item]:
@@ -83,9 +84,18 @@ class _Walk:
             for other in resumed[1:]:
                 yield from self._also_at(other)
             if resumed:
-                position = resumed[0]
+                position = self._after(first, resumed[0])
             else:
                 position = self.candidates.after(max(start, first.fault.offset if first.fault else start) + 1)
+
+    def _after(self, trace: Trace, position: int) -> int:
+        """Where to go on behind a pickle: storages of the old torch format are no pickles."""
+        if self.format == "torch-legacy":
+            self.legacy.append(trace)
+            if len(self.legacy) == torchlegacy.PICKLES:
+                self.found = torchlegacy.after_storages(self.data, position, self.legacy)
+                return self.found
+        return position
 
     def _worth_trying(self, start: int) -> bool:
         """A short run in one dialect: most places in the middle of data lead nowhere at once."""
@@ -97,14 +107,18 @@ class _Walk:
 
     def _run(self, start: int) -> tuple[list[Trace], dict[int, Trace]]:
         nested: dict[int, Trace] = {}
+        arrays: list[range] = []
 
         def inline(state: State, value: Value) -> None:
             if isinstance(value, Call) and joblib.is_wrapper(value):
                 self.format = "joblib"
+                begins = state.input.resume()
                 joblib.skip_array(state, value, run_inner)
+                if begins not in nested:
+                    arrays.append(range(begins, state.input.resume()))
 
         def run_inner(at: int) -> int:
-            trace = pvm.run(self.data, start=at, encoding="any", limits=self._limits())
+            trace = pvm.run(self.data, "python", start=at, encoding="any", limits=self._limits())
             self.budget.opcodes -= trace.opcodes
             nested.setdefault(at, trace)
             if trace.resume is None:
@@ -114,11 +128,16 @@ class _Walk:
         traces = pvm.run_all(
             self.data, dialects.every(self.source.loader), start=start, limits=self._limits(), inline=inline
         )
+        if arrays:
+            # a loader that knows nothing of joblib's arrays would run their bytes
+            plain = pvm.run(self.data, start=start, encoding="any", limits=self._limits())
+            if _imports_names(plain, arrays):
+                traces.append(plain)
         spent = sum(trace.opcodes for trace in traces)
         self.budget.opcodes -= spent
         if start not in (0, self.found):
             self.budget.tried -= spent
-        if start == 0 and traces[0].result == _TORCH_MAGIC:
+        if start == 0 and traces[0].result == torchlegacy.MAGIC:
             self.format = "torch-legacy"
         return traces, nested
 
@@ -178,10 +197,11 @@ class _Walk:
         return Location(self.source.member, offset)
 
 
-def _imports_names(trace: Trace) -> bool:
+def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
     """It imports something that can exist, so a loader would have done something here."""
     return any(
         isinstance(event, Import)
+        and (not within or any(event.offset in span for span in within))
         and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
         for event in trace.events
     )

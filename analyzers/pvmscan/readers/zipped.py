@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pvmscan.readers import zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
+from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
 _PICKLE = re.compile(
     r"(^|/)(data|constants|attributes|bytecode|model)\.pkl$|\.(pkl|pickle|joblib|pt|pth)$", re.IGNORECASE
 )
-_STORAGE = re.compile(r"(^|/)data/\d+$")
 _STORAGE_HEAD = 256
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
 _LOOSE = frozenset(
@@ -50,8 +50,11 @@ class Zipped:
             if bytes(source.data[:4]) == b"PK\x03\x04":
                 yield Problem("an archive without readable members", Location(source.member, 0))
             return
+        layout = Layout(
+            directory.members, lambda member, limit: member_bytes(source.data, member, limit=limit).data
+        )
         for member in directory.members:
-            yield from _member(source, member, budget)
+            yield from _member(source, member, layout, budget)
         loose = any(anomaly.kind in _LOOSE for anomaly in directory.anomalies)
         yield Recognised("zip", whole=directory.start == 0 and directory.complete and not loose)
 
@@ -62,22 +65,25 @@ def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:
     return Fact(f"archive/{anomaly.kind}", anomaly.message, verdict, name, anomaly.offset)
 
 
-def _member(source: Source, member: zipdir.Member, budget: Budget) -> Iterator[Item]:
+def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budget) -> Iterator[Item]:
     if member.name.endswith("/"):
         return
     path = member.name if source.member is None else f"{source.member}!{member.name}"
-    expected = _PICKLE.search(member.name) is not None
-    limit = budget.inflated
-    if _STORAGE.search(member.name) and member.method == 0:
+    expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
+    stored = member.method == 0
+    limit = len(source.data) if stored else budget.inflated
+    if stored and layout.raw(member.name):
         if not _worth_reading(bytes(source.data[member.start : member.start + _STORAGE_HEAD])):
             return
     elif limit <= 0:
         yield Problem("more decompressed bytes than the limit allows", Location(path), "limit")
         return
     inflated = member_bytes(source.data, member, limit=limit)
-    budget.inflated -= len(inflated.data)
+    budget.inflated -= 0 if stored else len(inflated.data)
     if not inflated.complete:
         yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
+    for name in (member.name, *member.aliases):
+        yield from layout.judge(name, path, inflated.data)
     if inflated.data:
         # torch.load hands the member over as a stream in memory, which has no peek()
         loader = "c-stream" if expected else source.loader

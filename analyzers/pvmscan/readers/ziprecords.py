@@ -32,7 +32,7 @@ _LOCAL = Struct("<6xHH8xLLHH")  # flags, method, two sizes, two lengths
 _END = Struct("<10xHLLH")  # entries, directory size, directory offset, comment length
 _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
 _LOCATOR64 = Struct("<8xQ4x")  # offset of the zip64 end record
-_TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
+TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
 _MAX_EXTRA_FIELDS = 256
 
 
@@ -154,7 +154,7 @@ def zip64_records(data: Buffer, end: int) -> list[int]:
         return []
     (stated,) = _LOCATOR64.unpack_from(data, locator)
     last = len(data) - _END64.size
-    return [at for at in sorted({stated, end - _TAIL64}) if 0 <= at <= last and data[at : at + 4] == END64]
+    return [at for at in sorted({stated, end - TAIL64}) if 0 <= at <= last and data[at : at + 4] == END64]
 
 
 def views(data: Buffer, end: int) -> Iterator[View]:
@@ -164,7 +164,7 @@ def views(data: Buffer, end: int) -> Iterator[View]:
     of the end record, or of the zip64 record right before it, and shifts all offsets by the difference.
     """
     records = zip64_records(data, end)
-    adjacent = end - _TAIL64
+    adjacent = end - TAIL64
     claims = [(*_END.unpack_from(data, end)[:3], adjacent if adjacent in records else end)]
     for record in records:
         fields = _END64.unpack_from(data, record)

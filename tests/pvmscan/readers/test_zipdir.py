@@ -75,6 +75,16 @@ def test_nested_archives_are_left_to_their_members() -> None:
             })  # fmt: skip
 
 
+def test_archives_in_a_row_are_not_in_dispute() -> None:
+    """Parts of equal size: the directory of each is where the offset stated by the others leads, too."""
+    parts = [torch_like({"archive/data.pkl": b"%d" % number, "archive/version": b"3"}) for number in range(5)]
+    data = b"".join(parts)
+    assert kinds(data) == {"concatenated-archive"}
+    assert sorted(content for name, content in contents(data) if name.endswith("data.pkl")) == [
+        b"%d" % number for number in range(5)
+    ]
+
+
 def test_numpy_archives() -> None:
     numpy = pytest.importorskip("numpy")
     for save in (numpy.savez, numpy.savez_compressed):
