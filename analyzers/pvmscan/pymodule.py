@@ -26,6 +26,14 @@ _DECODERS = (
     "base64.", "binascii.", "zlib.", "gzip.", "bz2.", "lzma.", "codecs.", "marshal.", "urllib.", "requests.", "socket.",
     "http.", "builtins.bytes.fromhex", "bytes.fromhex",
 )  # fmt: skip
+_SPELLERS = ("base64.", "binascii.", "builtins.bytes.fromhex", "bytes.fromhex")
+"""Decoders of text that stands in the source."""
+_NOT_CALLING = frozenset(
+    f"builtins.{name}"
+    for name in "isinstance issubclass hasattr getattr setattr type print repr str id".split()
+)
+"""Functions that do not call what they are given."""
+_HANDED_OVER = frozenset({"command", "code-execution"})
 _IMPORTERS = frozenset({"builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 SPECIAL = frozenset(
@@ -85,6 +93,8 @@ class Names:
         """Paths by name; `given` are names that need no import."""
         self.stars: list[str] = []
         self.texts: dict[str, str] = {}
+        self.decoded: set[str] = set()
+        """Names that stand for something decoded or fetched."""
         assigned: list[tuple[str, ast.expr]] = []
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -97,6 +107,9 @@ class Names:
                 assigned += [
                     (target.id, node.value) for target in node.targets if isinstance(target, ast.Name)
                 ]
+            elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name):
+                items = node.iter.elts if isinstance(node.iter, ast.List | ast.Tuple) else []
+                assigned += [(node.target.id, item) for item in items]
             elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and isinstance(node.target, ast.Name):
                 assigned += [(node.target.id, node.value)] if node.value is not None else []
         for _ in range(3):  # an alias of an alias of an alias
@@ -106,6 +119,27 @@ class Names:
                     self.texts[name] = text
                 for path in self.paths(value):
                     self._add(name, path)
+                if self.decodes(value):
+                    self.decoded.add(name)
+
+    def decodes(self, node: ast.expr) -> bool:
+        """Does the value come out of a decoder or off the network?"""
+        return any(
+            part.id in self.decoded
+            if isinstance(part, ast.Name)
+            else any(path.startswith(_DECODERS) for path in self.paths(part.func))
+            for part in ast.walk(node)
+            if isinstance(part, ast.Name | ast.Call)
+        )
+
+    def spelled_out(self, node: ast.expr) -> bool:
+        """Is it decoded from text that stands in the source?"""
+        return any(
+            any(path.startswith(_SPELLERS) for path in self.paths(part.func))
+            and any(len(self.text(argument) or "") > 8 for argument in part.args)
+            for part in ast.walk(node)
+            if isinstance(part, ast.Call)
+        )
 
     def _add(self, name: str, path: str) -> None:
         paths = self.known.setdefault(name, set())
@@ -239,6 +273,17 @@ class _Module:
             part, within = pending.pop()
             if isinstance(part, ast.Call):
                 within.calls.append(part)
+            if isinstance(part, ast.If) and _is_main(part.test):
+                # this part runs when the file is a program, not when it is imported
+                pending += [(one, _Scope("<main>")) for one in part.body]
+                pending += [(one, within) for one in part.orelse]
+                continue
+            if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                within.calls += [
+                    ast.copy_location(ast.Call(one, [], []), one)
+                    for one in part.decorator_list
+                    if not isinstance(one, ast.Call)
+                ]
             if isinstance(part, ast.ClassDef):
                 self.methods[part.name] = [
                     one.name for one in part.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -294,7 +339,23 @@ class _Module:
                     continue
             judgement = effects_of(self.knowledge, path, self._as_call(call, path))
             if judgement.status is Status.SINK:
-                yield Reached(path, call.lineno, ast.unparse(call)[:200], judgement.rules[0], runs, hidden)
+                rule = judgement.rules[0]
+                hidden = hidden or (
+                    rule.effect == "deserialisation" and any(map(self.names.spelled_out, call.args))
+                )
+                yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, hidden)
+        yield from self._handed_over(call, runs)
+
+    def _handed_over(self, call: ast.Call, runs: bool) -> Iterator[Reached]:
+        """Sinks that are given to a function, which may call them: `map`, `Thread(target=...)`."""
+        if set(self.names.paths(call.func)) & _NOT_CALLING:
+            return
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            if isinstance(argument, ast.Name | ast.Attribute):
+                for path in self.names.paths(argument):
+                    rules = effects_of(self.knowledge, path).rules
+                    if rules and rules[0].effect in _HANDED_OVER:
+                        yield Reached(path, call.lineno, ast.unparse(call)[:200], rules[0], runs, False)
 
     def _inner(self, source: str, line: int, runs: bool) -> Iterator[Reached]:
         """Source that stands in the module as text and is run."""
@@ -302,13 +363,7 @@ class _Module:
             yield Reached(one.path, line, one.text, one.rule, runs and one.on_import, True)
 
     def _decodes(self, call: ast.Call) -> bool:
-        return any(
-            path.startswith(_DECODERS)
-            for argument in call.args
-            for part in ast.walk(argument)
-            if isinstance(part, ast.Call)
-            for path in self.names.paths(part.func)
-        )
+        return any(map(self.names.decodes, call.args))
 
     def _as_call(self, call: ast.Call, path: str) -> Call:
         """The call as the knowledge reads it: constants, and what cannot be told."""
@@ -334,6 +389,16 @@ class _Module:
         if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | None):
             return node.value
         return Unknown(node.lineno, "computed")
+
+
+def _is_main(test: ast.expr) -> bool:
+    """`__name__ == "__main__"`, also as part of a larger condition."""
+    return any(
+        isinstance(part, ast.Compare)
+        and isinstance(part.ops[0], ast.Eq)
+        and {"__name__", "'__main__'"} == {ast.unparse(part.left), ast.unparse(part.comparators[0])}
+        for part in ast.walk(test)
+    )
 
 
 def _called_names(call: ast.Call) -> Iterator[str]:

@@ -18,6 +18,8 @@ _NAME = re.compile(r"\.pyw?$", re.IGNORECASE)
 _TORCHSCRIPT = re.compile(r"(^|/)code/[^!]*\.py$")
 _COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
 """PEP 263: in a comment in the first or the second line."""
+_WALK = re.compile(rb"__subclasses__\s*\(")
+_WALK_ENDS = re.compile(rb"__(globals|builtins|base|bases|mro)__")
 _WHY = "A loader that trusts the code beside the model imports this file"
 MAX_BYTES = 4 << 20
 
@@ -41,8 +43,21 @@ class PythonFile:
         cookie = _COOKIE.match(text)
         encoding = cookie[1].decode("ascii", "replace").lower().replace("_", "-") if cookie else "utf-8"
         if encoding not in words("configs", "plain_encodings"):
-            message = f"The file is written in the encoding {encoding}, in which its text may mean other code."
+            message = (
+                f"The file is written in the encoding {encoding}, in which its text may mean other code."
+            )
             yield Fact("source/odd-encoding", message, Verdict.SUSPICIOUS, source.member, 0, "code-execution")
+        walk = _WALK.search(text)
+        if walk is not None and _WALK_ENDS.search(text) is not None:
+            message = "The source walks from a value to all classes and their globals, so as not to name what it calls."
+            yield Fact(
+                "source/attribute-walk",
+                message,
+                Verdict.SUSPICIOUS,
+                source.member,
+                walk.start(),
+                "code-execution",
+            )
         yield from judge_module(
             text.removeprefix(b"\xef\xbb\xbf"),
             source.member,

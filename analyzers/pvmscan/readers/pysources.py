@@ -9,14 +9,16 @@ from pvmscan.pymodule import Reached, sinks
 from pvmscan.readers.base import Fact, Item
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
-_RUNS_PROGRAMS = frozenset({"command", "network"})
-_WORTH_A_LOOK = frozenset({"code-execution", "file-write", "deserialisation"})
+_RUNS_PROGRAMS = frozenset({"command"})
+_WORTH_A_LOOK = frozenset({"code-execution", "file-write", "network"})
+"""Effects that few honest modules have when they are imported; files are unpickled by many, and judged themselves."""
+_HONEST = frozenset({"os.makedirs", "os.mkdir"})
 ANY = "*"
 """Entry that stands for every function."""
 
 
 def judge_module(
-    source: bytes, member: str, why: str, certain: frozenset[str], likely: frozenset[str]
+    source: bytes, member: str | None, why: str, certain: frozenset[str], likely: frozenset[str]
 ) -> Iterator[Item]:
     """Facts about a module: what runs when it is imported, and what may run later.
 
@@ -42,9 +44,16 @@ def judge_module(
 
 
 def _when_run(one: Reached) -> Verdict:
+    if one.path in _HONEST or (one.rule.effect == "code-execution" and _compiles(one)):
+        return Verdict.CLEAN
     if one.hidden or one.rule.effect in _RUNS_PROGRAMS:
         return Verdict.DANGEROUS
     return Verdict.SUSPICIOUS if one.rule.effect in _WORTH_A_LOOK else Verdict.CLEAN
+
+
+def _compiles(one: Reached) -> bool:
+    """`torch.jit.script` and its like run a function of the module itself."""
+    return not (one.hidden or load().is_stdlib(one.path))
 
 
 def _when_perhaps(one: Reached) -> Verdict:
@@ -53,7 +62,9 @@ def _when_perhaps(one: Reached) -> Verdict:
     return Verdict.SUSPICIOUS if one.rule.effect == "command" else Verdict.CLEAN
 
 
-def _fact(one: Reached, member: str, why: str, verdict: Verdict, confidence: Confidence) -> Iterator[Fact]:
+def _fact(
+    one: Reached, member: str | None, why: str, verdict: Verdict, confidence: Confidence
+) -> Iterator[Fact]:
     if verdict < Verdict.SUSPICIOUS:
         return
     message = f"{why}: its line {one.line} calls {one.path}."
