@@ -34,8 +34,8 @@ class Gguf:
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Templates in the metadata, judged."""
-        walk = _Walk(source.data)
         try:
+            walk = _Walk(source.data)
             for key, start, stop in walk.texts():
                 if b"{" in source.data[start:stop][:MAX_TEMPLATE]:
                     yield from _template(source, key, start, stop)

@@ -7,8 +7,8 @@ Constant strings are joined, so that names which the template puts together are 
 
 from __future__ import annotations
 
-import ast
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,6 +21,12 @@ _TOKEN = re.compile(
     r"|(?P<mark>\*\*|//|[=!<>]=|.)",
     re.DOTALL,
 )
+_ESCAPE = re.compile(
+    r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|N\{[^}]{1,80}\}|[0-7]{1,3}|.)", re.DOTALL
+)
+_LETTERS = {
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\", "'": "'", '"': '"', "\n": "",
+}  # fmt: skip
 _DUNDER = re.compile(r"__\w+__")
 _PARTIAL = re.compile(r"__[\w%{}]*|[\w%{}]*__")
 """Half of such a name, or one that is still to be filled in."""
@@ -103,11 +109,21 @@ def _tokens(code: str) -> Iterator[_Token]:
 
 def _literal(text: str) -> str:
     """A string as Jinja reads it: with Python's escapes."""
-    try:
-        value = ast.literal_eval(text.replace("\n", "\\n").replace("\r", "\\r"))
-    except (SyntaxError, ValueError):
-        return text[1:-1]
-    return value if isinstance(value, str) else text[1:-1]
+    return _ESCAPE.sub(_unescape, text[1:-1])
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "xuU" and len(code) > 1:
+        return chr(min(int(code[1:], 16), 0x10FFFF))
+    if code[0] in "01234567":
+        return chr(int(code, 8))
+    if code[0] == "N" and len(code) > 1:
+        try:
+            return unicodedata.lookup(code[2:-1])
+        except KeyError:
+            return match[0]
+    return _LETTERS.get(code, match[0])
 
 
 def _join(tokens: list[_Token], constants: dict[str, str]) -> list[_Token]:
