@@ -13,6 +13,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pvm.names import canonical
 from pvm.values import Call, Container, Global, Unknown, Value
 from pvmscan.knowledge import Knowledge, Rule, Status, effects_of
 
@@ -330,7 +331,7 @@ class _Module:
         return running
 
     def _judge(self, call: ast.Call, runs: bool) -> Iterator[Reached]:
-        for path in self.names.paths(call.func):
+        for path in map(_one_spelling, self.names.paths(call.func)):
             hidden = path in _RUN_TEXT and self._decodes(call)
             if path in _RUN_TEXT and not hidden:
                 inner = self.names.text(call.args[0]) if call.args else None
@@ -352,7 +353,7 @@ class _Module:
             return
         for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
             if isinstance(argument, ast.Name | ast.Attribute):
-                for path in self.names.paths(argument):
+                for path in map(_one_spelling, self.names.paths(argument)):
                     rules = effects_of(self.knowledge, path).rules
                     if rules and rules[0].effect in _HANDED_OVER:
                         yield Reached(path, call.lineno, ast.unparse(call)[:200], rules[0], runs, False)
@@ -389,6 +390,12 @@ class _Module:
         if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | None):
             return node.value
         return Unknown(node.lineno, "computed")
+
+
+def _one_spelling(path: str) -> str:
+    """The path with its module as the knowledge spells it: `os` for `posix`."""
+    head, dot, rest = path.partition(".")
+    return canonical(head, "")[0] + dot + rest
 
 
 def _is_main(test: ast.expr) -> bool:

@@ -21,7 +21,7 @@ from pvmscan.report import Location, Problem, Verdict
 MAX_BYTES = 64 << 20
 _WORTH_READING = re.compile(
     rb'"(auto_map|custom_pipelines|trust_remote_code|_target_|__loader__|__module__|chat_template|weight_map|py/[a-z]+'
-    rb'|_class_name|type|template)"|\{\{|\{%|\\u00|\0'
+    rb'|_diffusers_version|type|template)"|\{\{|\{%|\\u00|\0'
 )
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

@@ -6,12 +6,14 @@ import re
 
 import pvm
 from pvm.limits import Limits
+from pvm.names import canonical
 from pvm.trace import Import
-from pvmscan.knowledge import GRADES, Rule, Status, effects_of, load
+from pvmscan.knowledge import GRADES, Judgement, Rule, Status, effects_of, load
 from pvmscan.readers.base import Buffer, Fact, Source
 from pvmscan.report import Severity, Step, Verdict
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_MOST_PARTS = 12
 _TRIAL = 256
 """Instructions after which a run from the start counts as a pickle."""
 
@@ -30,7 +32,7 @@ def named(
     `how` begins the sentence, `The config names a target`. Names below a `trusted` prefix are fine unless a rule
     speaks of them.
     """
-    judgement = effects_of(load(), path)
+    path, judgement = _judged(path)
     if judgement.status is Status.SINK:
         rule = judgement.rules[0]
         return Fact(
@@ -51,6 +53,23 @@ def named(
         "named-callable/unknown", message, Verdict.UNVERIFIED, source.member, offset, "code-execution",
         payload=payload or path,
     )  # fmt: skip
+
+
+def _judged(path: str) -> tuple[str, Judgement]:
+    """The judgement on a path, or on the object that it reaches by way of other modules if that is a sink."""
+    head, dot, rest = path.partition(".")
+    plain = canonical(head, "")[0] + dot + rest
+    judgement = effects_of(load(), plain)
+    parts = path.split(".")[:_MOST_PARTS]
+    for place in range(1, len(parts)):
+        if judgement.status is Status.SINK:
+            break
+        # a module keeps what it imports as attributes: which of the parts is the module cannot be told
+        reached = ".".join(filter(None, canonical(".".join(parts[:place]), ".".join(parts[place:]))))
+        other = effects_of(load(), reached)
+        if other.status is Status.SINK:
+            return reached, other
+    return plain, judgement
 
 
 def _verdict(rule: Rule) -> Verdict:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pvmscan.readers.data import words
 
 _OPENING = re.compile(r"\{[{%#]")
-_RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}", re.DOTALL)
+_RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}")
+_END_RAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
 _TOKEN = re.compile(
     r"\s+|(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<name>[^\W\d]\w*)|(?P<number>\d[\w.]*)"
     r"|(?P<mark>\*\*|//|[=!<>]=|.)",
@@ -25,13 +26,17 @@ _ESCAPE = re.compile(
     r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|N\{[^}]{1,80}\}|[0-7]{1,3}|.)", re.DOTALL
 )
 _LETTERS = {
-    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\", "'": "'", '"': '"', "\n": "",
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+    "\\": "\\", "'": "'", '"': '"', "\n": "",
 }  # fmt: skip
 _DUNDER = re.compile(r"__\w+__")
 _PARTIAL = re.compile(r"__[\w%{}]*|[\w%{}]*__")
 """Half of such a name, or one that is still to be filled in."""
 _CODE_END = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[-+]?(?:\}\}|%\})", re.DOTALL)
 MAX_TOKENS = 500_000
+_MOST_ARGUMENTS = 64
+MAX_TEXT = 4096
+"""Characters of a joined text that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,11 @@ def _codes(template: str) -> Iterator[tuple[int, str]]:
             end = template.find("#}", start)
             at = len(template) if end < 0 else end + 2
             continue
-        raw = _RAW.match(template, opening.start())
-        if raw is not None:
-            at = raw.end()
+        if _RAW.match(template, opening.start()):
+            end_raw = _END_RAW.search(template, start)
+            at = (
+                len(template) if end_raw is None else end_raw.end()
+            )  # without an end Jinja refuses the template
             continue
         stop = len(template)
         for part in _CODE_END.finditer(template, start):
@@ -145,9 +152,9 @@ def _reduce(done: list[_Token]) -> None:
         kinds = [token.kind for token in done[-3:]]
         texts = [token.text for token in done[-3:]]
         if kinds[-2:] == ["string", "string"]:
-            done[-2:] = [_Token("string", texts[-2] + texts[-1])]
+            done[-2:] = [_Token("string", (texts[-2] + texts[-1])[:MAX_TEXT])]
         elif kinds == ["string", "mark", "string"] and texts[1] in ("~", "+"):
-            done[-3:] = [_Token("string", texts[0] + texts[2])]
+            done[-3:] = [_Token("string", (texts[0] + texts[2])[:MAX_TEXT])]
         elif (
             kinds == ["mark", "string", "mark"] and texts[0] == "(" and texts[2] == ")" and not _called(done)
         ):
@@ -214,7 +221,7 @@ def _reasons(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
         if token.kind == "string":
             yield from _string(token.text, before, after)
         elif token.kind == "name":
-            yield from _name(token.text, before, tokens[number + 1 :])
+            yield from _name(tokens, number, before)
 
 
 def _string(text: str, before: str, after: str) -> Iterator[tuple[str, bool]]:
@@ -228,12 +235,14 @@ def _string(text: str, before: str, after: str) -> Iterator[tuple[str, bool]]:
         yield "puts a name with underscores together", False
 
 
-def _name(text: str, before: str, following: list[_Token]) -> Iterator[tuple[str, bool]]:
+def _name(tokens: list[_Token], number: int, before: str) -> Iterator[tuple[str, bool]]:
+    text = tokens[number].text
     if _DUNDER.fullmatch(text) and (before == "." or text in words("jinja", "python")):
         yield f"reads the attribute {text}", True
     elif before == "." and text in words("jinja", "attributes"):
         yield f"reads the attribute {text}", False
     elif before == "|" and text in words("jinja", "named_by_filter"):
+        following = tokens[number + 1 : number + 1 + _MOST_ARGUMENTS]
         if text == "attr" and following[1:2] and following[1].kind != "string":
             yield "reads an attribute whose name is computed", False
         yield from _arguments(following)
@@ -245,7 +254,7 @@ def _arguments(following: list[_Token]) -> Iterator[tuple[str, bool]]:
         if token.text == ")":
             return
         if token.kind == "string":
-            for part in token.text.split("."):
+            for part in token.text.split(".")[:100]:
                 if _DUNDER.fullmatch(part):
                     yield f"names the attribute {part}", True
                 elif _PARTIAL.fullmatch(part) or part in words("jinja", "attributes"):

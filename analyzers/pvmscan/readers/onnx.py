@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.evidence import is_pickle_too, leaves_folder
-from pvmscan.readers.wire import BYTES, Malformed, Message
+from pvmscan.readers.wire import BYTES, Allowance, Malformed, Message
 from pvmscan.report import Location, Problem, Severity, Verdict
 
 _GRAPH, _TRAINING, _FUNCTION = 7, 20, 25
 _MOST_TOLD = 50
+_MOST_OUTER = 1_000_000
 
 
 class Onnx:
@@ -26,7 +28,9 @@ class Onnx:
     def sniff(self, source: Source) -> bool:
         """All fields of the outer message are those of a model, and one is a graph."""
         kinds = table("onnx")["model"]
-        message = Message(source.data, 0, len(source.data))
+        if not source.data or source.data[0] not in _first_bytes():
+            return False
+        message = Message(source.data, 0, len(source.data), Allowance(_MOST_OUTER))
         numbers: set[int] = set()
         try:
             for one in message:
@@ -51,6 +55,13 @@ class Onnx:
             return
         yield from walk.facts()
         yield Recognised("onnx", whole=not is_pickle_too(source.data))
+
+
+@cache
+def _first_bytes() -> frozenset[int]:
+    """How the outer message can begin: most other content is told from it by that alone."""
+    tags = (int(number) << 3 | kind for number, kind in table("onnx")["model"].items())
+    return frozenset(tag if tag < 0x80 else tag & 0x7F | 0x80 for tag in tags)
 
 
 def _begins(source: Source) -> bool:

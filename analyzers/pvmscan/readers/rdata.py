@@ -77,7 +77,8 @@ class _Walk:
         version = self._integer()
         self.at += 8
         if version == 3:
-            self.at += self._length(self._integer())
+            length = self._length(self._integer())
+            self.at += length
         waiting, first, items = 1, True, 0
         while waiting:
             items += 1
@@ -114,7 +115,8 @@ class _Walk:
             self._characters()
             return extra
         if kind in _WIDTHS:
-            self.at += self._length(self._count(), _WIDTHS[kind])
+            length = self._length(self._count(), _WIDTHS[kind])
+            self.at += length
             return extra
         return self._other(kind, extra)
 

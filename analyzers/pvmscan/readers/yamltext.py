@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"""(?P<comment>(?<![^\s])\#[^\n]*)
-    |(?P<double>"(?:[^"\\]|\\.)*")
+    |(?P<double>"(?:[^"\\]|\\(?s:.))*")
     |(?P<single>'(?:[^']|'')*')
     |(?P<tag>!(?:<[^>\s]*>|[^\s,\[\]{}]*))
     |(?P<anchor>&[^\s,\[\]{}]+)

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,import-untyped"
 """Makes the golden files of this folder with the libraries that own the formats.
 
     python tests/cases/beside/make.py

@@ -84,10 +84,9 @@ def test_a_sparse_member_is_spread_before_it_is_judged() -> None:
 
 def test_sparse_members_of_pax_archives() -> None:
     bad = asm.malicious()
-    records = b"".join(
-        b"%d %s" % (len(text) + 3, text)
-        for text in (b"GNU.sparse.major=1\n", b"GNU.sparse.minor=0\n", b"GNU.sparse.name=s\n", b"GNU.sparse.realsize=%d\n" % len(bad))
-    )  # fmt: skip
+    said = (b"major=1", b"minor=0", b"name=s", b"realsize=%d" % len(bad))
+    lines = [b"GNU.sparse.%s\n" % one for one in said]
+    records = b"".join(b"%d %s" % (len(line) + 3, line) for line in lines)
     stored = padded(b"1\n0\n%d\n" % len(bad)) + bad
     data = header(b"p", len(records), b"x") + padded(records) + header(b"x", len(stored)) + padded(stored)
     assert judged.places(data + bytes(1024), SHELL) == ["s"]
