@@ -6,16 +6,16 @@ Numbers of fields: Paddle 3, `paddle/fluid/framework/framework.proto`. ProgramDe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
-from pvmscan.readers.wire import BYTES, VARINT, Malformed, Message
+from pvmscan.readers.wire import BYTES, Malformed, Message
 from pvmscan.report import Location, Problem, Verdict
 
 _BLOCKS, _OPERATORS, _TYPE = 1, 4, 3
-_OUTER = {1: BYTES, 4: BYTES, 5: BYTES}
-_MAX_OUTER = 10_000
+_BEGINS = re.compile(rb"\x0a[\x80-\xff]{0,8}[\x00-\x7f]\x08[\x00-\x7f]\x10")
 
 
 class Paddle:
@@ -24,23 +24,8 @@ class Paddle:
     id = "paddle"
 
     def sniff(self, source: Source) -> bool:
-        """Blocks that begin with their own and their parent's number."""
-        if source.data[:1] != b"\x0a":
-            return False
-        outer = Message(source.data, 0, len(source.data))
-        try:
-            for count, one in enumerate(outer):
-                if _OUTER.get(one.number) != one.kind or count > _MAX_OUTER:
-                    return False
-                if one.number == _BLOCKS:
-                    first = [
-                        (part.number, part.kind) for part, _ in zip(outer.inner(one), range(2), strict=False)
-                    ]
-                    if first != [(1, VARINT), (2, VARINT)]:
-                        return False
-        except Malformed:
-            return False
-        return True
+        """A block that begins with its own and its parent's number."""
+        return _BEGINS.match(source.data[:32]) is not None
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Facts about operators with effects."""

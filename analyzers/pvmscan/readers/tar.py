@@ -23,6 +23,7 @@ _PICKLE = re.compile(r"\.(pkl|pickle|joblib|pt|pth|ckpt)$", re.IGNORECASE)
 MAX_EXTENDED = 1 << 20
 """Bytes of a long name or a pax header."""
 MAX_PIECES = 100_000
+_MOST_PROBLEMS = 20
 
 
 @dataclass(slots=True)
@@ -60,6 +61,11 @@ def is_header(block: bytes) -> bool:
     return stated in (unsigned, unsigned - 256 * sum(byte > 127 for byte in rest))
 
 
+def _has_magic(block: bytes) -> bool:
+    """A header of POSIX or GNU tar by its magic: no reader takes it without its checksum, but people repair files."""
+    return len(block) == BLOCK and block[257:262] == b"ustar"
+
+
 def _number(text: bytes) -> int | None:
     """Octal text, or with the first bit set a big-endian number (GNU)."""
     if text[0] in (0x80, 0xFF):
@@ -81,8 +87,9 @@ class Tar:
     id = "tar"
 
     def sniff(self, source: Source) -> bool:
-        """By the checksum of the first header."""
-        return is_header(bytes(source.data[:BLOCK]))
+        """By the checksum of the first header, or by its magic where the checksum is wrong."""
+        block = bytes(source.data[:BLOCK])
+        return is_header(block) or _has_magic(block)
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Every member, in the order of the file."""
@@ -172,7 +179,14 @@ class _Walk:
         ahead: dict[str, bytes] = {}
         while at < size:
             block = bytes(self.data[at : at + BLOCK])
-            if not is_header(block):
+            sound = is_header(block)
+            if not sound and _has_magic(block):
+                where = Location(self.source.member, at)
+                if len(self.problems) < _MOST_PROBLEMS:
+                    self.problems.append(
+                        Problem("tar: the checksum of a header is wrong", where, "malformed")
+                    )
+            elif not sound:
                 self.tidy = self.tidy and not block.strip(b"\0")
                 ahead = {}
                 at = self._next_header(at + BLOCK) if self.tidy else at + BLOCK

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 
 import judged
+from beside_samples import tflite as model
 from corpus import CORPUS
 from pvmscan import Verdict
-
-
-def model(*names: str) -> bytes:
-    """A flat buffer with operator codes: root table, one directory for all tables, a vector, tables, texts."""
-    root = struct.pack("<I4s", 24, b"TFL3") + struct.pack("<5H", 8, 12, 0, 8, 0) + bytes(6)
-    table = struct.pack("<iII", 24 - 8, 0, 4)  # the root's directory is at 8; its second field 8 bytes in
-    count = len(names)
-    vector = struct.pack("<I", count)
-    start = 24 + 12
-    tables_at = start + 4 + 4 * count + 8
-    directory = tables_at - 8
-    texts_at = tables_at + 8 * count
-    tables, texts = b"", b""
-    for index, name in enumerate(names):
-        place = tables_at + 8 * index
-        vector += struct.pack("<I", place - (start + 4 + 4 * index))
-        tables += struct.pack("<iI", place - directory, texts_at + len(texts) - (place + 4))
-        raw = name.encode()
-        texts += struct.pack("<I", len(raw)) + raw + bytes(4 - len(raw) % 4)
-    return root + table + vector + struct.pack("<4H", 8, 8, 0, 4) + tables + texts
 
 
 def test_built_in_operators_are_clean() -> None:
