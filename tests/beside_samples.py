@@ -40,6 +40,26 @@ def tar(name: str, content: bytes) -> bytes:
     return target.getvalue()
 
 
+def tflite(*names: str) -> bytes:
+    """A flat buffer with operator codes: root table, one directory for all tables, a vector, tables, texts."""
+    root = struct.pack("<I4s", 24, b"TFL3") + struct.pack("<5H", 8, 12, 0, 8, 0) + bytes(6)
+    table = struct.pack("<iII", 24 - 8, 0, 4)  # the root's directory is at 8; its second field 8 bytes in
+    count = len(names)
+    vector = struct.pack("<I", count)
+    start = 24 + 12
+    tables_at = start + 4 + 4 * count + 8
+    directory = tables_at - 8
+    texts_at = tables_at + 8 * count
+    tables, texts = b"", b""
+    for index, name in enumerate(names):
+        place = tables_at + 8 * index
+        vector += struct.pack("<I", place - (start + 4 + 4 * index))
+        tables += struct.pack("<iI", place - directory, texts_at + len(texts) - (place + 4))
+        raw = name.encode()
+        texts += struct.pack("<I", len(raw)) + raw + bytes(4 - len(raw) % 4)
+    return root + table + vector + struct.pack("<4H", 8, 8, 0, 4) + tables + texts
+
+
 def promise() -> bytes:
     """R's promise that calls `system`."""
     item = struct.Struct(">I").pack
@@ -63,6 +83,7 @@ BAD = [
     Sample("chat_template.jinja", b"{{ m.content }}{{ x.__class__ }}", b"x.__class__"),
     Sample("modeling.py", b"import os\nX = 1\nos.system('echo inert')\n", b"os.system('echo inert')"),
     Sample("model.rds", promise(), b"\0\0\0\x05"),
+    Sample("m.tflite", tflite("FlexWriteFile"), b"FlexWriteFile"),
     Sample("m.pdmodel", field(1, PROGRAM) + field(4, number(1, 0)), b"py_func"),
     Sample(
         "m.pmml", b'<!DOCTYPE PMML [<!ENTITY x SYSTEM "file:///x">]><PMML/>', b'<!ENTITY x SYSTEM "file:///x"'

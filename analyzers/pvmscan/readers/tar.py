@@ -23,6 +23,8 @@ _PICKLE = re.compile(r"\.(pkl|pickle|joblib|pt|pth|ckpt)$", re.IGNORECASE)
 MAX_EXTENDED = 1 << 20
 """Bytes of a long name or a pax header."""
 MAX_PIECES = 100_000
+MAX_SPREAD = 256 << 20
+"""Bytes of a sparse file with its holes, which cost the archive nothing."""
 _MOST_PROBLEMS = 20
 
 
@@ -137,7 +139,7 @@ def _content(member: Member, source: Source, budget: Budget) -> Iterator[Item]:
     data = source.data
     available = max(0, min(member.size, len(data) - member.start))
     length = member.length if member.pieces else available
-    if length > budget.inflated:
+    if length > budget.inflated or (member.pieces and length > MAX_SPREAD):
         yield Problem(f"member {member.name}: larger than the limit", Location(where, member.start), "limit")
         return
     budget.inflated -= length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import pytest
@@ -162,3 +163,22 @@ def test_a_damaged_archive_does_not_hide_its_payload(data: st.DataObject) -> Non
     raw = bytearray(whole)
     raw[place] ^= data.draw(st.integers(1, 255))
     assert judged.verdict(bytes(raw), "m.pt") >= Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..\\x", "C:\\x"])
+def test_a_path_that_leaves_the_folder_is_suspicious(name: str) -> None:
+    data = build.archive((name.encode(), b"text"))
+    assert judged.serious(data, "x.zip") == {"archive/path-traversal"}
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "odd"),
+    [("l", "/etc/passwd", True), ("a/l", "../../x", True), ("a/l", "../x", False), ("l", "x", False)],
+)
+def test_symbolic_links(name: str, target: str, odd: bool) -> None:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, target)
+    assert ("archive/link-outside" in judged.serious(file.getvalue(), "x.zip")) is odd
