@@ -9,6 +9,7 @@ from pvmscan.readers.compressed import Compressed
 from pvmscan.readers.config import Config
 from pvmscan.readers.foreign import Foreign
 from pvmscan.readers.gguf import Gguf
+from pvmscan.readers.misnamed import Misnamed
 from pvmscan.readers.msgpack import MsgPack
 from pvmscan.readers.npy import Npy
 from pvmscan.readers.onnx import Onnx
@@ -45,6 +46,7 @@ READERS: tuple[Reader, ...] = (
     Pmml(),
     PythonFile(),
     Foreign(),
+    Misnamed(),
     Raw(),
 )
 

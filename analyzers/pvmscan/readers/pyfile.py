@@ -15,6 +15,7 @@ from pvmscan.readers.pysources import judge_module
 from pvmscan.report import Location, Problem, Verdict
 
 _NAME = re.compile(r"\.pyw?$", re.IGNORECASE)
+_COMPILED = re.compile(r"\.py[cd]$", re.IGNORECASE)
 _TORCHSCRIPT = re.compile(r"(^|/)code/[^!]*\.py$")
 _COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
 """PEP 263: in a comment in the first or the second line."""
@@ -32,10 +33,16 @@ class PythonFile:
     def sniff(self, source: Source) -> bool:
         """By its name, unless it is TorchScript, which is no Python."""
         name = source.member or source.name
+        if _COMPILED.search(name) is not None:
+            return True
         return _NAME.search(name) is not None and not _TORCHSCRIPT.search(source.member or "")
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Facts about what it calls."""
+        if _COMPILED.search(source.member or source.name) is not None:
+            message = "Compiled Python: whoever imports it runs it, and what it does cannot be read here."
+            yield Fact("format/program", message, Verdict.UNVERIFIED, source.member, 0, "code-execution")
+            return
         if len(source.data) > MAX_BYTES:
             yield Problem("Python source longer than the limit", Location(source.member, 0), "limit")
             return

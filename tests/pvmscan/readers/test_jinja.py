@@ -55,6 +55,7 @@ HONEST = [
     "{{ '__media__' }}{{ \"<__image__>\" }}",
     "{# x.__class__ #}text.__class__ {} {% raw %}{{ x.__class__ }}{% endraw %}",
     "{{ message[key] }}{{ a[loop.index0 + 1] }}{{ m['content'].split('</think>')[-1].lstrip('\\n') }}",
+    "{{ role_indicators['system'] }}{{ roles.system }}{{ parts['eval'] }}",
     "{% set system = 'x' %}{{ system }}{{ eval }}",
     "{%- generation -%}{{ m.content }}{%- endgeneration -%}",
 ]

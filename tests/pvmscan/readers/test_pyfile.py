@@ -71,4 +71,5 @@ def test_what_may_run_or_hides_is_suspicious(source: str) -> None:
 def test_only_what_python_would_import() -> None:
     bad = DANGEROUS[0].encode()
     assert judged.verdict(bad, "README.txt") is Verdict.CLEAN
+    assert judged.verdict(b"\xa7\r\r\n" + bytes(20), "x.cpython-311.pyc") is Verdict.UNVERIFIED
     assert judged.problems(b"print 'x'\n", "old.py") == ["unreadable"]
