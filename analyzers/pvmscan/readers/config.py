@@ -13,8 +13,9 @@ from typing import Any
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
-from pvmscan.readers.evidence import leaves_folder, named
+from pvmscan.readers.evidence import named
 from pvmscan.readers.jsontree import NotJson, Pairs, looks_like_json, objects, parse, plain
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.template import judge_template
 from pvmscan.report import Location, Problem, Verdict
 

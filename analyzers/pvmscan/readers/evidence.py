@@ -1,8 +1,6 @@
-"""What readers of configs and archives say alike: a name that a loader calls, a path that leaves its folder."""
+"""What readers of configs and archives say alike: a name that a loader calls, a pickle in disguise."""
 
 from __future__ import annotations
-
-import re
 
 import pvm
 from pvm.limits import Limits
@@ -12,7 +10,6 @@ from pvmscan.knowledge import GRADES, Judgement, Rule, Status, effects_of, load
 from pvmscan.readers.base import Buffer, Fact, Source
 from pvmscan.report import Severity, Step, Verdict
 
-_DRIVE = re.compile(r"[A-Za-z]:")
 _MOST_PARTS = 12
 _TRIAL = 256
 """Instructions after which a run from the start counts as a pickle."""
@@ -75,19 +72,6 @@ def _judged(path: str) -> tuple[str, Judgement]:
 def _verdict(rule: Rule) -> Verdict:
     lesser = GRADES.get(rule.effect, 0) or rule.severity < Severity.MEDIUM
     return Verdict.SUSPICIOUS if lesser else Verdict.DANGEROUS
-
-
-def leaves_folder(path: str) -> str | None:
-    """How a relative path leads out of the folder it belongs to, on some system; None if it does not."""
-    plain = path.replace("\\", "/")
-    if plain.startswith("/") or _DRIVE.match(plain):
-        return "is absolute"
-    depth = 0
-    for part in plain.split("/"):
-        depth += (part not in ("", ".")) - 2 * (part == "..")
-        if depth < 0:
-            return "climbs out of its folder"
-    return None
 
 
 def is_pickle_too(data: Buffer) -> bool:

@@ -11,7 +11,8 @@ from functools import cache
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table
-from pvmscan.readers.evidence import is_pickle_too, leaves_folder
+from pvmscan.readers.evidence import is_pickle_too
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.wire import BYTES, Allowance, Malformed, Message
 from pvmscan.report import Location, Problem, Severity, Verdict
 

@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
-from pvmscan.readers.evidence import inside, leaves_folder
+from pvmscan.readers.evidence import inside
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.report import Location, Problem, Verdict
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
-from pvmscan.readers.evidence import inside, is_pickle_too, leaves_folder
+from pvmscan.readers.evidence import inside, is_pickle_too
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.report import Location, Problem, Verdict
 
 BLOCK = 512

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pvmscan.readers import ziprecords as rec
-from pvmscan.readers.evidence import leaves_folder
 from pvmscan.readers.inflate import Buffer
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.zipmember import Member, member_bytes
 
 __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
