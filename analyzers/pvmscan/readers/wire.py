@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pvmscan.readers.base import Buffer
 
@@ -30,8 +31,7 @@ class Allowance:
     fields: int = MAX_FIELDS
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One field: where its content lies, and its value if it is a number."""
 
     number: int
@@ -53,11 +53,17 @@ class Message:
 
     def __iter__(self) -> Iterator[Field]:
         """The fields in their order."""
-        at = self.start
-        while at < self.stop:
+        at, data, stop = self.start, self.data, self.stop
+        while at < stop:
             self.allowance.fields -= 1
             if self.allowance.fields < 0:
                 raise Malformed("more fields than the limit allows", at)
+            tag = data[at]
+            if tag < 0x80 and not tag & 7 and tag > 7 and at + 1 < stop and data[at + 1] < 0x80:
+                # trees hold long lists of small numbers: these need no more than this
+                yield Field(tag >> 3, VARINT, at + 1, at + 2, data[at + 1])
+                at += 2
+                continue
             found = self._field(at)
             if found.kind == GROUP:
                 at = self._group_end(found.stop)
