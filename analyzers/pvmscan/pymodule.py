@@ -13,8 +13,9 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pvm.names import canonical
 from pvm.values import Call, Container, Global, Unknown, Value
-from pvmscan.knowledge import Knowledge, Rule, Status, effects_of
+from pvmscan.knowledge import Judgement, Knowledge, Rule, Status, effects_of
 
 MAX_SOURCE = 4 << 20
 """Bytes of source that are parsed."""
@@ -28,6 +29,14 @@ _DECODERS = (
     "base64.", "binascii.", "zlib.", "gzip.", "bz2.", "lzma.", "codecs.", "marshal.", "urllib.", "requests.", "socket.",
     "http.", "builtins.bytes.fromhex", "bytes.fromhex",
 )  # fmt: skip
+_SPELLERS = ("base64.", "binascii.", "builtins.bytes.fromhex", "bytes.fromhex")
+"""Decoders of text that stands in the source."""
+_NOT_CALLING = frozenset(
+    f"builtins.{name}"
+    for name in "isinstance issubclass hasattr getattr setattr type print repr str id".split()
+)
+"""Functions that do not call what they are given."""
+_HANDED_OVER = frozenset({"command", "code-execution"})
 _IMPORTERS = frozenset({"builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 SPECIAL = frozenset(
@@ -92,6 +101,8 @@ class Names:
         self.stars: list[str] = []
         self.texts: dict[str, str] = {}
         self._room = MAX_TEXT
+        self.decoded: set[str] = set()
+        """Names that stand for something decoded or fetched."""
         assigned: list[tuple[str, ast.expr]] = []
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -104,6 +115,9 @@ class Names:
                 assigned += [
                     (target.id, node.value) for target in node.targets if isinstance(target, ast.Name)
                 ]
+            elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name):
+                items = node.iter.elts if isinstance(node.iter, ast.List | ast.Tuple) else []
+                assigned += [(node.target.id, item) for item in items]
             elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and isinstance(node.target, ast.Name):
                 assigned += [(node.target.id, node.value)] if node.value is not None else []
         for _ in range(3):  # an alias of an alias of an alias
@@ -113,6 +127,27 @@ class Names:
                     self.texts[name] = text
                 for path in self.paths(value):
                     self._add(name, path)
+                if self.decodes(value):
+                    self.decoded.add(name)
+
+    def decodes(self, node: ast.expr) -> bool:
+        """Does the value come out of a decoder or off the network?"""
+        return any(
+            part.id in self.decoded
+            if isinstance(part, ast.Name)
+            else any(path.startswith(_DECODERS) for path in self.paths(part.func))
+            for part in ast.walk(node)
+            if isinstance(part, ast.Name | ast.Call)
+        )
+
+    def spelled_out(self, node: ast.expr) -> bool:
+        """Is it decoded from text that stands in the source?"""
+        return any(
+            any(path.startswith(_SPELLERS) for path in self.paths(part.func))
+            and any(len(self.text(argument) or "") > 8 for argument in part.args)
+            for part in ast.walk(node)
+            if isinstance(part, ast.Call)
+        )
 
     def _add(self, name: str, path: str) -> None:
         paths = self.known.setdefault(name, set())
@@ -249,11 +284,16 @@ class _Module:
             if isinstance(part, ast.Call):
                 within.calls.append(part)
             if isinstance(part, ast.If) and _is_main(part.test):
-                program = _Scope("<main>")
-                self.functions.setdefault(program.name, []).append(program)
-                pending += [(one, program) for one in part.body]
+                # this part runs when the file is a program, not when it is imported
+                pending += [(one, _Scope("<main>")) for one in part.body]
                 pending += [(one, within) for one in part.orelse]
                 continue
+            if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                within.calls += [
+                    ast.copy_location(ast.Call(one, [], []), one)
+                    for one in part.decorator_list
+                    if not isinstance(one, ast.Call)
+                ]
             if isinstance(part, ast.ClassDef):
                 self.methods[part.name] = [
                     one.name for one in part.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -300,7 +340,7 @@ class _Module:
         return running
 
     def _judge(self, call: ast.Call, runs: bool) -> Iterator[Reached]:
-        for path in self.names.paths(call.func):
+        for path in map(_one_spelling, self.names.paths(call.func)):
             hidden = path in _RUN_TEXT and self._decodes(call)
             if path in _RUN_TEXT and not hidden:
                 inner = self.names.text(call.args[0]) if call.args else None
@@ -308,10 +348,28 @@ class _Module:
                     yield from self._inner(inner, call.lineno, runs)
                     continue
             judgement = effects_of(self.knowledge, path, self._as_call(call, path))
-            rule = next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
-            if judgement.status is Status.SINK and rule is not None:
+            rule = self._counts(judgement)
+            if rule is not None:
                 hidden = hidden or (rule.effect == "deserialisation" and self._carries(call))
                 yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, hidden)
+        yield from self._handed_over(call, runs)
+
+    def _handed_over(self, call: ast.Call, runs: bool) -> Iterator[Reached]:
+        """Sinks that are given to a function, which may call them: `map`, `Thread(target=...)`."""
+        if set(self.names.paths(call.func)) & _NOT_CALLING:
+            return
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            if isinstance(argument, ast.Name | ast.Attribute):
+                for path in map(_one_spelling, self.names.paths(argument)):
+                    rule = self._counts(effects_of(self.knowledge, path))
+                    if rule is not None and rule.effect in _HANDED_OVER:
+                        yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, False)
+
+    def _counts(self, judgement: Judgement) -> Rule | None:
+        """The first rule that was asked for."""
+        if judgement.status is not Status.SINK:
+            return None
+        return next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
 
     def _inner(self, source: str, line: int, runs: bool) -> Iterator[Reached]:
         """Source that stands in the module as text and is run."""
@@ -320,20 +378,15 @@ class _Module:
 
     def _carries(self, call: ast.Call) -> bool:
         """Is what is loaded part of the module: bytes, or text that is decoded?"""
-        parts = (part for argument in call.args for part in ast.walk(argument))
-        return self._decodes(call) or any(
-            isinstance(part, ast.Constant) and isinstance(part.value, bytes) for part in parts
+        return any(map(self.names.spelled_out, call.args)) or any(
+            isinstance(part, ast.Constant) and isinstance(part.value, bytes)
+            for argument in call.args
+            for part in ast.walk(argument)
         )
 
     def _decodes(self, call: ast.Call) -> bool:
-        """Do the arguments hold a call that decodes or fetches something?"""
-        return any(
-            path.startswith(_DECODERS)
-            for argument in call.args
-            for part in ast.walk(argument)
-            if isinstance(part, ast.Call)
-            for path in self.names.paths(part.func)
-        )
+        """Do the arguments hold something decoded or fetched?"""
+        return any(map(self.names.decodes, call.args))
 
     def _as_call(self, call: ast.Call, path: str) -> Call:
         """The call as the knowledge reads it: constants, and what cannot be told."""
@@ -361,13 +414,19 @@ class _Module:
         return Unknown(node.lineno, "computed")
 
 
+def _one_spelling(path: str) -> str:
+    """The path with its module as the knowledge spells it: `os` for `posix`."""
+    head, dot, rest = path.partition(".")
+    return canonical(head, "")[0] + dot + rest
+
+
 def _is_main(test: ast.expr) -> bool:
-    """`__name__ == "__main__"`, which does not hold on import."""
+    """`__name__ == "__main__"`, also with further conditions."""
     match test:
-        case ast.Compare(
-            left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
-        ):
-            return True
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            return {"__name__", "'__main__'"} == {ast.unparse(left), ast.unparse(right)}
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(map(_is_main, values))
         case _:
             return False
 

@@ -11,9 +11,10 @@ from pvmscan.report import Location, Problem
 
 _WEAK = frozenset({"zlib", "lzma"})
 """Codecs whose header is two or three bytes: anything may begin like that."""
-
-_SIDE_FILE = re.compile(r"_\d+\.npy\.z$", re.IGNORECASE)
-"""How joblib before 0.10 named the files that hold the bytes of one array each."""
+_MODEL = re.compile(
+    r"\.(pkl|pickle|pk|p|joblib|jbl|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th|pklz)(\.\w{1,4})?$",
+    re.IGNORECASE,
+)
 
 
 class Compressed:
@@ -36,9 +37,12 @@ class Compressed:
             if not result.complete and not (codec in _WEAK and len(result.data) < 16):
                 yield Problem(f"{codec}: {result.reason}", Location(source.member, 0), "unreadable")
             if result.data:
-                expected = codec not in _WEAK and not (
-                    codec == "joblib-zf" and _SIDE_FILE.search(source.name)
-                )
+                expected = codec not in _WEAK and (source.expected or _is_model(source))
                 yield Source(result.data, source.name, member, source.depth + 1, expected)
             if result.complete and not result.trailing and codec not in _WEAK:
                 yield Recognised(codec)  # compressed bytes may look like anything
+
+
+def _is_model(source: Source) -> bool:
+    """Is it named like a compressed pickle? Arrays, chunks and tables are compressed as well."""
+    return _MODEL.search(source.member or source.name) is not None

@@ -22,6 +22,7 @@ from itertools import pairwise
 
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.inflate import Buffer
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.zipmember import Member, member_bytes
 
 __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
@@ -303,9 +304,23 @@ class _Reader:
             yield "unusual-version", "The version needed is so high that some readers refuse the archive."
         if header.start + entry.stored > len(self.data):
             yield "truncated", "The file ends before the member does."
+        reason = leaves_folder(rec.decode_name(entry.name))
+        if reason is not None:
+            yield "path-traversal", f"The path of a member {reason}: unpacking it writes elsewhere."
+        if entry.link and (reason := self._link(entry, header)) is not None:
+            yield "link-outside", f"A symbolic link, and its target {reason}."
         first = self.headers.setdefault(header.at, entry)
         if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
             yield "overlapping-members", "Two different directory entries share one local header."
+
+    def _link(self, entry: rec.Entry, header: rec.Header) -> str | None:
+        """Where a symbolic link leads, if that is out of the archive; its target counts from its own folder."""
+        if entry.method or entry.stored > 4096:
+            return "is hidden by compression"
+        target = rec.decode_name(self.data[header.start : header.start + entry.stored])
+        folder = rec.decode_name(entry.name).rpartition("/")[0]
+        inside = folder and not target.startswith(("/", "\\"))
+        return leaves_folder(f"{folder}/{target}" if inside else target)
 
     def _add(self, names: Iterable[str], header: rec.Header, how: _Key, encrypted: bool, origin: str) -> None:
         """Register one reading (method, stored size, size) of a payload, or add names to a known one.

@@ -25,7 +25,9 @@ END_SIZE = 22
 
 Span = tuple[int, int]
 
-_CENTRAL = Struct("<6xHHH8xLLHHH8xL")  # version, flags, method, two sizes, three lengths, header offset
+_CENTRAL = Struct(
+    "<6xHHH8xLLHHH4xLL"
+)  # version, flags, method, sizes, three lengths, attributes, header offset
 _LOCAL = Struct("<6xHH8xLLHH")  # flags, method, two sizes, two lengths
 _END = Struct("<10xHLLH")  # entries, directory size, directory offset, comment length
 _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
@@ -47,6 +49,8 @@ class Entry:
     stored: int
     size: int
     offset: int
+    link: bool = False
+    """The attributes say that it is a symbolic link, whose content is the target (Info-ZIP)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,15 @@ def read_entry(data: Buffer, at: int) -> Entry | None:
     """Read a central directory header."""
     if not 0 <= at <= len(data) - _CENTRAL.size or data[at : at + 4] != CENTRAL:
         return None
-    version, flags, method, stored, size, *lengths, offset = _CENTRAL.unpack_from(data, at)
+    version, flags, method, stored, size, *lengths, attributes, offset = _CENTRAL.unpack_from(data, at)
     name = at + _CENTRAL.size
     extra = name + lengths[0]
     end = extra + lengths[1] + lengths[2]
     if end > len(data):
         return None
     size, stored, offset = _widen(data, extra, lengths[1], size, stored, offset)
-    return Entry(at, end, data[name:extra], version & 0xFF, flags, method, stored, size, offset)
+    link = attributes >> 28 == 0o12
+    return Entry(at, end, data[name:extra], version & 0xFF, flags, method, stored, size, offset, link)
 
 
 def read_header(data: Buffer, at: int) -> Header | None:
