@@ -22,6 +22,10 @@ check: $(DEV_READY)  ## lint, format, strict types, import contracts
 fuzz: $(DEV_READY)  ## compare the machine with the real unpicklers on a million programs
 	$(BIN)/python fuzz/fuzz_oracle.py --programs 1000000
 
+compiled: $(DEV_READY)  ## build the machine's hot modules beside their source, with Cython and a C compiler
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=70"
+	$(BIN)/python hatch_build.py
+
 bench: $(RUN_READY)  ## verdicts over the development corpus
 	$(BIN)/python benchmarks/detection.py
 

@@ -339,12 +339,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                         n = window[pos + 1]
                         pos += 2
                     else:
-                        n = (
-                            window[pos + 1]
-                            | window[pos + 2] << 8
-                            | window[pos + 3] << 16
-                            | window[pos + 4] << 24
-                        )
+                        n = window[pos + 4]
+                        n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
                         pos += 5
                     if deferred:
                         deferred = _settle(pending)
@@ -366,12 +362,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                         n = window[pos + 1]
                         pos += 2
                     else:
-                        n = (
-                            window[pos + 1]
-                            | window[pos + 2] << 8
-                            | window[pos + 3] << 16
-                            | window[pos + 4] << 24
-                        )
+                        n = window[pos + 4]
+                        n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
                         pos += 5
                     if sp <= fence:
                         raise NeedsMachine("the stack is empty")
