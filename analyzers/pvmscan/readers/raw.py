@@ -153,6 +153,7 @@ class _Walk:
         if arrays:
             # a loader that knows nothing of joblib's arrays would run their bytes
             plain = pvm.run(self.data, start=start, encoding="any", limits=self._limits())
+            self.budget.opcodes -= plain.opcodes
             if _imports_names(plain, arrays):
                 traces.append(plain)
         spent = sum(trace.opcodes for trace in traces)

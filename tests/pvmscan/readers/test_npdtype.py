@@ -55,6 +55,7 @@ def test_what_is_no_type_is_not_known(descr: Any) -> None:
     assert layout(descr).objects is None
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @given(DESCRS)
 def test_it_agrees_with_numpy(descr: Any) -> None:
     numpy_format = pytest.importorskip("numpy.lib.format")
