@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvmscan.readers.npdtype import layout
@@ -56,6 +56,7 @@ def test_what_is_no_type_is_not_known(descr: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@settings(deadline=None)
 @given(DESCRS)
 def test_it_agrees_with_numpy(descr: Any) -> None:
     numpy_format = pytest.importorskip("numpy.lib.format")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import assemble as asm
@@ -15,6 +15,7 @@ from pvmscan.readers.view import view
 SMALL = st.binary(min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=60), st.data())
 def test_a_view_reads_like_bytes(data: bytes, draw: st.DataObject) -> None:
     start = draw.draw(st.integers(0, len(data)))
@@ -34,6 +35,7 @@ def test_a_view_reads_like_bytes(data: bytes, draw: st.DataObject) -> None:
         assert struct.unpack_from("<I", got) == struct.unpack_from("<I", expected)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_a_view_of_a_view(data: bytes) -> None:
     assert bytes(view(view(data, 0, len(data)), len(data) // 2, len(data))) == data[len(data) // 2 :]
