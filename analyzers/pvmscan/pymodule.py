@@ -19,6 +19,8 @@ from pvmscan.knowledge import Knowledge, Rule, Status, effects_of
 
 MAX_SOURCE = 4 << 20
 """Bytes of source that are parsed."""
+MAX_TEXT = 16 << 20
+"""Characters of joined strings, all together."""
 MAX_PATHS = 16
 """Meanings of one name that are kept."""
 _BUILTINS = frozenset(dir(builtins))
@@ -55,15 +57,19 @@ class Reached:
     on_import: bool
     """The statements of the module, or an entry, lead here."""
     hidden: bool
-    """It runs source that the module decodes or fetches."""
+    """It runs source, or loads a pickle, that the module carries, decodes or fetches."""
 
 
 def sinks(
-    source: str, knowledge: Knowledge, entries: frozenset[str] = frozenset()
+    source: str,
+    knowledge: Knowledge,
+    entries: frozenset[str] = frozenset(),
+    rules: frozenset[str] | None = None,
 ) -> tuple[Reached, ...] | None:
     """Calls of sinks in the source of a module, in order of lines; None if it does not parse.
 
-    `entries` are names of functions that something outside the module calls.
+    `entries` are names of functions that something outside the module calls, `rules` the ids of the rules that
+    count: all if there are none.
     """
     if len(source) > MAX_SOURCE:
         return None
@@ -72,7 +78,7 @@ def sinks(
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     try:
-        module = _Module(tree, knowledge)
+        module = _Module(tree, knowledge, rules)
         return tuple(module.sinks(entries))
     except RecursionError:
         return None
@@ -96,6 +102,7 @@ class Names:
         self.texts: dict[str, str] = {}
         self.decoded: set[str] = set()
         """Names that stand for something decoded or fetched."""
+        self._room = MAX_TEXT
         assigned: list[tuple[str, ast.expr]] = []
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -137,7 +144,7 @@ class Names:
         """Is it decoded from text that stands in the source?"""
         return any(
             any(path.startswith(_SPELLERS) for path in self.paths(part.func))
-            and any(len(self.text(argument) or "") > 8 for argument in part.args)
+            and any(self.text(argument) for argument in part.args)
             for part in ast.walk(node)
             if isinstance(part, ast.Call)
         )
@@ -225,11 +232,10 @@ class Names:
                 return self.texts.get(name)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 one, other = self.text(left), self.text(right)
-                return None if one is None or other is None else (one + other)[:MAX_SOURCE]
+                return None if one is None or other is None else self._joined([one, other])
             case ast.JoinedStr(values=values):
-                return self._joined(
-                    [part.value if isinstance(part, ast.FormattedValue) else part for part in values]
-                )
+                plain = [part.value if isinstance(part, ast.FormattedValue) else part for part in values]
+                return self._joined([self.text(part) for part in plain])
             case ast.Subscript(value=value, slice=ast.Slice(lower=None, upper=None, step=step)):
                 whole = self.text(value)
                 back = isinstance(step, ast.UnaryOp) and ast.unparse(step) == "-1"
@@ -237,8 +243,8 @@ class Names:
             case ast.Call(
                 func=ast.Attribute(value=value, attr="join"), args=[ast.List() | ast.Tuple() as parts]
             ):
-                glue, items = self.text(value), [self.text(part) for part in parts.elts]
-                return None if glue is None or None in items else glue.join(item for item in items if item)
+                glue = self.text(value)
+                return None if glue is None else self._joined([self.text(part) for part in parts.elts], glue)
             case ast.Call(func=ast.Attribute(value=value, attr="decode" | "encode" | "lower" | "strip")):
                 return self.text(value)
             case ast.Call(func=ast.Name(id="chr"), args=[ast.Constant(value=int(code))]) if (
@@ -248,9 +254,11 @@ class Names:
             case _:
                 return None
 
-    def _joined(self, parts: Sequence[ast.expr]) -> str | None:
-        texts = [self.text(part) for part in parts]
-        return None if None in texts else "".join(text for text in texts if text)
+    def _joined(self, parts: Sequence[str | None], glue: str = "") -> str | None:
+        """Strings in a row; None if one of them is not plain, or they are too long together."""
+        texts = [part for part in parts if part is not None]
+        self._room -= sum(map(len, texts)) + len(glue) * len(texts)
+        return glue.join(texts) if len(texts) == len(parts) and self._room > 0 else None
 
 
 def _join(path: str, name: str) -> str:
@@ -258,8 +266,9 @@ def _join(path: str, name: str) -> str:
 
 
 class _Module:
-    def __init__(self, tree: ast.Module, knowledge: Knowledge) -> None:
+    def __init__(self, tree: ast.Module, knowledge: Knowledge, rules: frozenset[str] | None) -> None:
         self.knowledge = knowledge
+        self.rules = rules
         self.names = Names(tree)
         self.top = _Scope("")
         self.functions: dict[str, list[_Scope]] = {}
@@ -275,8 +284,9 @@ class _Module:
             if isinstance(part, ast.Call):
                 within.calls.append(part)
             if isinstance(part, ast.If) and _is_main(part.test):
-                # this part runs when the file is a program, not when it is imported
-                pending += [(one, _Scope("<main>")) for one in part.body]
+                program = _Scope("<main>")
+                self.functions.setdefault(program.name, []).append(program)
+                pending += [(one, program) for one in part.body]
                 pending += [(one, within) for one in part.orelse]
                 continue
             if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -339,11 +349,9 @@ class _Module:
                     yield from self._inner(inner, call.lineno, runs)
                     continue
             judgement = effects_of(self.knowledge, path, self._as_call(call, path))
-            if judgement.status is Status.SINK:
-                rule = judgement.rules[0]
-                hidden = hidden or (
-                    rule.effect == "deserialisation" and any(map(self.names.spelled_out, call.args))
-                )
+            rule = next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
+            if judgement.status is Status.SINK and rule is not None:
+                hidden = hidden or (rule.effect == "deserialisation" and self._carries(call))
                 yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, hidden)
         yield from self._handed_over(call, runs)
 
@@ -355,13 +363,21 @@ class _Module:
             if isinstance(argument, ast.Name | ast.Attribute):
                 for path in map(_one_spelling, self.names.paths(argument)):
                     rules = effects_of(self.knowledge, path).rules
-                    if rules and rules[0].effect in _HANDED_OVER:
-                        yield Reached(path, call.lineno, ast.unparse(call)[:200], rules[0], runs, False)
+                    rule = next((one for one in rules if self.rules is None or one.id in self.rules), None)
+                    if rule is not None and rule.effect in _HANDED_OVER:
+                        yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, False)
 
     def _inner(self, source: str, line: int, runs: bool) -> Iterator[Reached]:
         """Source that stands in the module as text and is run."""
-        for one in sinks(source, self.knowledge) or ():
+        for one in sinks(source, self.knowledge, rules=self.rules) or ():
             yield Reached(one.path, line, one.text, one.rule, runs and one.on_import, True)
+
+    def _carries(self, call: ast.Call) -> bool:
+        """Is what is loaded part of the module: bytes, or text that is decoded?"""
+        parts = (part for argument in call.args for part in ast.walk(argument))
+        return any(map(self.names.spelled_out, call.args)) or any(
+            isinstance(part, ast.Constant) and isinstance(part.value, bytes) for part in parts
+        )
 
     def _decodes(self, call: ast.Call) -> bool:
         return any(map(self.names.decodes, call.args))
@@ -399,13 +415,14 @@ def _one_spelling(path: str) -> str:
 
 
 def _is_main(test: ast.expr) -> bool:
-    """`__name__ == "__main__"`, also as part of a larger condition."""
-    return any(
-        isinstance(part, ast.Compare)
-        and isinstance(part.ops[0], ast.Eq)
-        and {"__name__", "'__main__'"} == {ast.unparse(part.left), ast.unparse(part.comparators[0])}
-        for part in ast.walk(test)
-    )
+    """`__name__ == "__main__"`, which does not hold on import."""
+    match test:
+        case ast.Compare(
+            left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+        ):
+            return True
+        case _:
+            return False
 
 
 def _called_names(call: ast.Call) -> Iterator[str]:

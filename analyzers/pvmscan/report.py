@@ -62,10 +62,12 @@ class Location:
 
     member: str | None = None
     offset: int | None = None
+    absolute: int | None = None
+    """The same place counted from the start of the file; None where the bytes were compressed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"member": self.member, "offset": self.offset}
+        return {"member": self.member, "offset": self.offset, "absolute": self.absolute}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ class StreamReport:
     """The reader that found it."""
     verdict: Verdict
     protocol: int
-    opcodes: int
+    opcodes: int | None
+    """How many the machine has run; None where the skeletal pass settled it, which does not count."""
     dialects: tuple[str, ...]
     stop: int | None
     fault: str | None

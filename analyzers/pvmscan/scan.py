@@ -33,6 +33,7 @@ from pvmscan.report import (
     Verdict,
     worst,
 )
+from pvmscan.settle import settle
 
 STDIN = "-"
 MAX_FINDINGS_PER_RULE = 100
@@ -202,7 +203,7 @@ class _FileScan:
 
     def judge(self) -> None:
         """Read and judge everything in the file."""
-        self._read(self.source, self.options.budget(), ())
+        self._read(replace(self.source, origin=0), self.options.budget(), ())
 
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
@@ -236,44 +237,47 @@ class _FileScan:
                 case Stream():
                     self._stream(item, source, budget, outer)
                 case Fact():
-                    self._add(_inside(_fact_finding(item), outer))
+                    self._add(_inside(_fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(item)
+                    self.problems.append(replace(item, location=_placed(item.location, source)))
                 case Source():
                     self._read(item, budget, outer)
                 case Recognised():
                     pass
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
+        settled = settle(stream.skeleton, self.knowledge) if stream.skeleton is not None else None
+        traces = (settled.trace,) if settled is not None else stream.traces
+        counts = settled.counts if settled is not None else {}
         verdict = Verdict.CLEAN
-        for trace in stream.traces:
+        for number, trace in enumerate(traces):
             context = Context(trace, self.knowledge, stream.member)
             for analyzer in ANALYZERS:
                 for finding in analyzer.analyze(context):
                     verdict = max(verdict, finding.verdict)
-                    self._add(_inside(finding, outer))
+                    self._add(_inside(finding, outer), source)
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(
                     Problem("its values refer to each other too often to be searched", where, "limit")
                 )
-            verdict = max(verdict, self._globals(context, counts=trace is stream.traces[0]))
+            verdict = max(verdict, self._globals(context, counts, first=number == 0))
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)
-        verdict = max(verdict, self._fault(stream))
-        self.streams.append(_stream_report(stream, verdict))
+        verdict = max(verdict, self._fault(stream, traces, source))
+        self.streams.append(_stream_report(stream, traces, verdict))
 
-    def _fault(self, stream: Stream) -> Verdict:
+    def _fault(self, stream: Stream, traces: tuple[Trace, ...], source: Source) -> Verdict:
         """A stream that no loader reads to its end is incomplete."""
-        if any(trace.complete for trace in stream.traces):
+        if any(trace.complete for trace in traces):
             return Verdict.CLEAN
-        fault = stream.traces[0].fault
+        fault = traces[0].fault
         if fault is None:
             return Verdict.CLEAN
         self.problems.append(
             Problem(
                 f"the pickle cannot be followed to its end: {fault.reason}",
-                Location(stream.member, fault.offset),
+                _placed(Location(stream.member, fault.offset), source),
                 fault.kind,
             )
         )
@@ -299,10 +303,11 @@ class _FileScan:
             Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
         )
 
-    def _globals(self, context: Context, *, counts: bool) -> Verdict:
+    def _globals(self, context: Context, counts: dict[int, int], *, first: bool) -> Verdict:
         """Note the globals; those that the knowledge does not cover make a stream unverified.
 
-        Only one run of a stream counts them: other dialects see the same ones again.
+        Only the first run of a stream counts them: other dialects see the same ones again. `counts` has the
+        numbers where one import stands for several, by offset.
         """
         verdict = Verdict.CLEAN
         for event in context.imports:
@@ -316,7 +321,7 @@ class _FileScan:
                 name=path,
                 written=f"{event.module} {event.name}".strip(),
                 status=status,
-                count=1 if counts else 0,
+                count=counts.get(event.offset, 1) if first else 0,
                 called=id(value) in context.called,
                 location=context.at(event.offset),
             )
@@ -330,11 +335,12 @@ class _FileScan:
         key = (use.name, use.written)
         known = self.uses.get(key)
         if known is None:
-            self.uses[key] = replace(use, count=1)
+            self.uses[key] = replace(use, count=max(use.count, 1))
         else:
             self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: Finding, source: Source) -> None:
+        finding = replace(finding, location=_placed(finding.location, source))
         key = (finding.rule, finding.location, finding.message)
         if key in self.findings:
             return
@@ -349,6 +355,13 @@ class _FileScan:
 def _rank(finding: Finding) -> tuple[object, ...]:
     place = finding.location
     return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0
+
+
+def _placed(location: Location, source: Source) -> Location:
+    """The location with its place in the file, where the bytes of the source lie there as they are."""
+    if location.offset is None or location.member != source.member:
+        return location
+    return replace(location, absolute=source.offset_of(location.offset))
 
 
 def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
@@ -373,18 +386,18 @@ def _fact_finding(fact: Fact) -> Finding:
     )
 
 
-def _stream_report(stream: Stream, verdict: Verdict) -> StreamReport:
-    first: Trace = stream.traces[0]
-    fault = next((trace.fault for trace in stream.traces if trace.fault is not None), None)
+def _stream_report(stream: Stream, traces: tuple[Trace, ...], verdict: Verdict) -> StreamReport:
+    first = traces[0]
+    fault = next((trace.fault for trace in traces if trace.fault is not None), None)
     return StreamReport(
         member=stream.member,
         offset=stream.offset,
         length=stream.length,
         format=stream.format,
         verdict=verdict,
-        protocol=max(trace.protocol for trace in stream.traces),
-        opcodes=first.opcodes,
-        dialects=tuple(str(trace.dialect) for trace in stream.traces),
+        protocol=max(trace.protocol for trace in traces),
+        opcodes=first.opcodes or None,
+        dialects=tuple(str(trace.dialect) for trace in traces),
         stop=first.stop,
         fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
     )

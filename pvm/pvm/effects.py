@@ -78,6 +78,17 @@ def _pure(world: Caller, path: str, call: Call) -> Value | Unset:
     return UNSET if path in fold.ITERATORS else _evaluate(world, path, call)
 
 
+def evaluates(path: str) -> bool:
+    """Could a call of this path have a result that is worked out here?"""
+    if path in EFFECTS:
+        return True
+    if not path.startswith(_PURE_HOMES):
+        return False
+    from pvm import fold
+
+    return path in fold.ITERATORS or fold.is_pure(path)
+
+
 def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
     from pvm import fold
 

@@ -80,6 +80,30 @@ def test_source_that_does_not_parse_is_told(source: str) -> None:
     assert sinks(source, load()) is None
 
 
+def test_what_stands_under_main_does_not_run_on_import() -> None:
+    (found,) = sinks("import os\nif __name__ == '__main__':\n    os.system('echo inert')\n", load()) or ()
+    assert not found.on_import
+
+
+def test_only_the_rules_that_are_asked_for_count() -> None:
+    assert sinks(RUNS[0], load(), rules=frozenset({"python-eval"})) == ()
+
+
+@pytest.mark.parametrize("argument", ["b'cos\\nsystem\\n.'", "base64.b64decode('Y29z')"])
+def test_a_pickle_that_the_module_carries_is_hidden(argument: str) -> None:
+    source = f"import base64, pickle\npickle.loads({argument})\npickle.load(open('x', 'rb'))"
+    found = sinks(source, load()) or ()
+    assert [(one.path, one.hidden) for one in found if "pickle" in one.path] == [
+        ("pickle.loads", True),
+        ("pickle.load", False),
+    ]
+
+
+def test_strings_that_grow_without_end_are_given_up() -> None:
+    source = "x = 'os'\n" + "x = x + x\n" * 3000 + "import os\nos.system('echo inert')"
+    assert SHELL in {one.path for one in sinks(source, load()) or ()}
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from([*RUNS, *HARMLESS, "x = [", "try:", "    pass", "\t", "é"]), max_size=4))
 def test_no_source_makes_it_raise(parts: list[str]) -> None:

@@ -47,6 +47,11 @@ def analyze(context: Context) -> Iterator[Finding]:
         yield _carried(context, carried, words)
 
 
+def builds_code(path: str) -> bool:
+    """Does a callee of this path make functions from code or source that it is given?"""
+    return _BUILDERS.match(path) is not None or _FX.match(path) is not None
+
+
 def _carried(context: Context, call: Call, words: list[str]) -> Finding:
     """Functions as data: what cloudpickle and dill write. What the code names tells how much to fear."""
     bad = [word for word in words if _DANGEROUS_NAMES.fullmatch(word)]

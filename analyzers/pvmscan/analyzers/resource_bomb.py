@@ -46,6 +46,11 @@ def analyze(context: Context) -> Iterator[Finding]:
             yield _finding(context, rule, message, judged.call.offset, judged.call)
 
 
+def looks_at_arguments(path: str) -> bool:
+    """Is there a rule here about what a callee of this path is given?"""
+    return path in _ENDLESS or path in _DECOMPRESSORS or _PATTERN_FUNCTIONS.match(path) is not None
+
+
 def _reason(judged: Judged) -> tuple[str, str] | None:
     call, path = judged.call, judged.path or ""
     if path not in LAZY and path not in PASSIVE:

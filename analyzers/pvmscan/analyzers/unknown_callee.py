@@ -105,6 +105,12 @@ _REBUILDERS = tuple(
 )
 
 
+def is_rebuilder(path: str) -> bool:
+    """Is it named like a function that rebuilds objects?"""
+    last = path.rpartition(".")[2].lower()
+    return any(word in last for word in _REBUILDERS)
+
+
 def _is_odd(judged: Judged) -> bool:
     """A function, not a class, that is called with text from the file and has no name of a rebuilder.
 
@@ -114,7 +120,6 @@ def _is_odd(judged: Judged) -> bool:
     path, call = judged.path, judged.call
     if path is None or call.mode != "call" or is_class_name(path):
         return False
-    last = path.rpartition(".")[2].lower()
-    if any(word in last for word in _REBUILDERS):
+    if is_rebuilder(path):
         return False
     return any(isinstance(reveal(value), str | bytes) for value in call.args)

@@ -232,7 +232,7 @@ def _stream(page: Page, stream: StreamReport) -> None:
     facts = [
         f"{stream.length} bytes",
         f"protocol {stream.protocol}",
-        f"{stream.opcodes} opcodes",
+        f"{stream.opcodes} opcodes" if stream.opcodes is not None else "",
         f"stops at {offset_text(stream.stop)}" if stream.stop is not None else "never stops",
         f"dialects {safe(' '.join(stream.dialects))}" if stream.dialects else "",
         f"fault: {safe(stream.fault, MAX_TEXT)}" if stream.fault else "",

@@ -6,16 +6,15 @@ To add a format, write a module with a `Reader` and list it in `pvmscan.readers.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from pvm.skeleton import Skeleton
 from pvm.trace import Trace
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
 
 Buffer: TypeAlias = bytes | mmap.mmap
-COPIED = 64 << 20
-"""Bytes up to which a copy is cheap, and faster to run than a view."""
 
 UNRECOGNISED = "unrecognised"
 """Kind of the problem that no reader knows the content: void if another reader does."""
@@ -37,18 +36,35 @@ class Source:
     loader: str = "c"
     """The unpickler that the format implies (see `pvm.dialects`): its reading comes first, the others follow
     where they could differ, because applications are free to load the same bytes in another way."""
+    origin: int | None = None
+    """Where the bytes begin in the file; None if they do not lie there as they are."""
+
+    def offset_of(self, start: int) -> int | None:
+        """Where a part of the bytes begins in the file."""
+        return None if self.origin is None else self.origin + start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
-    """One pickle, run by the machine in every dialect that tells a different story."""
+    """One pickle."""
 
     member: str | None
     offset: int
     length: int
     format: str
-    traces: tuple[Trace, ...]
     data: Buffer
+    machine: Callable[[], tuple[Trace, ...]]
+    """Runs the pickle in every dialect that tells a different story."""
+    skeleton: Skeleton | None = None
+    """What the skeletal pass says, if it can speak for this pickle."""
+    _traces: tuple[Trace, ...] | None = None
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The runs of the machine, made when they are first asked for."""
+        if self._traces is None:
+            self._traces = self.machine()
+        return self._traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +114,6 @@ class Budget:
     """Instructions that may still be run."""
     seen: set[bytes] = field(default_factory=set)
     """Digests of nested sources, so that none is judged twice."""
-
-
-def part(data: Buffer, start: int, stop: int) -> Buffer:
-    """The half-open range of the data: a copy if it is small, else a view that reads alike."""
-    if stop - start <= COPIED:
-        return data[start:stop]
-    from pvmscan.readers.view import view  # needs numpy, which takes a while to import
-
-    return view(data, start, stop)
 
 
 class Reader(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvmscan.readers.base import Budget, Item, Source
+from pvmscan.readers.base import Budget, Item, Recognised, Source
 from pvmscan.readers.inflate import inflate, sniff_codec
 from pvmscan.report import Location, Problem
 
@@ -39,6 +39,8 @@ class Compressed:
             if result.data:
                 expected = codec not in _WEAK and (source.expected or _is_model(source))
                 yield Source(result.data, source.name, member, source.depth + 1, expected)
+            if result.complete and not result.trailing and codec not in _WEAK:
+                yield Recognised(codec)  # compressed bytes may look like anything
 
 
 def _is_model(source: Source) -> bool:

@@ -18,7 +18,8 @@ from pvm.state import State
 from pvm.values import Call, Container, Unknown, Value, reveal
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
 
-_WRAPPER = re.compile(r"(^|\.)numpy_pickle(_compat)?\.(NumpyArrayWrapper|Z?NDArrayWrapper)$")
+WRAPPER = re.compile(r"(^|\.)numpy_pickle(_compat)?\.(NumpyArrayWrapper|Z?NDArrayWrapper)$")
+"""Paths of the wrappers after whose BUILD the loader reads an array itself."""
 _PARAMETERS = ("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes")
 _HAS_OBJECTS = 1
 """Bit of a dtype's flags (`NPY_ITEM_HASOBJECT`): numpy goes by it, whatever the type letter."""
@@ -28,7 +29,8 @@ _FLEXIBLE = re.compile(r"[<>|=]?[SUVa]\d*$")
 
 def is_wrapper(value: Value) -> bool:
     """Is it an array wrapper of joblib?"""
-    return isinstance(value, Call) and _WRAPPER.search(path_of(value.callee) or "") is not None
+    value = reveal(value)
+    return isinstance(value, Call) and WRAPPER.search(path_of(value.callee) or "") is not None
 
 
 def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pvmscan.data import constants
+from pvmscan.readers.data import table
 
 MAX_DEPTH = 32
 _ONE = re.compile(r"[<>|=]?([A-Za-z?])(\d*)(\[[^\]]*\])?")
@@ -95,7 +95,7 @@ def _listed(text: str) -> Layout:
 
 def _single(text: str) -> Layout | None:
     """One type, without a count in front."""
-    known = constants("numpy")
+    known = table("numpy")
     name = text.lstrip("<>|=")
     if name in known["objects"]:
         return Layout(8, True)

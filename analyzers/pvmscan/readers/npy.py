@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source, part
+from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
+from pvmscan.readers.parts import part
 from pvmscan.report import Location, Problem
 
 MAGIC = b"\x93NUMPY"
@@ -36,6 +37,13 @@ class Header:
     """Number of items; None if the header does not say."""
     fault: str | None = None
     """Why numpy would refuse the header."""
+
+    @property
+    def end(self) -> int | None:
+        """Where the items end; None if that cannot be told, as for objects."""
+        if self.layout.objects is not False or self.layout.size is None or self.count is None:
+            return None
+        return self.start + self.layout.size * self.count
 
 
 class Npy:
@@ -65,10 +73,10 @@ class Npy:
                 )
                 yield Recognised("npy", whole=False)
                 return
-            if header.layout.objects is not False or header.layout.size is None or header.count is None:
+            end = header.end
+            if end is None:
                 yield from _unmeasured(source, at, header)
                 return
-            end = header.start + header.layout.size * header.count
             if end > len(data):
                 whole = False
                 yield Problem(
@@ -93,7 +101,8 @@ def _unmeasured(source: Source, at: int, header: Header) -> Iterator[Item]:
 def _rest(source: Source, start: int, name: str, *, expected: bool) -> Source:
     member = f"{source.member}!{name}" if source.member else name
     content = part(source.data, start, len(source.data))
-    return Source(content, source.name, member, source.depth + 1, expected, source.loader)
+    origin = source.offset_of(start)
+    return Source(content, source.name, member, source.depth + 1, expected, source.loader, origin)
 
 
 def read_header(data: Buffer, at: int) -> Header:

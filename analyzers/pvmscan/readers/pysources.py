@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pvmscan.knowledge import load
 from pvmscan.pymodule import Reached, sinks
 from pvmscan.readers.base import Fact, Item
+from pvmscan.readers.data import words
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
-_RUNS_PROGRAMS = frozenset({"command"})
 _WORTH_A_LOOK = frozenset({"code-execution", "file-write", "network"})
-"""Effects that few honest modules have when they are imported; files are unpickled by many, and judged themselves."""
+"""Effects that honest modules seldom have on import. Loading other files on import is common among handlers."""
 _HONEST = frozenset({"os.makedirs", "os.mkdir"})
 ANY = "*"
 """Entry that stands for every function."""
@@ -25,13 +25,13 @@ def judge_module(
     `why` says who imports it. Functions named in `certain` run when the file is loaded; those in `likely` may.
     """
     text = source.decode("utf-8", "replace")
-    knowledge = load()
-    runs = sinks(text, knowledge, certain)
+    knowledge, rules = load(), words("source", "rules")
+    runs = sinks(text, knowledge, certain, rules)
     if runs is None:
         reason = f"{why}; the source cannot be parsed by this version of Python"
         yield Problem(reason, Location(member, 0), "unreadable")
         return
-    later = sinks(text, knowledge, certain | likely) or ()
+    later = sinks(text, knowledge, certain | likely, rules) or ()
     told = set()
     for one in (each for each in runs if each.on_import):
         told.add((one.line, one.path))
@@ -46,7 +46,7 @@ def judge_module(
 def _when_run(one: Reached) -> Verdict:
     if one.path in _HONEST or (one.rule.effect == "code-execution" and _compiles(one)):
         return Verdict.CLEAN
-    if one.hidden or one.rule.effect in _RUNS_PROGRAMS:
+    if one.hidden or one.rule.effect == "command":
         return Verdict.DANGEROUS
     return Verdict.SUSPICIOUS if one.rule.effect in _WORTH_A_LOOK else Verdict.CLEAN
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pvm
-from pvm import dialects
+from pvm import dialects, skeleton
 from pvm.limits import Limits
+from pvm.skeleton import Skeleton
 from pvm.state import State
 from pvm.trace import Import, Trace
+from pvm.usage import NeedsMachine
 from pvm.values import Call, Value
 from pvmscan.readers import joblib, torchlegacy
 from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
@@ -28,6 +30,10 @@ _MODEL_NAME = re.compile(
 )
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
+BYTES_AS_OPCODE = 16
+"""Bytes of a skeletal pass that cost about as much as an instruction of the machine."""
+_MAGIC_LONG = b"\x8a\x0a" + torchlegacy.MAGIC.to_bytes(10, "little")
+"""The magic number of the old torch format, as a LONG1."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -53,7 +59,7 @@ class _Walk:
         self.format = "pickle"
         self.found = 0
         """Where a loader goes on that reads one pickle after the other."""
-        self.legacy: list[Trace] = []
+        self.legacy: list[tuple[int, _Run]] = []
         """The pickles of a torch file of the old format: storages follow the last of them."""
         self.candidates = Candidates(source.data)
 
@@ -70,31 +76,30 @@ class _Walk:
             if start not in (0, self.found) and not self._worth_trying(start):
                 position = self.candidates.after(start + 1)
                 continue
-            traces, nested = self._run(start)
-            first = traces[0]
-            if not self._plausible(start, traces):
+            run = self._skim(start) or self._run(start)
+            if not self._plausible(start, run):
                 if start == 0:
-                    yield from self._not_a_pickle(first)
+                    yield from self._not_a_pickle(run)
                 position = self.candidates.after(start + 1)
                 continue
-            yield self._stream(start, traces)
-            for inner, trace in nested.items():
-                yield self._stream(inner, [trace])
-            resumed = sorted({trace.resume for trace in traces if trace.resume is not None})
-            for other in resumed[1:]:
+            yield self._stream(start, run)
+            for inner, trace in run.nested.items():
+                yield self._stream(inner, _Run((trace,)))
+            for other in run.resumes[1:]:
                 yield from self._also_at(other)
-            if resumed:
-                position = self._after(first, resumed[0])
+            if run.resumes:
+                position = self._after(start, run)
             else:
-                position = self.candidates.after(max(start, first.fault.offset if first.fault else start) + 1)
+                position = self.candidates.after(max(start, run.stuck) + 1)
 
-    def _after(self, trace: Trace, position: int) -> int:
+    def _after(self, start: int, run: _Run) -> int:
         """Where to go on behind a pickle: storages of the old torch format are no pickles."""
+        position = run.resumes[0]
         if self.format == "torch-legacy":
-            self.legacy.append(trace)
+            self.legacy.append((start, run))
             if len(self.legacy) == torchlegacy.PICKLES:
-                self.found = torchlegacy.after_storages(self.data, position, self.legacy)
-                return self.found
+                last = [(one.traces or self._run(at).traces)[0] for at, one in self.legacy[-2:]]
+                position = self.found = torchlegacy.after_storages(self.data, position, last)
         return position
 
     def _worth_trying(self, start: int) -> bool:
@@ -105,7 +110,24 @@ class _Walk:
         differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
         return undecided or differs or _imports_names(trace)
 
-    def _run(self, start: int) -> tuple[list[Trace], dict[int, Trace]]:
+    def _skim(self, start: int) -> _Run | None:
+        """The skeletal pass; None where the pickle needs the machine."""
+        try:
+            found = skeleton.run(self.data, start, limit=self.budget.opcodes * BYTES_AS_OPCODE)
+        except NeedsMachine:
+            return None
+        if any(joblib.WRAPPER.search(f"{module}.{name}") for module, name in found.usage.names):
+            return None
+        if (
+            start == 0
+            and found.result >= 0
+            and self.data[found.result : found.result + len(_MAGIC_LONG)] == _MAGIC_LONG
+        ):
+            self.format = "torch-legacy"
+        self.budget.opcodes -= (found.stop - start) // BYTES_AS_OPCODE
+        return _Run(skeleton=found)
+
+    def _run(self, start: int) -> _Run:
         nested: dict[int, Trace] = {}
         arrays: list[range] = []
 
@@ -139,57 +161,60 @@ class _Walk:
             self.budget.tried -= spent
         if start == 0 and traces[0].result == torchlegacy.MAGIC:
             self.format = "torch-legacy"
-        return traces, nested
+        return _Run(tuple(traces), nested=nested)
 
     def _limits(self) -> Limits:
         default = Limits()
         return replace(default, opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
 
-    def _plausible(self, start: int, traces: list[Trace]) -> bool:
+    def _plausible(self, start: int, run: _Run) -> bool:
         """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
-        if any(map(_does_something, traces)):
+        if run.acts:
             return True
         if start not in (0, self.found):
             return False
-        if any(trace.complete and trace.opcodes > 1 for trace in traces):
+        if run.complete and run.length > 1:
             return True
-        if start == 0 and self._declared(traces):
+        if start == 0 and self._declared(run):
             return True
         # lines of words can look like a GLOBAL: without a call or an end, the name has to speak for it
-        return any(map(_imports_names, traces)) and (self.source.expected or self._named())
+        return run.names and (self.source.expected or self._named())
 
-    def _declared(self, traces: list[Trace]) -> bool:
+    def _declared(self, run: _Run) -> bool:
         """It begins as a pickle and runs for a while, or it is known that a loader runs it."""
         begins = self.data[:1] == b"\x80" and len(self.data) > 2 and self.data[1] <= 5
-        return begins and (self.source.expected or max(trace.opcodes for trace in traces) > 3)
+        return begins and (self.source.expected or run.length > 3)
 
     def _named(self) -> bool:
         """Is the file called a model, or is it at least no text?"""
         called = self.source.depth == 0 and _MODEL_NAME.search(self.source.name) is not None
         return called or not _is_text(bytes(self.data[:512]))
 
-    def _stream(self, start: int, traces: list[Trace]) -> Stream:
-        ends = [
-            trace.stop if trace.stop is not None else (trace.fault.offset if trace.fault else start)
-            for trace in traces
-        ]
-        end = max(ends)
-        self.found = traces[0].resume if traces[0].resume is not None else -1
-        return Stream(self.source.member, start, end - start, self.format, tuple(traces), self.data)
+    def _stream(self, start: int, run: _Run) -> Stream:
+        self.found = run.resumes[0] if run.resumes else -1
+        return Stream(
+            self.source.member,
+            start,
+            run.end - start,
+            self.format,
+            self.data,
+            machine=lambda: run.traces or self._run(start).traces,
+            skeleton=run.skeleton,
+        )
 
     def _also_at(self, start: int) -> Iterator[Item]:
-        traces, _ = self._run(start)
-        if any(map(_imports_names, traces)):
-            yield self._stream(start, traces)
+        run = self._run(start)
+        if run.names:
+            yield self._stream(start, run)
 
-    def _not_a_pickle(self, trace: Trace) -> Iterator[Item]:
+    def _not_a_pickle(self, run: _Run) -> Iterator[Item]:
         head = bytes(self.data[:512])
         if head.startswith(_LFS):
             yield Problem("a Git LFS pointer: the file itself is not here", self._at(0), "unreadable")
         elif self.source.expected or (_MODEL_NAME.search(self.source.name) and self.source.depth == 0):
             if _is_text(head):
                 return
-            reason = trace.fault.reason if trace.fault else "it ends at once"
+            reason = run.reason or "it ends at once"
             message = f"not recognised as any format that is known; as a pickle: {reason}"
             yield Problem(message, self._at(0), UNRECOGNISED)
 
@@ -205,6 +230,49 @@ def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
         and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
         for event in trace.events
     )
+
+
+class _Run:
+    """What running the bytes from one place gave: the skeleton, or the traces of the machine."""
+
+    def __init__(
+        self,
+        traces: tuple[Trace, ...] = (),
+        skeleton: Skeleton | None = None,
+        nested: dict[int, Trace] | None = None,
+    ) -> None:
+        self.traces = traces
+        self.skeleton = skeleton
+        self.nested = nested or {}
+        """Pickles of object arrays inside, by their place."""
+        if skeleton is not None:
+            self.names = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
+            self.acts = self.names
+            self.complete = True
+            self.length = skeleton.stop - skeleton.start - 1
+            self.resumes = [skeleton.stop]
+            self.end = self.stuck = skeleton.stop
+            self.reason = ""
+            return
+        first = traces[0]
+        self.names = any(map(_imports_names, traces))
+        """It imports something that can exist."""
+        self.acts = any(map(_does_something, traces))
+        """It does more than that: a loader gets somewhere."""
+        self.complete = any(trace.complete for trace in traces)
+        self.length = max(trace.opcodes for trace in traces)
+        """Instructions, or a bound of their number."""
+        self.resumes = sorted({trace.resume for trace in traces if trace.resume is not None})
+        """Where loaders go on."""
+        self.end = max(map(_end, traces))
+        self.stuck = first.fault.offset if first.fault else first.start
+        self.reason = first.fault.reason if first.fault else ""
+
+
+def _end(trace: Trace) -> int:
+    if trace.stop is not None:
+        return trace.stop
+    return trace.fault.offset if trace.fault else trace.start
 
 
 def _does_something(trace: Trace) -> bool:

@@ -10,18 +10,13 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from pvmscan.data import constants
 from pvmscan.readers.base import Fact, Item
+from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
-GRAPH = re.compile(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
-CONFIG = re.compile(r"(^|/)data/(weights|constants)/[^/]+_config\.json$")
-NATIVE = re.compile(r"(^|/)data/aotinductor/.*\.(so|dylib|dll|pyd|o|cubin|hsaco|spv)$")
-PICKLED = re.compile(r"(^|/)(opaque_obj_|custom_obj_)\w+$|(^|/)data/sample_inputs/[^/]+\.pt$")
 _LIMIT = 64 << 20
 _TEXT_TAKERS = frozenset({"Symbol", "Dummy", "Integer", "Rational", "Float"})
 _PARTS = (
@@ -83,7 +78,7 @@ def native_part(member: str) -> Fact:
 
 def odd_expression(text: str) -> str | None:
     """What an expression holds beyond arithmetic on symbols; None if nothing."""
-    allowed = constants("torch")["expression_calls"]
+    allowed = table("torch")["expression_calls"]
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pvm.paths import path_of
 from pvm.trace import PersistentLoad, Trace
 from pvm.values import Container, Value, reveal
-from pvmscan.data import constants
 from pvmscan.readers.base import Buffer
+from pvmscan.readers.data import table
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PICKLES = 5
@@ -42,7 +42,7 @@ def after_storages(data: Buffer, start: int, traces: Sequence[Trace]) -> int:
 
 def _item_sizes(trace: Trace) -> dict[str, int]:
     """Bytes of one item of each storage, by key."""
-    known: dict[str, int] = constants("torch")["storage_sizes"]
+    known: dict[str, int] = table("torch")["storage_sizes"]
     sizes: dict[str, int] = {}
     for event in trace.events:
         pid = reveal(event.pid) if isinstance(event, PersistentLoad) else None

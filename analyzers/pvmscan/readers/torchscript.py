@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from pvmscan.data import constants
 from pvmscan.pymodule import Names
 from pvmscan.readers.base import Fact, Item
+from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
 _LIMIT = 16 << 20
@@ -25,7 +25,7 @@ def judge_script(source: bytes, member: str) -> Iterator[Item]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         yield Problem("TorchScript source that cannot be parsed", Location(member, 0), "unreadable")
         return
-    known = constants("torch")
+    known = table("torch")
     names = Names(tree, ("torch", "ops"))
     foreign: set[str] = set()
     for function in _functions(tree):

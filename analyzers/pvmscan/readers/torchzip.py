@@ -13,12 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from pvmscan.data import constants
-from pvmscan.pymodule import SPECIAL
-from pvmscan.readers import torchexport
 from pvmscan.readers.base import Fact, Item
-from pvmscan.readers.pysources import ANY, judge_module
-from pvmscan.readers.torchscript import judge_script
+from pvmscan.readers.data import table
 from pvmscan.readers.zipmember import Member
 from pvmscan.report import Location, Problem, Verdict
 
@@ -26,6 +22,10 @@ _SCRIPT = re.compile(r"(^|/)code/.*\.py$")
 _COMPILED = re.compile(r"(^|/)(constants|data)\.pkl$", re.IGNORECASE)
 _EXTERN = re.compile(r"(^|/)\.data/extern_modules$")
 _MANIFEST = re.compile(r"(^|/)MAR-INF/MANIFEST\.json$")
+_GRAPH = re.compile(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
+_CONFIG = re.compile(r"(^|/)data/(weights|constants)/[^/]+_config\.json$")
+_NATIVE = re.compile(r"(^|/)data/aotinductor/.*\.(so|dylib|dll|pyd|o|cubin|hsaco|spv)$")
+_UNPICKLED = re.compile(r"(^|/)(opaque_obj_|custom_obj_)\w+$|(^|/)data/sample_inputs/[^/]+\.pt$")
 _PICKLE = re.compile(r"\.(pkl|pickle)$")
 _LIMIT = 64 << 20
 Content = Callable[[Member, int], bytes]
@@ -42,8 +42,8 @@ class Layout:
         self.script = any(map(_SCRIPT.search, names)) and any(map(_COMPILED.search, names))
         self.package = any(map(_EXTERN.search, names))
         self.served = any(map(_MANIFEST.search, names))
-        self.exported = any(map(torchexport.GRAPH.search, names))
-        self._raw = re.compile(constants("torch")["raw_members"])
+        self.exported = any(_GRAPH.search(name) or _NATIVE.search(name) for name in names)
+        self._raw = re.compile(table("torch")["raw_members"])
 
     def raw(self, name: str) -> bool:
         """Is it a storage, which no loader unpickles?"""
@@ -53,17 +53,17 @@ class Layout:
         """Does a loader unpickle the member whatever its name ends in?"""
         if not self.exported:
             return False
-        return torchexport.PICKLED.search(name) is not None or name.rpartition("/")[2] in self.pickled
+        return _UNPICKLED.search(name) is not None or name.rpartition("/")[2] in self.pickled
 
     @cached_property
     def pickled(self) -> set[str]:
         """File names that the configs of an exported program hand to an unpickler."""
-        return {
-            name
-            for member in self._members
-            if torchexport.CONFIG.search(member.name)
-            for name in torchexport.pickled_paths(self._content(member, _LIMIT))
-        }
+        configs = [member for member in self._members if _CONFIG.search(member.name)]
+        if not configs:
+            return set()
+        from pvmscan.readers.torchexport import pickled_paths
+
+        return {name for member in configs for name in pickled_paths(self._content(member, _LIMIT))}
 
     @cached_property
     def _pickles(self) -> bytes:
@@ -72,20 +72,29 @@ class Layout:
 
     def judge(self, name: str, path: str, content: bytes) -> Iterator[Item]:
         """Facts about a member; `path` names it in the report."""
+        # the judges are imported when there is something for them: few archives hold more than pickles
         if self.script and _SCRIPT.search(name):
+            from pvmscan.readers.torchscript import judge_script
+
             yield from judge_script(content, path)
-        elif self.package and name.endswith(".py"):
-            why = "torch.package runs this module when the package is loaded"
-            yield from judge_module(content, path, why, self._named_in_pickles(content), SPECIAL)
-        elif self.served and name.endswith(".py"):
-            why = "TorchServe imports this module"
-            yield from judge_module(content, path, why, frozenset(), frozenset({ANY}))
+        elif (self.package or self.served) and name.endswith(".py"):
+            yield from self._judge_module(path, content)
         elif self.served and _MANIFEST.search(name):
             yield from _judge_manifest(content, path)
-        elif self.exported and torchexport.GRAPH.search(name):
-            yield from torchexport.judge_graph(content, path)
-        if torchexport.NATIVE.search(name):
-            yield torchexport.native_part(path)
+        elif self.exported:
+            yield from _judge_exported(name, path, content)
+
+    def _judge_module(self, path: str, content: bytes) -> Iterator[Item]:
+        from pvmscan.pymodule import SPECIAL
+        from pvmscan.readers.pysources import ANY, judge_module
+
+        if self.package:
+            why = "torch.package runs this module when the package is loaded"
+            yield from judge_module(content, path, why, self._named_in_pickles(content), SPECIAL)
+        else:
+            yield from judge_module(
+                content, path, "TorchServe imports this module", frozenset(), frozenset({ANY})
+            )
 
     def _named_in_pickles(self, source: bytes) -> frozenset[str]:
         """Functions of a module whose names stand in a pickle, between the marks that end or count a name."""
@@ -95,6 +104,15 @@ class Layout:
             for name in defined
             if re.search(rb"[\n\x00-\x40.]" + re.escape(name) + rb"[\n\x93\x94q.]", self._pickles)
         )
+
+
+def _judge_exported(name: str, path: str, content: bytes) -> Iterator[Item]:
+    from pvmscan.readers import torchexport
+
+    if _GRAPH.search(name):
+        yield from torchexport.judge_graph(content, path)
+    elif _NATIVE.search(name):
+        yield torchexport.native_part(path)
 
 
 def _judge_manifest(content: bytes, path: str) -> Iterator[Item]:

@@ -53,6 +53,7 @@ class Directory:
     anomalies: tuple[Anomaly, ...]
     complete: bool  # False when a limit was hit or a directory could not be read to its end
     start: int  # first byte that belongs to the archive; prefix data lies before it
+    loose: tuple[rec.Span, ...] = ()  # bytes behind the start that belong to no member and are not all zero
 
 
 def sniff(data: Buffer) -> bool:
@@ -75,7 +76,7 @@ def read_directory(data: Buffer, *, max_members: int = 100_000) -> Directory:
     reader.check_overlaps()
     start = reader.walk_gaps()
     members = reader.finish_members()
-    return Directory(members, reader.notes.all(), reader.complete, start)
+    return Directory(members, reader.notes.all(), reader.complete, start, tuple(reader.loose))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class _Reader:
         self.seen: dict[rec.Span, _Listing] = {}  # by start and shift
         self.spans: list[rec.Span] = []  # accounted for, so that gaps can be searched
         self.claims: list[tuple[int, int, str]] = []  # header to end of payload, as a directory claims it
+        self.loose: list[rec.Span] = []
         self.false_headers = 0
         self.misses = max_members  # entries without a local header that may still be met
         self.work = 16 * len(data) + (1 << 20)  # directory bytes that may still be read
@@ -378,8 +380,10 @@ class _Reader:
             self.notes.add("prefix-data", text, 0)
         for (low, high), first in zip(gaps, found, strict=False):
             if high == size and directory:
+                self.loose.append((low, high))
                 self.notes.add("trailing-data", f"{high - low} bytes follow the archive.", low)
             elif low >= start and first < 0 and not rec.all_zero(self.data, low, high):
+                self.loose.append((low, high))
                 self.notes.add("unclaimed-data", f"{high - low} bytes belong to no member.", low)
         return start if start < size else 0
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
-import tempfile
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 import assemble as asm
 import pvm
-from pvmscan.readers import base
 from pvmscan.readers.view import view
 
 SMALL = st.binary(min_size=1, max_size=4)
@@ -47,13 +44,3 @@ def test_the_machine_runs_over_a_view() -> None:
     trace = pvm.run(view(b"junk" + program, 4, 4 + len(program)))
     assert trace.complete
     assert len(trace.events) == len(pvm.run(program).events)
-
-
-def test_only_large_parts_are_views() -> None:
-    assert type(base.part(b"abc", 1, 2)) is bytes
-    with tempfile.TemporaryFile() as file:
-        file.truncate(base.COPIED + 2)
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        large = base.part(data, 1, base.COPIED + 2)
-        assert not isinstance(large, bytes)
-        assert len(large) == base.COPIED + 1

@@ -1,0 +1,36 @@
+# C types for the compiled build of skeleton.py; the Python source is the same.
+cimport cython
+from pvm.scanning cimport Text
+
+cdef bint COMPILED
+cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
+cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE
+cdef Py_ssize_t WINDOW, SLACK, MAX_HEIGHT
+cdef long long MAX_GAP, MAX_GROWTH
+cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
+
+@cython.locals(place=Py_ssize_t, value=cython.longlong)
+cdef bint _hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+
+cdef bint _all_hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+
+@cython.locals(larger=cython.longlong[::1])
+cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
+
+@cython.locals(
+    window="const unsigned char[::1]",
+    text=Text,
+    stack=cython.longlong[::1],
+    memo=cython.longlong[::1],
+    marks=cython.longlong[::1],
+    counts=cython.longlong[::1],
+    flags=cython.longlong[::1],
+    sp=Py_ssize_t, height=Py_ssize_t, fence=Py_ssize_t, filled=Py_ssize_t, holes=Py_ssize_t,
+    persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
+    stop=Py_ssize_t, edge=Py_ssize_t, end=Py_ssize_t, n=cython.longlong, value=cython.longlong,
+    target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
+    growth=cython.longlong, op=cython.int, compiled=cython.bint, deferred=cython.bint,
+    plain=cython.longlong, a_tuple=cython.longlong, unhashable=cython.longlong, a_list=cython.longlong,
+    a_dict=cython.longlong, a_set=cython.longlong, misses=cython.int, tries=cython.int,
+)
+cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used)

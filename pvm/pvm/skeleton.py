@@ -1,0 +1,660 @@
+# cython: language_level=3, wraparound=False, annotation_typing=False
+"""The skeletal pass: which globals a pickle imports and how it uses them, at the cost of reading it.
+
+The stack, the marks and the memo are exact, but a value is only an integer: v >= 0 is a constant whose opcode
+stands at offset v; v < 0 is anything else, `-v & 15` tells what (`GLOBAL`, `CALL`, `LIST`...) and `-v >> 4` the
+number of the global that it is or was made by. Nothing is decoded, and calls of one callee share a value.
+
+The pass speaks only for programs that mean the same to all loaders and whose calls the machine would not
+evaluate. It raises `NeedsMachine` at the first thing beyond that: a fault, a quirk, an opcode that honest files
+hardly use, a callee whose arguments decide what happens next. So a skeleton says neither more nor less than the
+machine; `tests/pvm/test_skeleton.py` compares the two.
+
+The same source runs interpreted and compiled (`skeleton.pxd` gives the C types). Where an interpreter wants one
+call for many items and a compiler a loop, `COMPILED` chooses.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from pvm import runs, usage
+from pvm.decode import Data
+from pvm.errors import Reject
+from pvm.scanning import Text, check_text, text_at, unusual_text
+from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
+
+COMPILED: bool = not __file__.endswith(".py")
+
+SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET = 1, 2, 3, 4, 5, 6
+"""Kinds of values that can be keys; of a swallowed constant only its existence is known."""
+LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE = 7, 8, 9, 10, 11, 12, 13
+"""Kinds that cannot be keys or may not: `UNHASHABLE` is a tuple, `HOLE` a memo index that was never filled."""
+
+WINDOW = 1 << (15 if COMPILED else 18)
+"""Bytes that are looked at in one go."""
+SLACK = 1 << 10
+"""Bytes beyond the window that its last instruction may still read."""
+MAX_HEIGHT = 1 << 24
+"""Values on the stack or in the memo; beyond, the machine's own limits shall decide."""
+MAX_GAP = 64
+"""Memo indices that may be left out at once: Python 2 begins at 1."""
+MAX_GROWTH = 1 << 31
+"""Bound of the values that a walk visits when it does not notice sharing (compare `resource_bomb`)."""
+
+RUNS_BEGIN = b"KMJG\x8cXU"
+"""First opcodes of the runs that follow a MARK..."""
+TEXT_BEGINS = b"IFNLVS"
+"""...and of those that protocol 0 stores one by one."""
+
+
+class Skeleton:
+    """What the pass found. It reached STOP, and every loader would."""
+
+    __slots__ = ("persistent", "protocol", "result", "start", "stop", "usage")
+
+    def __init__(self, used: usage.Usage, stop: int, result: int, persistent: int) -> None:
+        self.usage = used
+        self.start = used.start
+        self.protocol = used.protocol
+        self.stop = stop
+        """Position right after the STOP."""
+        self.result = result
+        """The value that the load returns."""
+        self.persistent = persistent
+        """How often `persistent_load` is called."""
+
+
+def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
+    """Follow the pickle at `start` to its STOP; raise `NeedsMachine` where that is the machine's work.
+
+    A pickle of more than `limit` bytes is.
+    """
+    used = usage.Usage(data, start)
+    at = start
+    size = len(data) if limit is None else min(len(data), start + limit)
+    if start + 1 < size and data[start] == 0x80:
+        used.protocol = data[start + 1]
+        at = start + 2
+    if used.protocol > 5:
+        raise NeedsMachine("an unknown protocol")
+    try:
+        stop, result, persistent = _loop(data, at, size, used)
+    except IndexError:
+        raise NeedsMachine("the input ends early") from None
+    except Reject as reject:
+        raise NeedsMachine(reject.reason) from None
+    return Skeleton(used, stop, result, persistent)
+
+
+def _zeros(size: int) -> Any:
+    """A vector of integers: machine words where that pays."""
+    return array("q", [0]) * size if COMPILED else [0] * size
+
+
+def _grown(vector: Any, used: int, size: int) -> Any:
+    """A longer vector with the same beginning."""
+    if size > MAX_HEIGHT * 2:
+        raise NeedsMachine("more values than the limit allows")
+    larger = _zeros(size)
+    larger[:used] = vector[:used]
+    return larger
+
+
+def _fill(vector: Any, at: int, count: int) -> None:
+    """Enter so many swallowed constants."""
+    vector[at : at + count] = [-SWALLOWED] * count
+
+
+def _view(data: Data, at: int, size: int) -> Any:
+    """The window at a position: all of the input where indexing it costs nothing, else a copy of a part."""
+    return data if COMPILED else data[at : min(at + WINDOW + SLACK, size)]
+
+
+def _settle(pending: runs.Pending) -> bool:
+    """Somebody asks the memo: make sure of the indices that swallowed runs have filled. None is pending then."""
+    if not pending.in_order():
+        raise NeedsMachine("an unusual memo")
+    return False
+
+
+def _made(used: usage.Usage, cls: int, base: int) -> int:
+    """Number for the class in arguments of `copyreg._reconstructor`, `(cls, object, None)`; 0 if they are others."""
+    if (-cls & 15) != GLOBAL or (-base & 15) != GLOBAL:
+        return 0
+    return used.reconstructs(-cls >> 4, -base >> 4)
+
+
+def _hashable(stack: Any, low: int, high: int, step: int) -> bool:
+    """Can these values be keys?"""
+    for place in range(low, high, step):
+        value = stack[place]
+        if value < 0 and (-value & 15) >= 7:
+            return False
+    return True
+
+
+def _all_hashable(stack: Any, low: int, high: int, step: int) -> bool:
+    """The same for many values: in an interpreter the least of them tells at once when all are constants."""
+    if not COMPILED and high - low > 8 and min(stack[low:high:step]) >= -1:
+        return True
+    return _hashable(stack, low, high, step)
+
+
+def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, int]:
+    """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
+
+    One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge`
+    count from the window's start, `at` and `frame_end` from the input's.
+    """
+    counts: Any = _zeros(8 * usage.COLUMNS)
+    flags: Any = _zeros(8)
+    stack: Any = _zeros(0)
+    memo: Any = _zeros(0)
+    marks: Any = _zeros(0)
+    window: Any = data[:0]
+    text = Text(window)
+    sp = height = fence = filled = holes = persistent = 0
+    base = safe = frame_end = -1
+    pos = stop = edge = op = end = n = value = target = kind = place = number = growth = 0
+    compiled = COMPILED
+    plain, a_tuple, unhashable, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -UNHASHABLE, -LIST, -DICT, -SET
+    swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
+    misses = tries = 0
+    deferred = False
+    while True:
+        # A frame or a window has ended
+        if frame_end >= 0 and at >= frame_end:
+            if at > frame_end:
+                raise NeedsMachine("an argument crosses the end of its frame")
+            frame_end = -1
+        if at >= size:
+            raise NeedsMachine("the input ends early")
+        if at >= safe:
+            window = _view(data, at, size)
+            text = Text(window)
+            base = 0 if compiled else at
+            safe = min(at + WINDOW, size)
+            n = safe - at + SLACK
+            if len(stack) < sp + n:
+                stack = _grown(stack, sp, 2 * sp + n)
+            if len(memo) < filled + n:
+                memo = _grown(memo, filled, 2 * filled + n)
+            if len(marks) < height + n:
+                marks = _grown(marks, height, 2 * height + n)
+        pos = at - base
+        stop = safe - base
+        edge = min(safe + SLACK, size) - base
+        if 0 <= frame_end < safe:
+            stop = frame_end - base
+        if 0 <= frame_end - base < edge:
+            edge = frame_end - base
+
+        if not compiled and height and pos < stop and window[pos] in RUNS_BEGIN:
+            end, n, value, shape = swallow(window, pos, edge)
+            misses = 0 if n else misses + 1
+            if n:
+                _fill(stack, sp, n)
+                sp += n
+            if value:
+                if shape.explicit:
+                    pending.add(shape, base + pos, base + end, filled)
+                    deferred = True
+                elif holes or deferred:
+                    raise NeedsMachine("an unusual memo")
+                _fill(memo, filled, value)
+                filled += value
+            pos = end
+
+        while pos < stop:
+            op = window[pos]
+            if op >= 0x80:
+                if op == 0x94:  # MEMOIZE
+                    if sp <= fence or holes or deferred:
+                        raise NeedsMachine("an unusual memo")
+                    memo[filled] = stack[sp - 1]
+                    filled += 1
+                    pos += 1
+                elif op == 0x8C:  # SHORT_BINUNICODE
+                    n = window[pos + 1]
+                    end = pos + 2 + n
+                    if not (
+                        text.is_ascii(pos + 2, end, edge) if compiled else window[pos + 2 : end].isascii()
+                    ):
+                        check_text(data, base + pos + 2, n)
+                    stack[sp] = base + pos
+                    sp += 1
+                    pos = end
+                elif op <= 0x87 and op >= 0x85:  # TUPLE1, TUPLE2, TUPLE3
+                    n = op - 0x84
+                    sp -= n
+                    if sp < fence:
+                        raise NeedsMachine("the stack is too short")
+                    stack[sp] = a_tuple if _hashable(stack, sp, sp + n, 1) else unhashable
+                    sp += 1
+                    pos += 1
+                elif op == 0x81:  # NEWOBJ
+                    sp -= 1
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    value, target = stack[sp], stack[sp - 1]
+                    kind = -value & 15
+                    number = -target >> 4
+                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE):
+                        raise NeedsMachine("unusual arguments")
+                    if target >= 0 or (-target & 15) != GLOBAL or flags[number] > EVALUATES:
+                        raise NeedsMachine("an unusual class")
+                    counts[number * 8 + NEWOBJ] += 1
+                    stack[sp - 1] = -(number * 16 + (EVALUATED if flags[number] else CALL))
+                    pos += 1
+                elif op == 0x88 or op == 0x89:  # NEWTRUE, NEWFALSE
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 1
+                elif op == 0x93:  # STACK_GLOBAL
+                    sp -= 1
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    number = used.number(
+                        "STACK_GLOBAL",
+                        text_at(data, stack[sp - 1]),
+                        text_at(data, stack[sp]),
+                        base + pos,
+                    )
+                    if number * 8 >= len(counts):
+                        counts = _grown(counts, number * 8, number * 16)
+                        flags = _grown(flags, number, number * 2)
+                    flags[number] = used.flags[number]
+                    counts[number * 8 + IMPORT] += 1
+                    stack[sp - 1] = -(number * 16 + GLOBAL)
+                    pos += 1
+                elif op == 0x8A:  # LONG1
+                    stack[sp] = base + pos
+                    sp += 1
+                    pos += 2 + window[pos + 1]
+                elif op == 0x95:  # FRAME
+                    n = window[pos + 4]
+                    n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
+                    if window[pos + 5] | window[pos + 6] | window[pos + 7] | window[pos + 8]:
+                        raise NeedsMachine("a frame of more than 4 GiB")
+                    pos += 9
+                    if frame_end >= 0 or base + pos + n > size:
+                        raise NeedsMachine("an unusual frame")
+                    frame_end = base + pos + n
+                    break
+                elif op == 0x8F:  # EMPTY_SET
+                    stack[sp] = a_set
+                    sp += 1
+                    pos += 1
+                elif op == 0x90:  # ADDITEMS
+                    if height == 0:
+                        raise NeedsMachine("no mark")
+                    height -= 1
+                    place = fence
+                    fence = marks[height - 1] if height else 0
+                    if place <= fence or not _all_hashable(stack, place, sp, 1):
+                        raise NeedsMachine("unusual items")
+                    target = stack[place - 1]
+                    if target != a_set:
+                        if sp == place or target >= 0 or (-target & 15) != CALL:
+                            raise NeedsMachine("an unusual receiver")
+                        number = -target >> 4
+                        counts[number * 8 + APPEND] += 1
+                        if counts[number * 8 + BUILD]:
+                            used.check_hooks(base + pos)
+                    sp = place
+                    pos += 1
+                elif op == 0x91:  # FROZENSET
+                    if height == 0:
+                        raise NeedsMachine("no mark")
+                    height -= 1
+                    place = fence
+                    fence = marks[height - 1] if height else 0
+                    if not _all_hashable(stack, place, sp, 1):
+                        raise NeedsMachine("unusual items")
+                    stack[place] = -FROZENSET
+                    sp = place + 1
+                    pos += 1
+                elif op == 0x8B or op == 0x8D or op == 0x8E or op == 0x96:  # counted by 4 or 8 bytes
+                    n = window[pos + 4]
+                    n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
+                    end = pos + 5
+                    if op != 0x8B:
+                        if window[pos + 5] | window[pos + 6] | window[pos + 7] | window[pos + 8]:
+                            raise NeedsMachine("a constant of more than 4 GiB")
+                        end = pos + 9
+                    if n > size or (op == 0x8B and n >= 1 << 31):
+                        raise NeedsMachine("the input ends early")
+                    if op == 0x8D:
+                        check_text(data, base + end, n)
+                    stack[sp] = -BYTEARRAY if op == 0x96 else base + pos
+                    sp += 1
+                    pos = end + n
+                else:
+                    raise NeedsMachine("an unusual opcode")
+            elif op >= 0x61:
+                if op == 0x68 or op == 0x6A:  # BINGET, LONG_BINGET
+                    if op == 0x68:
+                        n = window[pos + 1]
+                        pos += 2
+                    else:
+                        n = (
+                            window[pos + 1]
+                            | window[pos + 2] << 8
+                            | window[pos + 3] << 16
+                            | window[pos + 4] << 24
+                        )
+                        pos += 5
+                    if deferred:
+                        deferred = _settle(pending)
+                    if n >= filled:
+                        raise NeedsMachine("a memo entry that was never filled")
+                    value = memo[n]
+                    if value <= a_tuple:
+                        kind = -value & 15
+                        if kind == HOLE:
+                            raise NeedsMachine("a memo entry that was never filled")
+                        if kind >= TUPLE:  # what shares parts may be as large as everything so far, once more
+                            growth = 2 * growth if growth > base + pos else 2 * (base + pos)
+                            if growth > MAX_GROWTH:
+                                raise NeedsMachine("much sharing")
+                    stack[sp] = value
+                    sp += 1
+                elif op == 0x71 or op == 0x72:  # BINPUT, LONG_BINPUT
+                    if op == 0x71:
+                        n = window[pos + 1]
+                        pos += 2
+                    else:
+                        n = (
+                            window[pos + 1]
+                            | window[pos + 2] << 8
+                            | window[pos + 3] << 16
+                            | window[pos + 4] << 24
+                        )
+                        pos += 5
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is empty")
+                    if n != filled and deferred:
+                        deferred = _settle(pending)
+                    while filled < n:
+                        if n - filled > MAX_GAP:
+                            raise NeedsMachine("an unusual memo")
+                        memo[filled] = -HOLE
+                        filled += 1
+                        holes += 1
+                    if n == filled:
+                        filled += 1
+                    elif memo[n] == -HOLE:
+                        holes -= 1
+                    memo[n] = stack[sp - 1]
+                elif op == 0x75:  # SETITEMS
+                    if height == 0:
+                        raise NeedsMachine("no mark")
+                    height -= 1
+                    place = fence
+                    fence = marks[height - 1] if height else 0
+                    if place <= fence or (sp - place) & 1 or not _all_hashable(stack, place, sp, 2):
+                        raise NeedsMachine("unusual items")
+                    target = stack[place - 1]
+                    if target != a_dict:
+                        if target >= 0 or (-target & 15) != CALL:
+                            raise NeedsMachine("an unusual receiver")
+                        number = -target >> 4
+                        counts[number * 8 + SETITEM] += 1
+                        if counts[number * 8 + BUILD]:
+                            used.check_hooks(base + pos)
+                    sp = place
+                    pos += 1
+                elif op == 0x62:  # BUILD
+                    sp -= 1
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    target = stack[sp - 1]
+                    if target >= 0 or (-target & 15) != CALL:
+                        raise NeedsMachine("a state for something else than an instance")
+                    counts[(-target >> 4) * 8 + BUILD] += 1
+                    pos += 1
+                elif op == 0x7D:  # EMPTY_DICT
+                    stack[sp] = a_dict
+                    sp += 1
+                    pos += 1
+                elif op == 0x73:  # SETITEM
+                    sp -= 2
+                    if sp <= fence or not _hashable(stack, sp, sp + 1, 1):
+                        raise NeedsMachine("an unusual item")
+                    target = stack[sp - 1]
+                    if target != a_dict:
+                        if target >= 0 or (-target & 15) != CALL:
+                            raise NeedsMachine("an unusual receiver")
+                        number = -target >> 4
+                        counts[number * 8 + SETITEM] += 1
+                        if counts[number * 8 + BUILD]:
+                            used.check_hooks(base + pos)
+                    pos += 1
+                    if not compiled and target == a_dict and pos < edge and window[pos] in TEXT_BEGINS:
+                        end, _, value, shape = stored(window, pos, edge, op)
+                        if value:
+                            pending.add(shape, base + pos, base + end, filled)
+                            deferred = True
+                            _fill(memo, filled, value)
+                            filled += value
+                        pos = end
+                elif op == 0x65 or op == 0x61:  # APPENDS, APPEND
+                    if op == 0x65:
+                        if height == 0:
+                            raise NeedsMachine("no mark")
+                        height -= 1
+                        place = fence
+                        fence = marks[height - 1] if height else 0
+                        n = sp - place
+                    else:
+                        place = sp - 1
+                        n = 1
+                    if place <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    target = stack[place - 1]
+                    if target != a_list:
+                        if n == 0 or target >= 0 or (-target & 15) != CALL:
+                            raise NeedsMachine("an unusual receiver")
+                        number = -target >> 4
+                        counts[number * 8 + APPEND] += 1
+                        if counts[number * 8 + BUILD]:
+                            used.check_hooks(base + pos)
+                    sp = place
+                    pos += 1
+                    if (
+                        not compiled
+                        and op == 0x61
+                        and target == a_list
+                        and pos < edge
+                        and window[pos] in TEXT_BEGINS
+                    ):
+                        end, _, value, shape = stored(window, pos, edge, op)
+                        if value:
+                            pending.add(shape, base + pos, base + end, filled)
+                            deferred = True
+                            _fill(memo, filled, value)
+                            filled += value
+                        pos = end
+                elif op == 0x70 or op == 0x67:  # PUT, GET
+                    n = text.index(pos + 1, edge)
+                    if n < 0:
+                        raise NeedsMachine("an unusual memo index")
+                    pos += 3
+                    while window[pos - 1] != 10:
+                        pos += 1
+                    if op == 0x67:
+                        if deferred:
+                            deferred = _settle(pending)
+                        if n >= filled or memo[n] == -HOLE:
+                            raise NeedsMachine("a memo entry that was never filled")
+                        value = memo[n]
+                        if value <= a_tuple and (-value & 15) >= TUPLE:
+                            growth = 2 * growth if growth > base + pos else 2 * (base + pos)
+                            if growth > MAX_GROWTH:
+                                raise NeedsMachine("much sharing")
+                        stack[sp] = value
+                        sp += 1
+                    else:
+                        if sp <= fence:
+                            raise NeedsMachine("the stack is empty")
+                        if n != filled and deferred:
+                            deferred = _settle(pending)
+                        while filled < n:
+                            if n - filled > MAX_GAP:
+                                raise NeedsMachine("an unusual memo")
+                            memo[filled] = -HOLE
+                            filled += 1
+                            holes += 1
+                        if n == filled:
+                            filled += 1
+                        elif memo[n] == -HOLE:
+                            holes -= 1
+                        memo[n] = stack[sp - 1]
+                elif op == 0x74:  # TUPLE
+                    if height == 0:
+                        raise NeedsMachine("no mark")
+                    height -= 1
+                    place = fence
+                    fence = marks[height - 1] if height else 0
+                    value = a_tuple if _all_hashable(stack, place, sp, 1) else unhashable
+                    if sp - place == 3 and stack[place] < 0 and stack[place + 1] < 0:
+                        value -= 16 * _made(used, stack[place], stack[place + 1])
+                    stack[place] = value
+                    sp = place + 1
+                    pos += 1
+                elif op == 0x63:  # GLOBAL
+                    place = data.find(b"\n", base + pos + 1)
+                    end = data.find(b"\n", place + 1)
+                    if place < 0 or end < 0:
+                        raise NeedsMachine("the input ends early")
+                    number = used.number(
+                        "GLOBAL",
+                        bytes(data[base + pos + 1 : place]),
+                        bytes(data[place + 1 : end]),
+                        base + pos,
+                    )
+                    if number * 8 >= len(counts):
+                        counts = _grown(counts, number * 8, number * 16)
+                        flags = _grown(flags, number, number * 2)
+                    flags[number] = used.flags[number]
+                    counts[number * 8 + IMPORT] += 1
+                    stack[sp] = -(number * 16 + GLOBAL)
+                    sp += 1
+                    pos = end + 1 - base
+                elif op == 0x64 or op == 0x6C:  # DICT, LIST
+                    if height == 0:
+                        raise NeedsMachine("no mark")
+                    height -= 1
+                    place = fence
+                    fence = marks[height - 1] if height else 0
+                    if op == 0x64 and ((sp - place) & 1 or not _all_hashable(stack, place, sp, 2)):
+                        raise NeedsMachine("unusual items")
+                    stack[place] = a_dict if op == 0x64 else a_list
+                    sp = place + 1
+                    pos += 1
+                else:
+                    raise NeedsMachine("an unusual opcode")
+            else:
+                if op == 0x28:  # MARK
+                    fence = sp
+                    marks[height] = sp
+                    height += 1
+                    pos += 1
+                    if not compiled and window[pos] in RUNS_BEGIN:
+                        tries += 1
+                        if misses < 8 or not tries & 7:
+                            break
+                elif op == 0x4B:  # BININT1
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 2
+                elif op == 0x47:  # BINFLOAT
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 9
+                elif op == 0x4A:  # BININT
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 5
+                elif op == 0x4D:  # BININT2
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 3
+                elif op == 0x29:  # EMPTY_TUPLE
+                    stack[sp] = a_tuple
+                    sp += 1
+                    pos += 1
+                elif op == 0x58 or op == 0x54 or op == 0x42:  # BINUNICODE, BINSTRING, BINBYTES
+                    n = window[pos + 4]
+                    n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
+                    if n > size:
+                        raise NeedsMachine("the input ends early")
+                    end = pos + 5 + n
+                    if op == 0x58 and (
+                        n > SLACK // 2
+                        or not (
+                            text.is_ascii(pos + 5, end, edge) if compiled else window[pos + 5 : end].isascii()
+                        )
+                    ):
+                        check_text(data, base + pos + 5, n)
+                    stack[sp] = base + pos
+                    sp += 1
+                    pos = end
+                elif op == 0x4E:  # NONE
+                    stack[sp] = plain
+                    sp += 1
+                    pos += 1
+                elif op == 0x52:  # REDUCE
+                    sp -= 1
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    value, target = stack[sp], stack[sp - 1]
+                    kind = -value & 15
+                    number = -target >> 4
+                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE):
+                        raise NeedsMachine("unusual arguments")
+                    if target >= 0 or (-target & 15) != GLOBAL:
+                        raise NeedsMachine("a callee that is no global")
+                    kind = flags[number]
+                    if kind >= DECIDES or (kind > EVALUATES and -value < 16):
+                        raise NeedsMachine("a callee that looks at its arguments")
+                    counts[number * 8 + REDUCE] += 1
+                    if kind > EVALUATES:
+                        number = used.classes[-value >> 4]
+                        counts[number * 8 + NEWOBJ] += 1
+                        kind = PLAIN
+                    stack[sp - 1] = -(number * 16 + (EVALUATED if kind else CALL))
+                    pos += 1
+                elif op == 0x55 or op == 0x43:  # SHORT_BINSTRING, SHORT_BINBYTES
+                    stack[sp] = base + pos
+                    sp += 1
+                    pos += 2 + window[pos + 1]
+                elif op == 0x5D:  # EMPTY_LIST
+                    stack[sp] = a_list
+                    sp += 1
+                    pos += 1
+                elif op == 0x49 or op == 0x4C or op == 0x46 or op == 0x53 or op == 0x56:
+                    # INT, LONG, FLOAT, STRING, UNICODE
+                    stack[sp] = base + pos
+                    sp += 1
+                    end = text.line_end(pos, edge)
+                    pos = end if end >= 0 else unusual_text(data, base + pos, op) - base
+                elif op == 0x51:  # BINPERSID
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is empty")
+                    stack[sp - 1] = -PERSISTENT
+                    persistent += 1
+                    pos += 1
+                elif op == 0x2E:  # STOP
+                    if sp <= fence or (frame_end >= 0 and base + pos + 1 < frame_end):
+                        raise NeedsMachine("an unusual end")
+                    used.counts = list(counts[: 8 * len(used.names)])
+                    return base + pos + 1, stack[sp - 1], persistent
+                elif op == 0x30 and sp > fence:  # POP
+                    sp -= 1
+                    pos += 1
+                else:
+                    raise NeedsMachine("an unusual opcode")
+        at = base + pos
