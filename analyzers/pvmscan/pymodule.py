@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pvm.names import canonical
 from pvm.values import Call, Container, Global, Unknown, Value
-from pvmscan.knowledge import Judgement, Knowledge, Rule, Status, effects_of
+from pvmscan.knowledge import Knowledge, Rule, Status, effects_of
 
 MAX_SOURCE = 4 << 20
 """Bytes of source that are parsed."""
@@ -100,9 +100,9 @@ class Names:
         """Paths by name; `given` are names that need no import."""
         self.stars: list[str] = []
         self.texts: dict[str, str] = {}
-        self._room = MAX_TEXT
         self.decoded: set[str] = set()
         """Names that stand for something decoded or fetched."""
+        self._room = MAX_TEXT
         assigned: list[tuple[str, ast.expr]] = []
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -144,7 +144,7 @@ class Names:
         """Is it decoded from text that stands in the source?"""
         return any(
             any(path.startswith(_SPELLERS) for path in self.paths(part.func))
-            and any(len(self.text(argument) or "") > 8 for argument in part.args)
+            and any(self.text(argument) for argument in part.args)
             for part in ast.walk(node)
             if isinstance(part, ast.Call)
         )
@@ -284,8 +284,9 @@ class _Module:
             if isinstance(part, ast.Call):
                 within.calls.append(part)
             if isinstance(part, ast.If) and _is_main(part.test):
-                # this part runs when the file is a program, not when it is imported
-                pending += [(one, _Scope("<main>")) for one in part.body]
+                program = _Scope("<main>")
+                self.functions.setdefault(program.name, []).append(program)
+                pending += [(one, program) for one in part.body]
                 pending += [(one, within) for one in part.orelse]
                 continue
             if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -348,8 +349,8 @@ class _Module:
                     yield from self._inner(inner, call.lineno, runs)
                     continue
             judgement = effects_of(self.knowledge, path, self._as_call(call, path))
-            rule = self._counts(judgement)
-            if rule is not None:
+            rule = next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
+            if judgement.status is Status.SINK and rule is not None:
                 hidden = hidden or (rule.effect == "deserialisation" and self._carries(call))
                 yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, hidden)
         yield from self._handed_over(call, runs)
@@ -361,15 +362,10 @@ class _Module:
         for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
             if isinstance(argument, ast.Name | ast.Attribute):
                 for path in map(_one_spelling, self.names.paths(argument)):
-                    rule = self._counts(effects_of(self.knowledge, path))
+                    rules = effects_of(self.knowledge, path).rules
+                    rule = next((one for one in rules if self.rules is None or one.id in self.rules), None)
                     if rule is not None and rule.effect in _HANDED_OVER:
                         yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, False)
-
-    def _counts(self, judgement: Judgement) -> Rule | None:
-        """The first rule that was asked for."""
-        if judgement.status is not Status.SINK:
-            return None
-        return next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
 
     def _inner(self, source: str, line: int, runs: bool) -> Iterator[Reached]:
         """Source that stands in the module as text and is run."""
@@ -378,14 +374,12 @@ class _Module:
 
     def _carries(self, call: ast.Call) -> bool:
         """Is what is loaded part of the module: bytes, or text that is decoded?"""
+        parts = (part for argument in call.args for part in ast.walk(argument))
         return any(map(self.names.spelled_out, call.args)) or any(
-            isinstance(part, ast.Constant) and isinstance(part.value, bytes)
-            for argument in call.args
-            for part in ast.walk(argument)
+            isinstance(part, ast.Constant) and isinstance(part.value, bytes) for part in parts
         )
 
     def _decodes(self, call: ast.Call) -> bool:
-        """Do the arguments hold something decoded or fetched?"""
         return any(map(self.names.decodes, call.args))
 
     def _as_call(self, call: ast.Call, path: str) -> Call:
@@ -421,12 +415,12 @@ def _one_spelling(path: str) -> str:
 
 
 def _is_main(test: ast.expr) -> bool:
-    """`__name__ == "__main__"`, also with further conditions."""
+    """`__name__ == "__main__"`, which does not hold on import."""
     match test:
-        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
-            return {"__name__", "'__main__'"} == {ast.unparse(left), ast.unparse(right)}
-        case ast.BoolOp(op=ast.And(), values=values):
-            return any(map(_is_main, values))
+        case ast.Compare(
+            left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+        ):
+            return True
         case _:
             return False
 

@@ -81,18 +81,15 @@ def test_source_that_does_not_parse_is_told(source: str) -> None:
 
 
 def test_what_stands_under_main_does_not_run_on_import() -> None:
-    assert sinks("import os\nif __name__ == '__main__':\n    os.system('echo inert')\n", load()) == ()
-    (found,) = (
-        sinks("import os\nif __name__ == '__main__' or os:\n    os.system('echo inert')\n", load()) or ()
-    )
-    assert found.on_import
+    (found,) = sinks("import os\nif __name__ == '__main__':\n    os.system('echo inert')\n", load()) or ()
+    assert not found.on_import
 
 
 def test_only_the_rules_that_are_asked_for_count() -> None:
     assert sinks(RUNS[0], load(), rules=frozenset({"python-eval"})) == ()
 
 
-@pytest.mark.parametrize("argument", ["b'cos\\nsystem\\n.'", "base64.b64decode('Y29zCnN5c3RlbQo=')"])
+@pytest.mark.parametrize("argument", ["b'cos\\nsystem\\n.'", "base64.b64decode('Y29z')"])
 def test_a_pickle_that_the_module_carries_is_hidden(argument: str) -> None:
     source = f"import base64, pickle\npickle.loads({argument})\npickle.load(open('x', 'rb'))"
     found = sinks(source, load()) or ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table
@@ -74,6 +75,8 @@ class _Walk:
         if self.version not in (1, 2, 3):
             raise _Stop(f"version {self.version} is not known", 4, "unsupported")
         self.wide = "I" if self.version == 1 else "Q"
+        self.width = 4 if self.version == 1 else 8
+        self.byteorder: Literal["little", "big"] = "little" if little else "big"
         self.tensors = self.number(self.wide)
         self.entries = self.number(self.wide)
 
@@ -87,11 +90,11 @@ class _Walk:
 
     def string(self) -> tuple[int, int]:
         """The span of a string."""
-        length = self.number(self.wide)
-        start = self.at
+        start = self.at + self.width
+        length = int.from_bytes(self.data[self.at : start], self.byteorder)  # vocabularies have many of these
         if length > len(self.data) - start:
             raise _Stop("the file ends inside a string", start, "truncated")
-        self.at += length
+        self.at = start + length
         return start, self.at
 
     def texts(self) -> Iterator[tuple[str, int, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.report import Severity, Verdict
 
-_HEAD = 1 << 16
+_HEAD, _MOST = 1 << 16, 64 << 20
 _ROOT = re.compile(rb"<(?:\w+:)?(PMML|net)[\s>/]|<!DOCTYPE\s+(PMML|net)\b")
 _ENTITY = re.compile(
     rb"<!ENTITY\s+(?:%\s+)?[\w.-]+\s+(SYSTEM|PUBLIC)\b[^>]{0,400}|<!DOCTYPE\s+\w+\s+(SYSTEM|PUBLIC)\b[^>\[]{0,400}"
@@ -28,12 +28,12 @@ class Pmml:
 
     def sniff(self, source: Source) -> bool:
         """The root element, or the document type that names it."""
-        head = _text(source)[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+        head = _text(source, _HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
         return head[:1] == b"<" and _ROOT.search(head) is not None
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Facts about entities and extensions."""
-        text = _text(source)
+        text = _text(source, _MOST)
         for pattern in (_ENTITY, _INCLUDE):
             for match in pattern.finditer(text):
                 yield Fact(
@@ -64,9 +64,9 @@ class Pmml:
         yield Recognised("xml-model", whole=False)
 
 
-def _text(source: Source) -> bytes:
+def _text(source: Source, limit: int) -> bytes:
     """The document, as ASCII-compatible bytes: entities can only stand in front of the root's content."""
-    raw = bytes(source.data[: 64 << 20])
+    raw = bytes(source.data[:limit])
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:4] in (b"<\0?\0", b"\0<\0?"):
         order = "utf-16-be" if raw[:2] in (b"\xfe\xff", b"\0<") else "utf-16-le"
         return raw.decode(order, "replace").encode("utf-8", "replace")

@@ -43,6 +43,8 @@ class PythonFile:
             message = "Compiled Python: whoever imports it runs it, and what it does cannot be read here."
             yield Fact("format/program", message, Verdict.UNVERIFIED, source.member, 0, "code-execution")
             return
+        if source.member is not None and source.member.encode("utf-8", "replace") in budget.seen:
+            return
         if len(source.data) > MAX_BYTES:
             yield Problem("Python source longer than the limit", Location(source.member, 0), "limit")
             return

@@ -26,36 +26,34 @@ def judge_module(
     """
     text = source.decode("utf-8", "replace")
     knowledge, rules = load(), words("source", "rules")
-    told: set[tuple[int, str]] = set()
-    done: set[frozenset[str]] = set()
-    for entries, reason, confidence in (
-        (frozenset[str](), "Importing this module runs it", Confidence.CERTAIN),
-        (certain, why, Confidence.CERTAIN),
-        (certain | likely, why, Confidence.POSSIBLE),
-    ):
-        if entries in done:
-            continue
-        done.add(entries)
-        found = sinks(text, knowledge, entries, rules)
-        if found is None:
-            unread = f"{why}; the source cannot be parsed by this version of Python"
-            yield Problem(unread, Location(member, 0), "unreadable")
-            return
-        for one in found:
-            runs = one.on_import or ANY in entries
-            if runs and (one.line, one.path) not in told:
-                told.add((one.line, one.path))
-                yield from _fact(one, member, reason, confidence)
+    runs = sinks(text, knowledge, certain, rules)
+    if runs is None:
+        reason = f"{why}; the source cannot be parsed by this version of Python"
+        yield Problem(reason, Location(member, 0), "unreadable")
+        return
+    later = sinks(text, knowledge, certain | likely, rules) or ()
+    told = set()
+    for one in (each for each in runs if each.on_import):
+        told.add((one.line, one.path))
+        yield from _fact(one, member, why, _when_run(one), Confidence.CERTAIN)
+    for one in later:
+        if (one.line, one.path) not in told and (one.on_import or ANY in likely):
+            yield from _fact(one, member, why, _when_perhaps(one), Confidence.POSSIBLE)
     if text.strip():
         yield Fact("source/python-module", f"{why}.", Verdict.UNVERIFIED, member, 0, effect="code-execution")
 
 
 def _when_run(one: Reached) -> Verdict:
-    if one.path in _HONEST:
+    if one.path in _HONEST or (one.rule.effect == "code-execution" and _compiles(one)):
         return Verdict.CLEAN
     if one.hidden or one.rule.effect == "command":
         return Verdict.DANGEROUS
     return Verdict.SUSPICIOUS if one.rule.effect in _WORTH_A_LOOK else Verdict.CLEAN
+
+
+def _compiles(one: Reached) -> bool:
+    """`torch.jit.script` and its like run a function of the module itself."""
+    return not (one.hidden or load().is_stdlib(one.path))
 
 
 def _when_perhaps(one: Reached) -> Verdict:
@@ -64,8 +62,9 @@ def _when_perhaps(one: Reached) -> Verdict:
     return Verdict.SUSPICIOUS if one.rule.effect == "command" else Verdict.CLEAN
 
 
-def _fact(one: Reached, member: str | None, why: str, confidence: Confidence) -> Iterator[Fact]:
-    verdict = _when_run(one) if confidence is Confidence.CERTAIN else _when_perhaps(one)
+def _fact(
+    one: Reached, member: str | None, why: str, verdict: Verdict, confidence: Confidence
+) -> Iterator[Fact]:
     if verdict < Verdict.SUSPICIOUS:
         return
     message = f"{why}: its line {one.line} calls {one.path}."

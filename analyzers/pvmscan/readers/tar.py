@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside, is_pickle_too
+from pvmscan.readers.parts import part
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.report import Location, Problem, Verdict
 
@@ -139,7 +140,7 @@ def _content(member: Member, source: Source, budget: Budget) -> Iterator[Item]:
     where = inside(source, member.name)
     data = source.data
     available = max(0, min(member.size, len(data) - member.start))
-    length = member.length if member.pieces else available
+    length = member.length if member.pieces else 0  # what is stored is not copied
     if length > budget.inflated or (member.pieces and length > MAX_SPREAD):
         yield Problem(f"member {member.name}: larger than the limit", Location(where, member.start), "limit")
         return
@@ -148,12 +149,13 @@ def _content(member: Member, source: Source, budget: Budget) -> Iterator[Item]:
         yield Problem(
             f"member {member.name}: the file ends inside it", Location(where, member.start), "truncated"
         )
-    content = bytes(data[member.start : member.start + available])
+    content = part(data, member.start, member.start + available)
     if member.pieces:
-        content = _spread(content, member)
-    if content:
+        content = _spread(bytes(content[:]), member)
+    if len(content):
         expected = _PICKLE.search(member.name) is not None
-        yield Source(content, source.name, where, source.depth + 1, expected, source.loader)
+        origin = None if member.pieces else source.offset_of(member.start)
+        yield Source(content, source.name, where, source.depth + 1, expected, source.loader, origin)
 
 
 def _spread(stored: bytes, member: Member) -> bytes:
@@ -161,8 +163,8 @@ def _spread(stored: bytes, member: Member) -> bytes:
     whole = bytearray(member.length)
     at = 0
     for position, length in member.pieces:
-        part = stored[at : at + length][: max(0, member.length - position)]
-        whole[position : position + len(part)] = part
+        piece = stored[at : at + length][: max(0, member.length - position)]
+        whole[position : position + len(piece)] = piece
         at += length
     return bytes(whole)
 

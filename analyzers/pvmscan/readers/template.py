@@ -21,8 +21,10 @@ class Template:
     def sniff(self, source: Source) -> bool:
         """By its name, as runtimes find it, and the delimiters of Jinja."""
         name = source.member or source.name
+        if _NAME.search(name) is None:
+            return False
         head = bytes(source.data[: MAX_BYTES + 1])
-        return _NAME.search(name) is not None and (b"{{" in head or b"{%" in head)
+        return b"{{" in head or b"{%" in head
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """What it reaches for."""

@@ -34,10 +34,12 @@ class Yaml:
 
     def sniff(self, source: Source) -> bool:
         """By its name, or by a key or tag that makes a loader do something."""
-        head = bytes(source.data[:MAX_BYTES])
-        if b"\0" in head[:1024] and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        head = bytes(source.data[:1024])
+        if b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             return False
-        return _NAMED.search(source.member or source.name) is not None or _TELLING.search(head) is not None
+        if _NAMED.search(source.member or source.name) is not None:
+            return True
+        return _TELLING.search(bytes(source.data[:MAX_BYTES])) is not None
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """What its scalars and tags name."""

@@ -98,7 +98,9 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
     if not inflated.complete:
         yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
     for name in (member.name, *member.aliases):
-        yield from layout.judge(name, path, inflated.data)
+        for item in layout.judge(name, path, inflated.data):
+            budget.seen.add(path.encode("utf-8", "replace"))  # its role is known better here than by its name
+            yield item
     if inflated.data:
         # torch.load hands the member over as a stream in memory, which has no peek()
         loader = "c-stream" if expected else source.loader

@@ -43,7 +43,7 @@ def test_the_finding_says_where_and_what() -> None:
         judge_module(b"import os\nos.system('echo inert')", "m.py", "It is imported", NOBODY, NOBODY)
     )
     (fact,) = (one for one in facts if isinstance(one, Fact) and one.verdict is Verdict.DANGEROUS)
-    assert fact.message == "Importing this module runs it: its line 2 calls os.system."
+    assert fact.message == "It is imported: its line 2 calls os.system."
     assert fact.payload == "os.system('echo inert')"
 
 

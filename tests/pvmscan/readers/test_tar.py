@@ -56,6 +56,8 @@ def test_every_member_is_judged_under_its_name(format_: int, name: str) -> None:
         name = "a" * 90 + "/" + "b" * 90
     data = tar(("first.txt", b"hello"), (name, asm.malicious()), format_=format_)
     assert judged.places(data, SHELL, "x.tar") == [name]
+    place = judged.found(data, SHELL, "x.tar").location
+    assert place.absolute == data.find(asm.malicious()) + (place.offset or 0)
     assert judged.verdict(tar((name, asm.honest()), format_=format_), "x.tar") is Verdict.CLEAN
 
 

@@ -79,3 +79,8 @@ def test_native_code_of_an_exported_program_is_named() -> None:
         {"m/models/model.json": b"{}", "m/data/aotinductor/model/model.so": b"\x7fELF" + bytes(90)}
     )
     assert judged.places(data, "export/native-code", "m.pt2") == ["m/data/aotinductor/model/model.so"]
+
+
+def test_sources_elsewhere_are_judged_as_files_beside_a_model_are() -> None:
+    assert judged.places(asm.zipped({"setup.py": BAD}), SHELL, "x.zip") == ["setup.py"]
+    assert judged.verdict(asm.zipped({"setup.py": SOURCE}), "x.zip") is Verdict.UNVERIFIED
