@@ -255,7 +255,12 @@ def npy(content: bytes, descr: str = "|O", shape: str = "(1,)") -> bytes:
 def dtype(code: str) -> bytes:
     """`numpy.dtype(code)` with the state that NumPy writes."""
     made = call(glob("numpy", "dtype"), text(code), FALSE, TRUE)
-    numbers = [number(-1), number(-1), number(63 if code.startswith("O") else 0)]
+    size, align = {"S": (1, 1), "U": (4, 4), "V": (1, 1)}.get(code[0], (0, -1))
+    numbers = [
+        number(size * int(code[1:]) if size else -1),
+        number(align),
+        number(63 if code[0] == "O" else 0),
+    ]
     return build(made, tuple_of(number(3), text("|"), NONE, NONE, NONE, *numbers))
 
 

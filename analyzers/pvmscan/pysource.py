@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TypeGuard
 
 _IMPORTS = frozenset(
     {
@@ -96,11 +97,23 @@ def _odd_function(function: ast.FunctionDef) -> str | None:
     local = {one.arg for one in every} | {part.id for part in stored}
     if local & _NAMES:
         return "a variable with the name of a module"
+    submodules = {id(call.func) for call in ast.walk(function) if _is_submodule(call)}
     for part in ast.walk(function):
-        reason = _odd_part(part, function, local)
+        reason = None if id(part) in submodules else _odd_part(part, function, local)
         if reason is not None:
             return reason
     return None
+
+
+def _is_submodule(part: ast.AST) -> TypeGuard[ast.Call]:
+    """`getattr(self.layers, "0")`, as torch writes a submodule whose name is no identifier."""
+    match part:
+        case ast.Call(func=ast.Name(id="getattr"), args=[base, ast.Constant(value=str(name))], keywords=[]):
+            while isinstance(base, ast.Attribute) or _is_submodule(base):
+                base = base.value if isinstance(base, ast.Attribute) else base.args[0]
+            return isinstance(base, ast.Name) and base.id == "self" and name.isdecimal()
+        case _:
+            return False
 
 
 def _odd_part(part: ast.AST, function: ast.FunctionDef, local: set[str]) -> str | None:

@@ -67,10 +67,12 @@ class Location:
 
     member: str | None = None
     offset: int | None = None
+    absolute: int | None = None
+    """The same place counted from the start of the file; None where the bytes were compressed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"member": self.member, "offset": self.offset}
+        return {"member": self.member, "offset": self.offset, "absolute": self.absolute}
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,8 +175,9 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return scan_source(Source(data, name), options)
+            # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return scan_source(Source(data, name), options)
     except OSError as error:
         return _unread(name, f"{path}: {error.strerror or error}")
 
@@ -233,7 +234,7 @@ class _FileScan:
 
     def judge(self) -> None:
         """Read and judge everything in the file."""
-        self._read(self.source, self.options.budget(), ())
+        self._read(replace(self.source, origin=0), self.options.budget(), ())
 
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
@@ -268,9 +269,9 @@ class _FileScan:
                 case Stream():
                     self._stream(item, source, budget, outer)
                 case Fact():
-                    self._add(_inside(_fact_finding(item), outer))
+                    self._add(_inside(_fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(item)
+                    self.problems.append(replace(item, location=_placed(item.location, source)))
                 case Source():
                     self._read(item, budget, outer)
                 case Recognised():
@@ -288,7 +289,7 @@ class _FileScan:
             context = Context(trace, self.knowledge, stream.member)
             for finding in analyze(context):
                 verdict = max(verdict, finding.verdict)
-                self._add(_inside(finding, outer))
+                self._add(_inside(finding, outer), source)
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(
@@ -297,10 +298,10 @@ class _FileScan:
             verdict = max(verdict, self._globals(context, counts, first=number == 0))
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)
-        verdict = max(verdict, self._fault(stream, traces))
+        verdict = max(verdict, self._fault(stream, traces, source))
         self.streams.append(_stream_report(stream, traces, verdict))
 
-    def _fault(self, stream: Stream, traces: tuple[Trace, ...]) -> Verdict:
+    def _fault(self, stream: Stream, traces: tuple[Trace, ...], source: Source) -> Verdict:
         """A stream that no loader reads to its end is incomplete."""
         if any(trace.complete for trace in traces):
             return Verdict.CLEAN
@@ -310,7 +311,7 @@ class _FileScan:
         self.problems.append(
             Problem(
                 f"the pickle cannot be followed to its end: {fault.reason}",
-                Location(stream.member, fault.offset),
+                _placed(Location(stream.member, fault.offset), source),
                 fault.kind,
             )
         )
@@ -374,7 +375,8 @@ class _FileScan:
         else:
             self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: Finding, source: Source) -> None:
+        finding = replace(finding, location=_placed(finding.location, source))
         key = (finding.rule, finding.location, finding.message)
         if key in self.findings:
             return
@@ -389,6 +391,13 @@ class _FileScan:
 def _rank(finding: Finding) -> tuple[object, ...]:
     place = finding.location
     return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0
+
+
+def _placed(location: Location, source: Source) -> Location:
+    """The location with its place in the file, where the bytes of the source lie there as they are."""
+    if location.offset is None or location.member != source.member:
+        return location
+    return replace(location, absolute=source.offset_of(location.offset))
 
 
 def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:

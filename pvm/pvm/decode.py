@@ -196,11 +196,13 @@ class Framed(_Buffered):
     end of the input.
     """
 
-    __slots__ = ("fetched", "inside", "short_frames", "short_reads")
+    __slots__ = ("beyond", "fetched", "inside", "short_frames", "short_reads")
 
     def __init__(self, data: Data, start: int = 0, *, short_reads: bool, short_frames: bool) -> None:
         super().__init__(data, start)
         self.fetched = start
+        self.beyond = -1
+        """Where the stream goes on behind the current frame, if raw data was read from there."""
         self.inside = False
         self.short_reads = short_reads
         self.short_frames = short_frames
@@ -208,7 +210,7 @@ class Framed(_Buffered):
     def opcode(self) -> int:
         """Offset of the next opcode byte."""
         if self.position >= self.fetched:
-            self.inside = False
+            self._leave()
             if self.position >= self.size:
                 raise Reject(_ENDS, kind="truncated", offset=self.size)
             self.fetched = self.position + 1
@@ -223,7 +225,7 @@ class Framed(_Buffered):
                 raise Reject("an argument crosses the end of its frame")
             self.position = start + count
             return start, start + count
-        self.inside = False
+        start = self._leave()
         stop = min(start + count, self.size)
         if stop < start + count and not self.short_reads:
             raise Reject(_TRUNCATED, kind="truncated")
@@ -241,7 +243,7 @@ class Framed(_Buffered):
                 raise Reject("a line crosses the end of its frame")
             self.position = end + 1
             return start, end
-        self.inside = False
+        start = self._leave()
         end = self.data.find(b"\n", start)
         if end < 0:
             if not self.short_reads:
@@ -255,6 +257,7 @@ class Framed(_Buffered):
         """Enter a frame; the one before must be used up."""
         if self.inside and self.position < self.fetched:
             raise Reject("a frame begins before the end of the current one")
+        self._leave()
         stop = self.position + length
         if stop > self.size and not self.short_frames:
             raise Reject("a frame is longer than the input", kind="truncated")
@@ -263,12 +266,21 @@ class Framed(_Buffered):
 
     def resume(self) -> int:
         """A new unpickler goes on after the frame."""
-        return self.fetched
+        return self.fetched if self.beyond < 0 else self.beyond
 
     def skip_to(self, position: int) -> None:
-        """Go on elsewhere."""
-        self.position = self.fetched = min(position, self.size)
+        """Go on elsewhere, when the current frame is used up."""
+        self.beyond = min(position, self.size)
+        if not self.inside or self.position >= self.fetched:
+            self._leave()
+
+    def _leave(self) -> int:
+        """The frame is used up: go on where the stream stands."""
+        if self.beyond >= 0:
+            self.position = self.fetched = self.beyond
+            self.beyond = -1
         self.inside = False
+        return self.position
 
 
 def open_input(data: Data, start: int, dialect: Dialect) -> Contiguous:

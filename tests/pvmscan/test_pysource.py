@@ -13,9 +13,14 @@ HONEST = [
     "def forward(self, x : torch.Tensor, *, scale = 2.0) -> torch.Tensor:\n"
     "    add = torch.add(x, 1);  x = None\n    item = add[0];  add = None\n"
     "    return torch.nn.functional.relu(item, inplace = False)",
+    'def forward(self, x):\n    _0 = getattr(self, "0")(x)\n    _1 = getattr(getattr(self.layers, "1").conv, "2")(_0)\n'
+    "    return _1",
     "def forward(self, x):\n    getattr_1 = x.shape\n    return operator.getitem(getattr_1, 0)",
 ]
 ODD = [
+    "def forward(self, x):\n    return getattr(self, '__class__')",
+    "def forward(self, x):\n    return getattr(torch, '0')",
+    "def forward(self, x):\n    return getattr(self, '0', eval)",
     "def forward(self, x):\n    return getattr(x, 'shape')",
     "import os",
     "print('inert')",

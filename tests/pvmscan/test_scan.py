@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import time
+import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -296,3 +297,22 @@ def test_time_is_linear_in_the_bytes() -> None:
         return best
 
     assert seconds(4000) < 10 * max(seconds(1000), 0.01)
+
+
+def test_places_are_told_from_the_start_of_the_file_too() -> None:
+    """In a stored member the bytes lie in the file as they are; in a compressed one they do not."""
+    stored = asm.torch_zip(asm.malicious())
+    location = judged.found(stored, "reachable-sink/shell-command", "m.pt").location
+    assert location.absolute is not None
+    assert location.offset is not None
+    assert stored[location.absolute - location.offset :].startswith(asm.malicious())
+    packed = asm.zipped({"m/data.pkl": asm.malicious()}, zipfile.ZIP_DEFLATED)
+    assert judged.found(packed, "reachable-sink/shell-command", "m.pt").location.absolute is None
+    raw = judged.found(asm.malicious(), "reachable-sink/shell-command").location
+    assert raw.absolute == raw.offset
+
+
+def test_places_in_an_array_in_an_archive() -> None:
+    data = asm.zipped({"a.npy": asm.npy(asm.malicious())})
+    location = judged.found(data, "reachable-sink/shell-command", "x.npz").location
+    assert location.absolute == data.index(asm.malicious()) + (location.offset or 0)

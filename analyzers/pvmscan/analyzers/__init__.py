@@ -11,6 +11,7 @@ from pvmscan.analyzers import (
     import_side_effect,
     reachable_sink,
     resource_bomb,
+    side_file,
     structure,
     tampering,
     trampoline,
@@ -31,6 +32,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     import_side_effect,
     structure,
     resource_bomb,
+    side_file,
 )
 
 

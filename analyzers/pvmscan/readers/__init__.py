@@ -8,23 +8,53 @@ from dataclasses import replace
 from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
 from pvmscan.readers.compressed import Compressed
+from pvmscan.readers.config import Config
 from pvmscan.readers.foreign import Foreign
+from pvmscan.readers.gguf import Gguf
 from pvmscan.readers.hdf5 import Hdf5
 from pvmscan.readers.keras_config import KerasJson
+from pvmscan.readers.misnamed import Misnamed
+from pvmscan.readers.msgpack import MsgPack
 from pvmscan.readers.npy import Npy
+from pvmscan.readers.onnx import Onnx
+from pvmscan.readers.paddle import Paddle
+from pvmscan.readers.pmml import Pmml
+from pvmscan.readers.pyfile import PythonFile
 from pvmscan.readers.raw import Raw
+from pvmscan.readers.rdata import RData
+from pvmscan.readers.safetensors import Safetensors
+from pvmscan.readers.sevenzip import SevenZip
+from pvmscan.readers.tar import Tar
+from pvmscan.readers.template import Template
 from pvmscan.readers.tensorflow import TensorFlow
+from pvmscan.readers.tflite import TensorFlowLite
+from pvmscan.readers.yamlconfig import Yaml
 from pvmscan.readers.zipped import Zipped
 from pvmscan.report import Location, Problem
 
 READERS: tuple[Reader, ...] = (
     Zipped(),
+    Tar(),
+    SevenZip(),
     Compressed(),
     Npy(),
     Hdf5(),
     KerasJson(),
     TensorFlow(),
+    Safetensors(),
+    Gguf(),
+    Onnx(),
+    Paddle(),
+    TensorFlowLite(),
+    RData(),
+    MsgPack(),
+    Config(),
+    Yaml(),
+    Template(),
+    Pmml(),
+    PythonFile(),
     Foreign(),
+    Misnamed(),
     Raw(),
 )
 

@@ -36,6 +36,12 @@ class Source:
     loader: str = "c"
     """The unpickler that the format implies (see `pvm.dialects`): its reading comes first, the others follow
     where they could differ, because applications are free to load the same bytes in another way."""
+    origin: int | None = None
+    """Where the bytes begin in the file; None if they do not lie there as they are."""
+
+    def offset_of(self, start: int) -> int | None:
+        """Where a part of the bytes begins in the file."""
+        return None if self.origin is None else self.origin + start
 
 
 @dataclass(slots=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from pvmscan.readers.base import Budget, Item, Source
+from pvmscan.readers.base import Budget, Item, Recognised, Source
 from pvmscan.readers.inflate import inflate, sniff_codec
 from pvmscan.report import Location, Problem
 
 _WEAK = frozenset({"zlib", "lzma"})
 """Codecs whose header is two or three bytes: anything may begin like that."""
+_MODEL = re.compile(
+    r"\.(pkl|pickle|pk|p|joblib|jbl|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th|pklz)(\.\w{1,4})?$",
+    re.IGNORECASE,
+)
 
 
 class Compressed:
@@ -32,4 +37,12 @@ class Compressed:
             if not result.complete and not (codec in _WEAK and len(result.data) < 16):
                 yield Problem(f"{codec}: {result.reason}", Location(source.member, 0), "unreadable")
             if result.data:
-                yield Source(result.data, source.name, member, source.depth + 1, expected=codec not in _WEAK)
+                expected = codec not in _WEAK and (source.expected or _is_model(source))
+                yield Source(result.data, source.name, member, source.depth + 1, expected)
+            if result.complete and not result.trailing and codec not in _WEAK:
+                yield Recognised(codec)  # compressed bytes may look like anything
+
+
+def _is_model(source: Source) -> bool:
+    """Is it named like a compressed pickle? Arrays, chunks and tables are compressed as well."""
+    return _MODEL.search(source.member or source.name) is not None

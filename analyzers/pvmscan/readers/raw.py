@@ -7,7 +7,7 @@ that are no pickle, every place that looks like the start of one is tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pvm
@@ -18,7 +18,7 @@ from pvm.state import State
 from pvm.trace import Import, Trace
 from pvm.usage import NeedsMachine
 from pvm.values import Call, Value
-from pvmscan.readers import joblib
+from pvmscan.readers import joblib, torchlegacy
 from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
@@ -32,9 +32,8 @@ TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
 BYTES_AS_OPCODE = 16
 """Bytes of a skeletal pass that cost about as much as an instruction of the machine."""
-_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-_MAGIC_LONG = b"\x8a\x0a" + _TORCH_MAGIC.to_bytes(10, "little")
-"""The same as a LONG1."""
+_MAGIC_LONG = b"\x8a\x0a" + torchlegacy.MAGIC.to_bytes(10, "little")
+"""The magic number of the old torch format, as a LONG1."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -60,6 +59,8 @@ class _Walk:
         self.format = "pickle"
         self.found = 0
         """Where a loader goes on that reads one pickle after the other."""
+        self.legacy: list[tuple[int, _Run]] = []
+        """The pickles of a torch file of the old format: storages follow the last of them."""
         self.candidates = Candidates(source.data)
 
     def items(self) -> Iterator[Item]:
@@ -87,9 +88,19 @@ class _Walk:
             for other in run.resumes[1:]:
                 yield from self._also_at(other)
             if run.resumes:
-                position = run.resumes[0]
+                position = self._after(start, run)
             else:
                 position = self.candidates.after(max(start, run.stuck) + 1)
+
+    def _after(self, start: int, run: _Run) -> int:
+        """Where to go on behind a pickle: storages of the old torch format are no pickles."""
+        position = run.resumes[0]
+        if self.format == "torch-legacy":
+            self.legacy.append((start, run))
+            if len(self.legacy) == torchlegacy.PICKLES:
+                last = [(one.traces or self._run(at).traces)[0] for at, one in self.legacy[-2:]]
+                position = self.found = torchlegacy.after_storages(self.data, position, last)
+        return position
 
     def _worth_trying(self, start: int) -> bool:
         """A short run in one dialect: most places in the middle of data lead nowhere at once."""
@@ -118,14 +129,18 @@ class _Walk:
 
     def _run(self, start: int) -> _Run:
         nested: dict[int, Trace] = {}
+        arrays: list[range] = []
 
         def inline(state: State, value: Value) -> None:
             if isinstance(value, Call) and joblib.is_wrapper(value):
                 self.format = "joblib"
+                begins = state.input.resume()
                 joblib.skip_array(state, value, run_inner)
+                if begins not in nested:
+                    arrays.append(range(begins, state.input.resume()))
 
         def run_inner(at: int) -> int:
-            trace = pvm.run(self.data, start=at, encoding="any", limits=self._limits())
+            trace = pvm.run(self.data, "python", start=at, encoding="any", limits=self._limits())
             self.budget.opcodes -= trace.opcodes
             nested.setdefault(at, trace)
             if trace.resume is None:
@@ -135,11 +150,17 @@ class _Walk:
         traces = pvm.run_all(
             self.data, dialects.every(self.source.loader), start=start, limits=self._limits(), inline=inline
         )
+        if arrays:
+            # a loader that knows nothing of joblib's arrays would run their bytes
+            plain = pvm.run(self.data, start=start, encoding="any", limits=self._limits())
+            self.budget.opcodes -= plain.opcodes
+            if _imports_names(plain, arrays):
+                traces.append(plain)
         spent = sum(trace.opcodes for trace in traces)
         self.budget.opcodes -= spent
         if start not in (0, self.found):
             self.budget.tried -= spent
-        if start == 0 and traces[0].result == _TORCH_MAGIC:
+        if start == 0 and traces[0].result == torchlegacy.MAGIC:
             self.format = "torch-legacy"
         return _Run(tuple(traces), nested=nested)
 
@@ -202,10 +223,11 @@ class _Walk:
         return Location(self.source.member, offset)
 
 
-def _imports_names(trace: Trace) -> bool:
+def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
     """It imports something that can exist, so a loader would have done something here."""
     return any(
         isinstance(event, Import)
+        and (not within or any(event.offset in span for span in within))
         and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
         for event in trace.events
     )

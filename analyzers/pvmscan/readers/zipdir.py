@@ -17,11 +17,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.inflate import Buffer
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.zipmember import Member, member_bytes
 
 __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
@@ -52,6 +53,7 @@ class Directory:
     anomalies: tuple[Anomaly, ...]
     complete: bool  # False when a limit was hit or a directory could not be read to its end
     start: int  # first byte that belongs to the archive; prefix data lies before it
+    loose: tuple[rec.Span, ...] = ()  # bytes behind the start that belong to no member and are not all zero
 
 
 def sniff(data: Buffer) -> bool:
@@ -69,11 +71,32 @@ def read_directory(data: Buffer, *, max_members: int = 100_000) -> Directory:
     """
     reader = _Reader(data, max_members)
     reader.read_directories()
+    reader.check_archives()
     reader.check_names()
     reader.check_overlaps()
     start = reader.walk_gaps()
     members = reader.finish_members()
-    return Directory(members, reader.notes.all(), reader.complete, start)
+    return Directory(members, reader.notes.all(), reader.complete, start, tuple(reader.loose))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A directory, read from one place with one shift."""
+
+    entries: int
+    end: int
+    followed: int  # entries that lead to a local header
+    first: int  # the first local header
+
+
+@dataclass(slots=True)
+class _Archive:
+    """An end record with the directories that readers find for it, by start and shift."""
+
+    end: int
+    stop: int  # of its comment
+    own: dict[rec.Span, _Listing] = field(default_factory=dict)  # those that end where the end records begin
+    elsewhere: dict[rec.Span, _Listing] = field(default_factory=dict)
 
 
 class _Notes:
@@ -104,17 +127,18 @@ class _Reader:
         self.max_members = max_members
         self.complete = True
         self.limited = False
-        self.archives = 0  # end records that led to a directory
+        self.archives: list[_Archive] = []
         self.notes = _Notes()
         self.members: dict[_Key, Member] = {}
         self.aliases: dict[_Key, set[str]] = {}
-        self.names: dict[tuple[int, str], set[tuple[str, int]]] = {}  # by archive and folded name
+        self.names: dict[tuple[rec.Span, str], set[tuple[str, int]]] = {}  # by view and folded name
         self.headers: dict[int, rec.Entry] = {}  # the first entry that led to each local header
         self.unreadable: set[int] = set()  # entries that some view could not follow
         self.readable: set[int] = set()  # entries that some view could follow
-        self.seen: dict[rec.Span, tuple[int, int, int]] = {}  # views read: entries, end, entries followed
+        self.seen: dict[rec.Span, _Listing] = {}  # by start and shift
         self.spans: list[rec.Span] = []  # accounted for, so that gaps can be searched
         self.claims: list[tuple[int, int, str]] = []  # header to end of payload, as a directory claims it
+        self.loose: list[rec.Span] = []
         self.false_headers = 0
         self.misses = max_members  # entries without a local header that may still be met
         self.work = 16 * len(data) + (1 << 20)  # directory bytes that may still be read
@@ -124,15 +148,14 @@ class _Reader:
 
         An end record inside a member belongs to a nested archive, which is read when that member is scanned.
         """
-        later, number = len(self.data), 0
+        number = 0
         todo: list[rec.Span] = [(0, len(self.data))]
         while todo and number < _MAX_ENDS:
             low, high = todo.pop()
             end = rec.last_end(self.data, low, high)
             if end < 0:
                 continue
-            spans = self._read_archive(end, number, later)
-            later = min([later, *(start for start, _ in spans)])
+            spans = self._read_archive(end, number)
             todo += rec.gaps(low, end, spans)
             self.spans += spans
             number += 1
@@ -148,54 +171,75 @@ class _Reader:
             self.notes.add("limit-reached", message)
         self.limited, self.complete = True, False
 
-    def _read_archive(self, end: int, number: int, later: int) -> list[rec.Span]:
+    def _read_archive(self, end: int, number: int) -> list[rec.Span]:
         """Read all views of the directory behind one end record; return what they account for."""
         spans: list[rec.Span] = []
         views = dict.fromkeys(rec.views(self.data, end))
-        good: set[rec.Span] = set()
+        records = rec.zip64_records(self.data, end)
+        archive = _Archive(end, rec.end_of_comment(self.data, end))
         for view in views:
             key = (view.start, view.shift)
             if key not in self.seen:
                 self.seen[key] = self._read_view(view, number, spans)
-            if self.seen[key][2]:
-                good.add(key)
-                self._check_claim(view, *self.seen[key][:2])
-        if not good and any(view.count for view in views):
+            listing = self.seen[key]
+            if listing.followed:
+                beside = listing.end in (end, end - rec.TAIL64)
+                (archive.own if beside else archive.elsewhere)[key] = listing
+                self._check_claim(view, listing)
+        if not archive.own and not archive.elsewhere and any(view.count for view in views):
             if number == 0:
                 self.complete = False
                 self.notes.add("bad-directory", "The end record leads to no readable directory.", end)
             return spans
-        comment_end = rec.end_of_comment(self.data, end)
-        if self.archives and comment_end <= later:
-            self.notes.add("concatenated-archive", "Another complete archive follows this one.", end)
-        elif self.archives or len(good) > 1:
-            self.notes.add("second-directory", "Readers disagree on which directory is the real one.", end)
-        if comment_end > len(self.data):
+        if archive.stop > len(self.data):
             self.notes.add("truncated", "The file ends inside the archive comment.", end)
-        self.archives += 1
-        for record in rec.zip64_records(self.data, end):
+        self.archives.append(archive)
+        for record in records:
             spans += [(record, record + 56), (end - 20, end)]
-        return [*spans, (end, min(comment_end, len(self.data)))]
+        return [*spans, (end, min(archive.stop, len(self.data)))]
 
-    def _read_view(self, view: rec.View, number: int, spans: list[rec.Span]) -> tuple[int, int, int]:
+    def check_archives(self) -> None:
+        """Tell archives in a row, as torch's distributed checkpoints are, from directories in dispute.
+
+        In a row, a stated offset counts from the start of its own archive, and may lead into an earlier one by
+        chance: to a directory that has an end record of its own.
+        """
+        archives = sorted(self.archives, key=lambda archive: archive.end)
+        settled = {listing.end for archive in archives for listing in archive.own.values()}
+        before = 0
+        for archive in archives:
+            strange = [one for one in archive.elsewhere.values() if one.end not in settled]
+            first = min((one.first for one in archive.own.values()), default=archive.end)
+            if len(archive.own) + len(strange) > 1 or first < before:
+                text = "Readers disagree on which directory is the real one."
+                self.notes.add("second-directory", text, archive.end)
+            elif archive is not archives[-1]:
+                text = "Another complete archive follows this one."
+                self.notes.add("concatenated-archive", text, archive.end)
+            before = max(before, archive.stop)
+
+    def _read_view(self, view: rec.View, number: int, spans: list[rec.Span]) -> _Listing:
         """Read entries for as long as their signatures continue, whatever count and size were declared."""
-        at, count, good = view.start, 0, 0
+        at, count, followed, first = view.start, 0, 0, len(self.data)
         room = self.max_members - (len(self.members) if number else 0)
         self.misses = self.misses if number else self.max_members
         while (entry := rec.read_entry(self.data, at)) is not None:
             self.work -= entry.end - at
-            if self.work < 0 or self.misses <= 0 or good >= room:
+            if self.work < 0 or self.misses <= 0 or followed >= room:
                 self._limit("The directory has more entries than the limits allow.")
                 break
             count += 1
-            good += self._follow(entry, view.shift, number, spans)
+            if self._follow(entry, view, spans):
+                followed += 1
+                first = min(first, entry.offset + view.shift)
             at = entry.end
-        if good:
+        if followed:
             spans.append((view.start, at))
             self.claims.append((view.start, at, "the central directory"))
-        return count, at, good
+        return _Listing(count, at, followed, first)
 
-    def _check_claim(self, view: rec.View, count: int, end: int) -> None:
+    def _check_claim(self, view: rec.View, listing: _Listing) -> None:
+        count, end = listing.entries, listing.end
         if self.limited:
             return
         if view.count not in (count, count & rec.FULL16, rec.FULL16):
@@ -206,9 +250,9 @@ class _Reader:
             text = f"The end record declares a directory of {view.size} bytes, not {end - view.start}."
             self.notes.add("bad-directory-size", text, view.start)
 
-    def _follow(self, entry: rec.Entry, shift: int, number: int, spans: list[rec.Span]) -> bool:
+    def _follow(self, entry: rec.Entry, view: rec.View, spans: list[rec.Span]) -> bool:
         """Go from a directory entry to its local header and register what both say."""
-        header = rec.read_header(self.data, entry.offset + shift)
+        header = rec.read_header(self.data, entry.offset + view.shift)
         if header is None:
             self.unreadable.add(entry.at)
             self.misses -= 1
@@ -230,7 +274,8 @@ class _Reader:
             stop += rec.descriptor_size(self.data, stop, entry.stored, entry.size)
         spans.append((header.at, min(stop, len(self.data))))
         self.claims.append((header.at, header.start + entry.stored, name))
-        self.names.setdefault((number, rec.fold_name(name)), set()).add((name, header.at))
+        key = (view.start, view.shift), rec.fold_name(name)
+        self.names.setdefault(key, set()).add((name, header.at))
         return True
 
     def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
@@ -259,9 +304,23 @@ class _Reader:
             yield "unusual-version", "The version needed is so high that some readers refuse the archive."
         if header.start + entry.stored > len(self.data):
             yield "truncated", "The file ends before the member does."
+        reason = leaves_folder(rec.decode_name(entry.name))
+        if reason is not None:
+            yield "path-traversal", f"The path of a member {reason}: unpacking it writes elsewhere."
+        if entry.link and (reason := self._link(entry, header)) is not None:
+            yield "link-outside", f"A symbolic link, and its target {reason}."
         first = self.headers.setdefault(header.at, entry)
         if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
             yield "overlapping-members", "Two different directory entries share one local header."
+
+    def _link(self, entry: rec.Entry, header: rec.Header) -> str | None:
+        """Where a symbolic link leads, if that is out of the archive; its target counts from its own folder."""
+        if entry.method or entry.stored > 4096:
+            return "is hidden by compression"
+        target = rec.decode_name(self.data[header.start : header.start + entry.stored])
+        folder = rec.decode_name(entry.name).rpartition("/")[0]
+        inside = folder and not target.startswith(("/", "\\"))
+        return leaves_folder(f"{folder}/{target}" if inside else target)
 
     def _add(self, names: Iterable[str], header: rec.Header, how: _Key, encrypted: bool, origin: str) -> None:
         """Register one reading (method, stored size, size) of a payload, or add names to a known one.
@@ -321,8 +380,10 @@ class _Reader:
             self.notes.add("prefix-data", text, 0)
         for (low, high), first in zip(gaps, found, strict=False):
             if high == size and directory:
+                self.loose.append((low, high))
                 self.notes.add("trailing-data", f"{high - low} bytes follow the archive.", low)
             elif low >= start and first < 0 and not rec.all_zero(self.data, low, high):
+                self.loose.append((low, high))
                 self.notes.add("unclaimed-data", f"{high - low} bytes belong to no member.", low)
         return start if start < size else 0
 

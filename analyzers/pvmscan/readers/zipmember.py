@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Buffer, Inflated, inflate_span
+from pvmscan.readers.parts import part
 
 _CODECS = {8: "deflate", 12: "bzip2", 14: "zip-lzma", 93: "zstd", 95: "xz"}  # APPNOTE 4.4.5
 
@@ -44,7 +46,7 @@ def member_bytes(data: Buffer, member: Member, *, limit: int) -> Inflated:
 
 def _stored_bytes(data: Buffer, member: Member, limit: int) -> Inflated:
     count = min(member.stored_size, max(limit, 0))
-    payload = data[member.start : member.start + count]
+    payload = cast(bytes, part(data, member.start, member.start + count))
     cut = member.start + member.stored_size == len(data) and member.stored_size < member.size
     reason = OVER_LIMIT if count < member.stored_size else TRUNCATED if cut else ""
     return Inflated(payload, not reason, reason, "stored", 0)

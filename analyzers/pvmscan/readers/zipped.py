@@ -9,22 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvmscan.readers import zipdir
+from pvmscan.readers import npy, zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
+from pvmscan.readers.parts import part
+from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
 _PICKLE = re.compile(
     r"(^|/)(data|constants|attributes|bytecode|model)\.pkl$|\.(pkl|pickle|joblib|pt|pth)$", re.IGNORECASE
 )
-_STORAGE = re.compile(r"(^|/)data/\d+$")
 _STORAGE_HEAD = 256
+_ARRAY_HEAD = 1 << 17
+_LARGE = 1 << 20
+"""A smaller array is unpacked and read like any member."""
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
-_LOOSE = frozenset(
-    {"prefix-data", "trailing-data", "unclaimed-data", "bad-directory", "no-directory", "truncated"}
-)
-"""Anomalies that leave bytes outside the members: a pickle may lie there."""
+_BROKEN = frozenset({"bad-directory", "no-directory", "truncated"})
+"""Anomalies of an archive whose members may not be all that is in it."""
 
 
 class Zipped:
@@ -50,10 +52,27 @@ class Zipped:
             if bytes(source.data[:4]) == b"PK\x03\x04":
                 yield Problem("an archive without readable members", Location(source.member, 0))
             return
+        layout = Layout(
+            directory.members, lambda member, limit: member_bytes(source.data, member, limit=limit).data
+        )
         for member in directory.members:
-            yield from _member(source, member, budget)
-        loose = any(anomaly.kind in _LOOSE for anomaly in directory.anomalies)
-        yield Recognised("zip", whole=directory.start == 0 and directory.complete and not loose)
+            yield from _member(source, member, layout, budget)
+        broken = any(anomaly.kind in _BROKEN for anomaly in directory.anomalies)
+        whole = directory.start == 0 and directory.complete and not broken
+        if whole:
+            # no loader reads the file from its start in another way, so only what lies between the members is left
+            for low, high in directory.loose:
+                yield _loose(source, low, high)
+        yield Recognised("zip", whole=whole)
+
+
+def _loose(source: Source, low: int, high: int) -> Source:
+    name = f"bytes {low} to {high}"
+    member = name if source.member is None else f"{source.member}!{name}"
+    content = part(source.data, low, high)
+    return Source(
+        content, source.name, member, source.depth + 1, loader=source.loader, origin=source.offset_of(low)
+    )
 
 
 def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:
@@ -62,26 +81,42 @@ def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:
     return Fact(f"archive/{anomaly.kind}", anomaly.message, verdict, name, anomaly.offset)
 
 
-def _member(source: Source, member: zipdir.Member, budget: Budget) -> Iterator[Item]:
+def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budget) -> Iterator[Item]:
     if member.name.endswith("/"):
         return
     path = member.name if source.member is None else f"{source.member}!{member.name}"
-    expected = _PICKLE.search(member.name) is not None
-    limit = budget.inflated
-    if _STORAGE.search(member.name) and member.method == 0:
-        if not _worth_reading(bytes(source.data[member.start : member.start + _STORAGE_HEAD])):
-            return
-    elif limit <= 0:
+    expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
+    if _is_data(source, member, layout):
+        return
+    stored = member.method == 0
+    limit = len(source.data) if stored else budget.inflated
+    if limit <= 0:
         yield Problem("more decompressed bytes than the limit allows", Location(path), "limit")
         return
     inflated = member_bytes(source.data, member, limit=limit)
-    budget.inflated -= len(inflated.data)
+    budget.inflated -= 0 if stored else len(inflated.data)
     if not inflated.complete:
         yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
+    for name in (member.name, *member.aliases):
+        for item in layout.judge(name, path, inflated.data):
+            budget.seen.add(path.encode("utf-8", "replace"))  # its role is known better here than by its name
+            yield item
     if inflated.data:
         # torch.load hands the member over as a stream in memory, which has no peek()
         loader = "c-stream" if expected else source.loader
-        yield Source(inflated.data, source.name, path, source.depth + 1, expected, loader)
+        origin = source.offset_of(member.start) if stored else None
+        yield Source(inflated.data, source.name, path, source.depth + 1, expected, loader, origin)
+
+
+def _is_data(source: Source, member: zipdir.Member, layout: Layout) -> bool:
+    """A storage or a plain array: its beginning tells, and the rest is not unpacked."""
+    if layout.raw(member.name):
+        return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data)
+    if member.size < _LARGE:
+        return False
+    head = member_bytes(source.data, member, limit=_ARRAY_HEAD).data
+    header = npy.read_header(head, 0) if head[:6] == npy.MAGIC else None
+    return header is not None and header.fault is None and header.end == member.size
 
 
 def _worth_reading(head: bytes) -> bool:

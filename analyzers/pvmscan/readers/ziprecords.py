@@ -25,12 +25,14 @@ END_SIZE = 22
 
 Span = tuple[int, int]
 
-_CENTRAL = Struct("<6xHHH8xLLHHH8xL")  # version, flags, method, two sizes, three lengths, header offset
+_CENTRAL = Struct(
+    "<6xHHH8xLLHHH4xLL"
+)  # version, flags, method, sizes, three lengths, attributes, header offset
 _LOCAL = Struct("<6xHH8xLLHH")  # flags, method, two sizes, two lengths
 _END = Struct("<10xHLLH")  # entries, directory size, directory offset, comment length
 _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
 _LOCATOR64 = Struct("<8xQ4x")  # offset of the zip64 end record
-_TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
+TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
 _MAX_EXTRA_FIELDS = 256
 
 
@@ -47,6 +49,8 @@ class Entry:
     stored: int
     size: int
     offset: int
+    link: bool = False
+    """The attributes say that it is a symbolic link, whose content is the target (Info-ZIP)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,15 @@ def read_entry(data: Buffer, at: int) -> Entry | None:
     """Read a central directory header."""
     if not 0 <= at <= len(data) - _CENTRAL.size or data[at : at + 4] != CENTRAL:
         return None
-    version, flags, method, stored, size, *lengths, offset = _CENTRAL.unpack_from(data, at)
+    version, flags, method, stored, size, *lengths, attributes, offset = _CENTRAL.unpack_from(data, at)
     name = at + _CENTRAL.size
     extra = name + lengths[0]
     end = extra + lengths[1] + lengths[2]
     if end > len(data):
         return None
     size, stored, offset = _widen(data, extra, lengths[1], size, stored, offset)
-    return Entry(at, end, data[name:extra], version & 0xFF, flags, method, stored, size, offset)
+    link = attributes >> 28 == 0o12
+    return Entry(at, end, data[name:extra], version & 0xFF, flags, method, stored, size, offset, link)
 
 
 def read_header(data: Buffer, at: int) -> Header | None:
@@ -149,7 +154,7 @@ def zip64_records(data: Buffer, end: int) -> list[int]:
         return []
     (stated,) = _LOCATOR64.unpack_from(data, locator)
     last = len(data) - _END64.size
-    return [at for at in sorted({stated, end - _TAIL64}) if 0 <= at <= last and data[at : at + 4] == END64]
+    return [at for at in sorted({stated, end - TAIL64}) if 0 <= at <= last and data[at : at + 4] == END64]
 
 
 def views(data: Buffer, end: int) -> Iterator[View]:
@@ -159,7 +164,7 @@ def views(data: Buffer, end: int) -> Iterator[View]:
     of the end record, or of the zip64 record right before it, and shifts all offsets by the difference.
     """
     records = zip64_records(data, end)
-    adjacent = end - _TAIL64
+    adjacent = end - TAIL64
     claims = [(*_END.unpack_from(data, end)[:3], adjacent if adjacent in records else end)]
     for record in records:
         fields = _END64.unpack_from(data, record)

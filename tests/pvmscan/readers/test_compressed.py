@@ -42,6 +42,12 @@ def test_the_second_member_of_a_gzip_file_is_read() -> None:
     assert SHELL in judged.rules(gzip.compress(asm.honest()) + gzip.compress(asm.malicious()))
 
 
+def test_what_is_no_pickle_is_told_where_the_name_promises_one() -> None:
+    chunk = gzip.compress(bytes(range(256)) * 20)
+    assert judged.verdict(chunk, "array/c/0") is Verdict.CLEAN
+    assert judged.problems(chunk, "model.pkl.gz") == ["unrecognised"]
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_truncated_file_is_incomplete(codec: str) -> None:
     whole = asm.WRAPPERS[codec](asm.honest() + bytes(range(256)) * 20)

@@ -1,59 +1,75 @@
-"""Formats that are recognised and not read: never silently clean."""
+"""Formats known by their first bytes: never silently clean where code could hide, never an alarm for data."""
 
 from __future__ import annotations
 
-import io
-import tarfile
+from pathlib import Path
 
 import pytest
 
 import assemble as asm
 import judged
 from pvmscan import Verdict
-from pvmscan.readers.foreign import foreign_format
+from pvmscan.readers.foreign import foreign_format, magics
 
-HEADS = {
-    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(504),
-    "7z archive": b"7z\xbc\xaf\x27\x1c" + bytes(100),
+CASES = Path(__file__).parents[2] / "cases" / "beside"
+UNREAD = {
     "RAR archive": b"Rar!\x1a\x07\x00" + bytes(100),
-    "GGUF": b"GGUF\x03\0\0\0" + bytes(16),
-    "TensorFlow Lite": b"\x1c\0\0\0TFL3" + bytes(20),
+    "CAB archive": b"MSCF" + bytes(100),
+    "OLE document": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100),
+    "ISO 9660 image": bytes(32769) + b"CD001" + bytes(100),
+}
+PROGRAMS = {
+    "llamafile": b"MZqFpD='\n" + bytes(100),
+    "ELF object": b"\x7fELF\x02\x01\x01" + bytes(100),
+    "Windows program": b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0" + bytes(60),
+    "TensorRT engine": b"ftrt" + bytes(100),
+}
+DATA = {
+    "CatBoost model": b"CBM1" + bytes(100),
+    "XGBoost model (UBJSON)": (CASES / "xgboost.ubj").read_bytes(),
+    "LightGBM model": (CASES / "lightgbm.txt").read_bytes(),
+    "XGBoost model (old binary)": b"binf" + bytes(100),
+    "word2vec vectors": b"12 4\nword " + bytes(100),
+    "fastText model": b"\xba\x16\x4f\x2f" + bytes(100),
 }
 
 
-def tar(content: bytes, format_: int = tarfile.USTAR_FORMAT) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w", format=format_) as archive:
-        member = tarfile.TarInfo("model.pkl")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", UNREAD)
 def test_a_known_format_that_is_not_read_is_incomplete(name: str) -> None:
-    if foreign_format(HEADS[name]) is None:
-        pytest.skip(f"{name} has a reader of its own by now")
-    file = judged.file(HEADS[name], "model.bin")
+    file = judged.file(UNREAD[name], "model.bin")
     assert file.verdict is Verdict.INCOMPLETE
     assert [problem.kind for problem in file.errors] == ["unsupported"]
     assert name in file.errors[0].message
 
 
-@pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_a_tar_archive_is_known_by_its_checksum(format_: int) -> None:
-    assert foreign_format(tar(b"x", format_)[:512]) in ("tar archive", None)
-    assert judged.verdict(tar(asm.honest(), format_), "x.tar") <= Verdict.INCOMPLETE
-    assert judged.verdict(tar(asm.malicious(), format_), "x.tar") is Verdict.DANGEROUS
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_unverified(name: str) -> None:
+    found = judged.found(PROGRAMS[name], "format/program", "model.bin")
+    assert (found.verdict, name in found.message) == (Verdict.UNVERIFIED, True)
+    assert judged.verdict(PROGRAMS[name], "model.bin") is Verdict.UNVERIFIED
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", DATA)
+def test_models_without_code_are_clean(name: str) -> None:
+    found = foreign_format(DATA[name])
+    assert found is not None
+    assert found.name == name
+    assert judged.verdict(DATA[name], "model.bin") is Verdict.CLEAN
+
+
+@pytest.mark.parametrize("name", [*UNREAD, *PROGRAMS, *DATA])
 def test_a_pickle_inside_is_found_all_the_same(name: str) -> None:
-    assert judged.verdict(HEADS[name] + asm.malicious() + bytes(64), "model.bin") is Verdict.DANGEROUS
+    head = {**UNREAD, **PROGRAMS, **DATA}[name]
+    assert judged.verdict(head + asm.malicious() + bytes(64), "model.bin") is Verdict.DANGEROUS
 
 
 @pytest.mark.parametrize(
-    "head", [b"", b"GGU", b"x" * 512, bytes(512), asm.honest(), b"\x80\x02" + HEADS["GGUF"]]
+    "head", [b"", b"CBM", b"x" * 512, bytes(512), asm.honest(), b"\x80\x02CBM1", b"MZ" + bytes(200)]
 )
 def test_other_content_is_not_taken_for_one(head: bytes) -> None:
     assert foreign_format(head) is None
+
+
+def test_the_table_says_of_each_what_it_is() -> None:
+    assert {magic.kind for magic in magics()} == {"unread", "data", "program"}
+    assert all(magic.why for magic in magics() if magic.kind == "program")

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import CORPUS
+from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.zipdir import Directory, member_bytes, read_directory, sniff
 from zip_builder import archive, central, end, local, torch_like, zip_with
 
@@ -49,6 +50,7 @@ def assert_honest(data: bytes, expected: dict[str, bytes]) -> None:
 # -- honest archives --------
 
 NAMES = st.text(st.characters(exclude_characters="\0\\:", exclude_categories=["Cs"]), min_size=1, max_size=12)
+NAMES = NAMES.filter(lambda name: leaves_folder(name) is None)
 FILES = st.dictionaries(NAMES, st.binary(max_size=300) | st.integers(0, 5000).map(bytes), max_size=6)
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 
@@ -73,6 +75,16 @@ def test_nested_archives_are_left_to_their_members() -> None:
             assert_honest(zip_with({"inner.pt": inner, "z": inner[:50]}, method, stream=stream), {
                 "inner.pt": inner, "z": inner[:50],
             })  # fmt: skip
+
+
+def test_archives_in_a_row_are_not_in_dispute() -> None:
+    """Parts of equal size: the directory of each is where the offset stated by the others leads, too."""
+    parts = [torch_like({"archive/data.pkl": b"%d" % number, "archive/version": b"3"}) for number in range(5)]
+    data = b"".join(parts)
+    assert kinds(data) == {"concatenated-archive"}
+    assert sorted(content for name, content in contents(data) if name.endswith("data.pkl")) == [
+        b"%d" % number for number in range(5)
+    ]
 
 
 def test_numpy_archives() -> None:

@@ -35,7 +35,7 @@ def test_stated_and_adjacent_directory() -> None:
     (info,) = zipfile.ZipFile(io.BytesIO(data)).infolist()
     assert data[info.header_offset :].startswith(good)
     assert sorted(payload for _, payload in contents(data)) == [b"evil", b"good"]
-    assert {"second-directory", "duplicate-name"} <= kinds(data)
+    assert "second-directory" in kinds(data)
 
 
 def test_zip64_locator_and_adjacent_record() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import pytest
@@ -162,3 +163,63 @@ def test_a_damaged_archive_does_not_hide_its_payload(data: st.DataObject) -> Non
     raw = bytearray(whole)
     raw[place] ^= data.draw(st.integers(1, 255))
     assert judged.verdict(bytes(raw), "m.pt") >= Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..\\x", "C:\\x"])
+def test_a_path_that_leaves_the_folder_is_suspicious(name: str) -> None:
+    data = build.archive((name.encode(), b"text"))
+    assert judged.serious(data, "x.zip") == {"archive/path-traversal"}
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "odd"),
+    [("l", "/etc/passwd", True), ("a/l", "../../x", True), ("a/l", "../x", False), ("l", "x", False)],
+)
+def test_symbolic_links(name: str, target: str, odd: bool) -> None:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, target)
+    assert ("archive/link-outside" in judged.serious(file.getvalue(), "x.zip")) is odd
+
+
+def test_bytes_between_and_behind_the_members_are_judged() -> None:
+    data = asm.torch_zip(HONEST)
+    behind = judged.found(data + b"\xff" * 9 + BAD, SHELL, "m.pt").location
+    assert behind.member == f"bytes {len(data)} to {len(data) + 9 + len(BAD)}"
+    assert behind.absolute == len(data) + (behind.offset or 0)
+    first, second = build.local(b"m/data.pkl", HONEST), build.local(b"m/version", b"3\n")
+    gap = first + BAD + second
+    directory = build.central(b"m/data.pkl", 0, len(HONEST)) + build.central(
+        b"m/version", len(first + BAD), 2
+    )
+    assert SHELL in judged.rules(gap + directory + build.end(2, len(directory), len(gap)), "m.pt")
+
+
+def test_storages_of_an_archive_with_bytes_behind_it_are_data() -> None:
+    storage = bytes(40) + BAD + bytes(40)
+    data = asm.zipped({"m/data.pkl": HONEST, "m/data/0": storage}) + b"\xff" * 9
+    assert judged.verdict(data, "m.pt") < Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_large_plain_arrays_and_storages_are_not_unpacked(method: int) -> None:
+    size = 4 << 20
+    members = {
+        "m/data.pkl": HONEST,
+        "m/data/0": bytes(size),
+        "a.npy": asm.npy(bytes(size), "|u1", f"({size},)"),
+    }
+    report = scan_bytes(asm.zipped(members, method), name="m.pt", options=ScanOptions(inflated_bytes=1 << 20))
+    assert report.verdict is Verdict.CLEAN
+
+
+def test_a_large_array_of_objects_is_unpacked() -> None:
+    content = asm.npy(BAD + bytes(2 << 20))
+    assert SHELL in judged.rules(asm.zipped({"a.npy": content}, zipfile.ZIP_DEFLATED), "x.npz")
+
+
+def test_what_follows_a_large_array_is_judged() -> None:
+    content = asm.npy(bytes(2 << 20), "|u1", f"({2 << 20},)") + BAD
+    assert SHELL in judged.rules(asm.zipped({"a.npy": content}, zipfile.ZIP_DEFLATED), "x.npz")

@@ -1,0 +1,261 @@
+"""Jinja templates, such as chat templates: do they reach for Python's objects behind the values they print?
+
+A template that a runtime renders without a sandbox runs Python as soon as it walks from any value to its class or
+its globals. Read by a lexer of its own, after Jinja 3.1 (`jinja2/lexer.py`); nothing is compiled or rendered.
+Constant strings are joined, so that names which the template puts together are seen as well.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pvmscan.readers.data import words
+
+_OPENING = re.compile(r"\{[{%#]")
+_RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}")
+_END_RAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
+_TOKEN = re.compile(
+    r"\s+|(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<name>[^\W\d]\w*)|(?P<number>\d[\w.]*)"
+    r"|(?P<mark>\*\*|//|[=!<>]=|.)",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(
+    r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|N\{[^}]{1,80}\}|[0-7]{1,3}|.)", re.DOTALL
+)
+_LETTERS = {
+    "n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+    "\\": "\\", "'": "'", '"': '"', "\n": "",
+}  # fmt: skip
+_DUNDER = re.compile(r"__\w+__")
+_PARTIAL = re.compile(r"__[\w%{}]*|[\w%{}]*__")
+"""Half of such a name, or one that is still to be filled in."""
+_CODE_END = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[-+]?(?:\}\}|%\})", re.DOTALL)
+MAX_TOKENS = 500_000
+_MOST_ARGUMENTS = 64
+MAX_TEXT = 4096
+"""Characters of a joined text that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """One place where a template leaves its values."""
+
+    reason: str
+    text: str
+    """The expression it stands in."""
+    offset: int
+    """In characters."""
+    certain: bool
+    """It reaches Python's internals; else it only looks as if it might."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+
+
+def escapes(template: str) -> Iterator[Escape]:
+    """Every expression of a template that reaches beyond its values, with the worst reason."""
+    constants: dict[str, str] = {}
+    budget = MAX_TOKENS
+    told: set[str] = set()
+    for start, code in _codes(template):
+        tokens = list(_tokens(code))
+        budget -= len(tokens)
+        if budget < 0:
+            yield Escape("is too long to be read to its end", code[:80], start, False)
+            return
+        tokens = _join(tokens, constants)
+        _remember(tokens, constants)
+        reasons = sorted(_reasons(tokens), key=lambda item: not item[1])
+        if reasons and reasons[0][0] not in told:
+            reason, certain = reasons[0]
+            told.add(reason)
+            yield Escape(reason, code.strip()[:400], start, certain)
+
+
+def _codes(template: str) -> Iterator[tuple[int, str]]:
+    """Offset and text of what stands between delimiters; strings may hold the closing one."""
+    at = 0
+    while True:
+        opening = _OPENING.search(template, at)
+        if opening is None:
+            return
+        start = opening.end()
+        if opening[0] == "{#":
+            end = template.find("#}", start)
+            at = len(template) if end < 0 else end + 2
+            continue
+        if _RAW.match(template, opening.start()):
+            end_raw = _END_RAW.search(template, start)
+            at = (
+                len(template) if end_raw is None else end_raw.end()
+            )  # without an end Jinja refuses the template
+            continue
+        stop = len(template)
+        for part in _CODE_END.finditer(template, start):
+            if part[0][0] not in "'\"":
+                stop = part.start()
+                break
+        yield start, template[start:stop].removeprefix("-").removeprefix("+")
+        at = max(stop, start)
+
+
+def _tokens(code: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(code):
+        kind = match.lastgroup
+        if kind == "string":
+            yield _Token("string", _literal(match[0]))
+        elif kind is not None:
+            yield _Token(kind, match[0])
+
+
+def _literal(text: str) -> str:
+    """A string as Jinja reads it: with Python's escapes."""
+    return _ESCAPE.sub(_unescape, text[1:-1])
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "xuU" and len(code) > 1:
+        return chr(min(int(code[1:], 16), 0x10FFFF))
+    if code[0] in "01234567":
+        return chr(int(code, 8))
+    if code[0] == "N" and len(code) > 1:
+        try:
+            return unicodedata.lookup(code[2:-1])
+        except KeyError:
+            return match[0]
+    return _LETTERS.get(code, match[0])
+
+
+def _join(tokens: list[_Token], constants: dict[str, str]) -> list[_Token]:
+    """Put together constant strings: `'a' ~ 'b'`, `'a' + 'b'`, `'a' 'b'`, `['a', 'b']|join`, `'ba'|reverse`."""
+    done: list[_Token] = []
+    for number, token in enumerate(tokens):
+        before = done[-1].text if done and done[-1].kind == "mark" else ""
+        calls = tokens[number + 1 : number + 2] == [_Token("mark", "(")]
+        if token.kind == "name" and token.text in constants and before not in (".", "|") and not calls:
+            token = _Token("string", constants[token.text])
+        done.append(token)
+        _reduce(done)
+    return done
+
+
+def _reduce(done: list[_Token]) -> None:
+    """Shorten the end of a list of tokens for as long as it is an operation on constants."""
+    while True:
+        kinds = [token.kind for token in done[-3:]]
+        texts = [token.text for token in done[-3:]]
+        if kinds[-2:] == ["string", "string"]:
+            done[-2:] = [_Token("string", (texts[-2] + texts[-1])[:MAX_TEXT])]
+        elif kinds == ["string", "mark", "string"] and texts[1] in ("~", "+"):
+            done[-3:] = [_Token("string", (texts[0] + texts[2])[:MAX_TEXT])]
+        elif (
+            kinds == ["mark", "string", "mark"] and texts[0] == "(" and texts[2] == ")" and not _called(done)
+        ):
+            done[-3:] = [_Token("string", texts[1])]
+        elif kinds == ["string", "mark", "name"] and texts[1] == "|" and texts[2] in _FILTERS:
+            done[-3:] = [_Token("string", _FILTERS[texts[2]](texts[0]))]
+        elif kinds[-2:] == ["mark", "name"] and texts[-2:] == ["|", "join"] and (parts := _list_before(done)):
+            done[-parts[0] :] = [_Token("string", "".join(parts[1]))]
+        else:
+            return
+
+
+_FILTERS: dict[str, Callable[[str], str]] = {
+    "reverse": lambda text: text[::-1],
+    "lower": str.lower,
+    "upper": str.upper,
+    "trim": str.strip,
+    "string": str,
+    "safe": str,
+    "e": str,
+    "escape": str,
+}
+
+
+def _called(done: list[_Token]) -> bool:
+    """Do the brackets at the end hold arguments?"""
+    return len(done) > 3 and (done[-4].kind == "name" or done[-4].text in (")", "]"))
+
+
+def _list_before(done: list[_Token]) -> tuple[int, list[str]] | None:
+    """Number of tokens and items of a list of constants in front of `|join`."""
+    items: list[str] = []
+    at = len(done) - 3
+    if at < 0 or done[at].text not in ("]", ")"):
+        return None
+    opening = {"]": "[", ")": "("}[done[at].text]
+    for index in range(at - 1, -1, -1):
+        token = done[index]
+        if token.kind == "string":
+            items.append(token.text)
+        elif token.kind == "mark" and token.text == opening:
+            return len(done) - index, items[::-1]
+        elif token.text != ",":
+            return None
+    return None
+
+
+def _remember(tokens: list[_Token], constants: dict[str, str]) -> None:
+    """`{% set name = 'constant' %}`; any other assignment makes the name unknown."""
+    texts = [token.text for token in tokens]
+    if texts[:1] == ["set"] and len(tokens) >= 4 and tokens[1].kind == "name" and texts[2] == "=":
+        if len(tokens) == 4 and tokens[3].kind == "string":
+            constants[texts[1]] = tokens[3].text
+        else:
+            constants.pop(texts[1], None)
+
+
+def _reasons(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
+    if tokens and tokens[0].kind == "name" and tokens[0].text in words("jinja", "statements"):
+        yield f"uses {tokens[0].text!r}, which reads another template", False
+    for number, token in enumerate(tokens):
+        before = tokens[number - 1].text if number and tokens[number - 1].kind == "mark" else ""
+        after = tokens[number + 1].text if number + 1 < len(tokens) else ""
+        if token.kind == "string":
+            yield from _string(token.text, before, after)
+        elif token.kind == "name":
+            yield from _name(tokens, number, before)
+
+
+def _string(text: str, before: str, after: str) -> Iterator[tuple[str, bool]]:
+    """A string is harmless as text; as a subscript it is an attribute, and some are never text."""
+    subscript = before == "[" and after in ("]", "%", "|", ".")
+    if _DUNDER.fullmatch(text) and (subscript or text in words("jinja", "python")):
+        yield f"names the attribute {text}", True
+    elif subscript and (_PARTIAL.fullmatch(text) or text in words("jinja", "attributes")):
+        yield f"names the attribute {text}", False
+    elif text in ("__", "_") and {before, after} & {"~", "+"}:
+        yield "puts a name with underscores together", False
+
+
+def _name(tokens: list[_Token], number: int, before: str) -> Iterator[tuple[str, bool]]:
+    text = tokens[number].text
+    if _DUNDER.fullmatch(text) and (before == "." or text in words("jinja", "python")):
+        yield f"reads the attribute {text}", True
+    elif before == "." and text in words("jinja", "attributes"):
+        yield f"reads the attribute {text}", False
+    elif before == "|" and text in words("jinja", "named_by_filter"):
+        following = tokens[number + 1 : number + 1 + _MOST_ARGUMENTS]
+        if text == "attr" and following[1:2] and following[1].kind != "string":
+            yield "reads an attribute whose name is computed", False
+        yield from _arguments(following)
+
+
+def _arguments(following: list[_Token]) -> Iterator[tuple[str, bool]]:
+    """`attr('__class__')`, `map(attribute='a.__class__')`: names may be joined by dots."""
+    for token in following:
+        if token.text == ")":
+            return
+        if token.kind == "string":
+            for part in token.text.split(".")[:100]:
+                if _DUNDER.fullmatch(part):
+                    yield f"names the attribute {part}", True
+                elif _PARTIAL.fullmatch(part) or part in words("jinja", "attributes"):
+                    yield f"names the attribute {part}", False

@@ -1,0 +1,55 @@
+"""PaddlePaddle programs (`.pdmodel`): operators that call Python or touch files.
+
+Numbers of fields: Paddle 3, `paddle/fluid/framework/framework.proto`. ProgramDesc{1 blocks}, BlockDesc{1 idx,
+2 parent_idx, 3 vars, 4 ops}, OpDesc{3 type}. Parameters (`.pdparams`, `.pdopt`) are pickles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
+from pvmscan.readers.data import words
+from pvmscan.readers.wire import BYTES, Malformed, Message
+from pvmscan.report import Location, Problem, Verdict
+
+_BLOCKS, _OPERATORS, _TYPE = 1, 4, 3
+_BEGINS = re.compile(rb"\x0a[\x80-\xff]{0,8}[\x00-\x7f]\x08[\x00-\x7f]\x10")
+
+
+class Paddle:
+    """A ProgramDesc."""
+
+    id = "paddle"
+
+    def sniff(self, source: Source) -> bool:
+        """A block that begins with its own and its parent's number."""
+        return _BEGINS.match(source.data[:32]) is not None
+
+    def read(self, source: Source, budget: Budget) -> Iterator[Item]:
+        """Facts about operators with effects."""
+        outer = Message(source.data, 0, len(source.data))
+        found: dict[str, int] = {}
+        try:
+            for block in (one for one in outer if one.number == _BLOCKS):
+                inner = outer.inner(block)
+                for operator in (one for one in inner if (one.number, one.kind) == (_OPERATORS, BYTES)):
+                    parts = inner.inner(operator)
+                    for part in parts:
+                        if (part.number, part.kind) == (_TYPE, BYTES):
+                            found.setdefault(parts.text(part, 200), part.start)
+        except Malformed as stop:
+            yield Problem(f"PaddlePaddle: {stop}", Location(source.member, stop.offset), "malformed")
+        for name, offset in found.items():
+            if name in words("paddle", "python"):
+                message = f"The operator {name} calls a Python function of the process that runs the model."
+                yield Fact(
+                    "paddle/operator", message, Verdict.SUSPICIOUS, source.member, offset, "code-execution"
+                )
+            elif name in words("paddle", "files"):
+                message = f"The operator {name} reads or writes a file."
+                yield Fact(
+                    "paddle/operator", message, Verdict.SUSPICIOUS, source.member, offset, "file-write"
+                )
+        yield Recognised("paddle", whole=False)

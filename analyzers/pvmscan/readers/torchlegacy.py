@@ -1,0 +1,61 @@
+"""PyTorch's format before 1.6: five pickles in a row, then the storages.
+
+The pickles are a magic number, a protocol number, a dictionary about the machine, the object, and a list of storage
+keys. Then, for each key in the order of that list, eight bytes that count the items, and the items. The object names
+its storages by persistent ids `('storage', type, key, location, count, view)` (PyTorch 2.13, `torch/serialization.py`,
+`_legacy_save` and `_legacy_load`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pvm.paths import path_of
+from pvm.trace import PersistentLoad, Trace
+from pvm.values import Container, Value, reveal
+from pvmscan.readers.base import Buffer
+from pvmscan.readers.data import table
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PICKLES = 5
+
+
+def after_storages(data: Buffer, start: int, traces: Sequence[Trace]) -> int:
+    """Where the storages end that begin at `start`, behind the five pickles; where they stop making sense if they do
+    not fit.
+    """
+    keys = reveal(traces[-1].result)
+    if not isinstance(keys, Container) or keys.kind != "list":
+        return start
+    sizes = _item_sizes(traces[-2])
+    at = start
+    for key in map(_text, keys.at()):
+        size = sizes.get(key) if key is not None else None
+        if size is None or at + 8 > len(data):
+            return at
+        end = at + 8 + size * int.from_bytes(data[at : at + 8], "little")
+        if end > len(data):
+            return at
+        at = end
+    return at
+
+
+def _item_sizes(trace: Trace) -> dict[str, int]:
+    """Bytes of one item of each storage, by key."""
+    known: dict[str, int] = table("torch")["storage_sizes"]
+    sizes: dict[str, int] = {}
+    for event in trace.events:
+        pid = reveal(event.pid) if isinstance(event, PersistentLoad) else None
+        if isinstance(pid, tuple) and len(pid) >= 5 and _text(pid[0]) == "storage":
+            key, kind = _text(pid[2]), (path_of(pid[1]) or "").rpartition(".")[2]
+            if key is not None and kind in known:
+                sizes.setdefault(key, known[kind])
+    return sizes
+
+
+def _text(value: Value) -> str | None:
+    """A key as text: Python 2 wrote bytes."""
+    value = reveal(value)
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else None

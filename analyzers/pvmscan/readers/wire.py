@@ -1,0 +1,127 @@
+"""Protocol buffers in their wire format: numbers, kinds and spans of fields, without a schema and without copies.
+
+Layout: https://protobuf.dev/programming-guides/encoding. Groups are stepped over with everything in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pvmscan.readers.base import Buffer
+
+VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
+MAX_FIELDS = 10_000_000
+MAX_DEPTH = 100
+
+
+class Malformed(Exception):
+    """The bytes are no message; says why and at which offset."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(reason)
+        self.offset = offset
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Fields that may still be read, of all messages of a file."""
+
+    fields: int = MAX_FIELDS
+
+
+class Field(NamedTuple):
+    """One field: where its content lies, and its value if it is a number."""
+
+    number: int
+    kind: int
+    start: int
+    stop: int
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in bytes `start` to `stop` of the data. Iterating raises `Malformed` where it stops being one."""
+
+    data: Buffer
+    start: int
+    stop: int
+    allowance: Allowance = field(default_factory=Allowance)
+    depth: int = 0
+
+    def __iter__(self) -> Iterator[Field]:
+        """The fields in their order."""
+        at, data, stop = self.start, self.data, self.stop
+        while at < stop:
+            self.allowance.fields -= 1
+            if self.allowance.fields < 0:
+                raise Malformed("more fields than the limit allows", at)
+            tag = data[at]
+            if tag < 0x80 and not tag & 7 and tag > 7 and at + 1 < stop and data[at + 1] < 0x80:
+                # trees hold long lists of small numbers: these need no more than this
+                yield Field(tag >> 3, VARINT, at + 1, at + 2, data[at + 1])
+                at += 2
+                continue
+            found = self._field(at)
+            if found.kind == GROUP:
+                at = self._group_end(found.stop)
+            else:
+                if found.kind == END_GROUP:
+                    raise Malformed("the end of a group that did not begin", at)
+                yield found
+                at = found.stop
+
+    def inner(self, field: Field) -> Message:
+        """The message in a field of bytes."""
+        if self.depth >= MAX_DEPTH:
+            raise Malformed("nested deeper than the limit allows", field.start)
+        return Message(self.data, field.start, field.stop, self.allowance, self.depth + 1)
+
+    def text(self, field: Field, limit: int = 4096) -> str:
+        """The text in a field, cut at `limit` bytes."""
+        return bytes(self.data[field.start : min(field.stop, field.start + limit)]).decode("utf-8", "replace")
+
+    def _field(self, at: int) -> Field:
+        tag, start = self._varint(at)
+        number, kind = tag >> 3, tag & 7
+        if not 0 < number < 1 << 29:
+            raise Malformed("a field without number", at)
+        stop, value = start, 0
+        if kind == VARINT:
+            value, stop = self._varint(start)
+        elif kind == BYTES:
+            length, start = self._varint(start)
+            stop = start + length
+        elif kind in (FIXED64, FIXED32):
+            stop = start + (8 if kind == FIXED64 else 4)
+        elif kind not in (GROUP, END_GROUP):
+            raise Malformed("a field of no known type", at)
+        if stop > self.stop:
+            raise Malformed("it ends inside a field", at)
+        return Field(number, kind, start, stop, value)
+
+    def _varint(self, at: int) -> tuple[int, int]:
+        value = 0
+        for shift in range(0, 70, 7):
+            if at >= self.stop:
+                raise Malformed("it ends inside a number", at)
+            byte = self.data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value, at
+        raise Malformed("a number longer than ten bytes", at)
+
+    def _group_end(self, at: int) -> int:
+        """Where a group ends, with the groups in it."""
+        nested = 1
+        while nested:
+            self.allowance.fields -= 1
+            if at >= self.stop or self.allowance.fields < 0:
+                raise Malformed("a group without end", at)
+            found = self._field(at)
+            nested += (found.kind == GROUP) - (found.kind == END_GROUP)
+            at = found.stop
+        return at

@@ -1,0 +1,166 @@
+"""Tar archives: what `tarfile` extracts is judged, and what leads out of the folder is reported."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import assemble as asm
+import judged
+from pvmscan import ScanOptions, Verdict, scan_bytes
+from pvmscan.readers.base import Source
+from pvmscan.readers.tar import Tar, _Walk, is_header
+
+SHELL = "reachable-sink/shell-command"
+FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+LONG = "folder/" * 30 + "model.pkl"
+
+
+def tar(*members: tuple[str, bytes], format_: int = tarfile.PAX_FORMAT, **changes: object) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=format_) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for key, value in changes.items():
+                setattr(member, key, value)
+            archive.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def header(name: bytes, size: int, kind: bytes = b"0", *, rest: dict[int, bytes] | None = None) -> bytes:
+    """A header block by hand; `rest` puts bytes at offsets."""
+    block = bytearray(512)
+    block[: len(name)] = name
+    block[124:136] = b"%011o\0" % size
+    block[156:157] = kind
+    for at, content in (rest or {}).items():
+        block[at : at + len(content)] = content
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def padded(content: bytes) -> bytes:
+    return content + bytes(-len(content) % 512)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("name", ["model.pkl", "m", LONG])
+def test_every_member_is_judged_under_its_name(format_: int, name: str) -> None:
+    if format_ == tarfile.USTAR_FORMAT and name == LONG:
+        name = "a" * 90 + "/" + "b" * 90
+    data = tar(("first.txt", b"hello"), (name, asm.malicious()), format_=format_)
+    assert judged.places(data, SHELL, "x.tar") == [name]
+    place = judged.found(data, SHELL, "x.tar").location
+    assert place.absolute == data.find(asm.malicious()) + (place.offset or 0)
+    assert judged.verdict(tar((name, asm.honest()), format_=format_), "x.tar") is Verdict.CLEAN
+
+
+@pytest.mark.parametrize("layer", ["gzip", "bz2", "xz"])
+def test_in_compressed_archives_too(layer: str) -> None:
+    data = asm.WRAPPERS[layer](tar(("a/model.pkl", asm.malicious())))
+    assert any("a/model.pkl" in (place or "") for place in judged.places(data, SHELL))
+
+
+def test_both_of_two_members_of_one_name() -> None:
+    for pair in ((asm.malicious(), asm.honest()), (asm.honest(), asm.malicious())):
+        assert SHELL in judged.rules(tar(*(("m.pkl", content) for content in pair)))
+
+
+def test_an_archive_behind_the_end_is_read() -> None:
+    first, second = tar(("a.pkl", asm.honest())), tar(("b.pkl", asm.malicious()))
+    assert judged.places(first + second, SHELL) == ["b.pkl"]
+
+
+def test_a_sparse_member_is_spread_before_it_is_judged() -> None:
+    bad = asm.malicious()
+    pieces = b"".join(b"%011o\0%011o\0" % pair for pair in ((0, 3), (3, len(bad) - 3)))
+    block = header(b"s.pkl", len(bad), b"S", rest={386: pieces, 483: b"%011o\0" % len(bad)})
+    assert judged.places(block + padded(bad) + bytes(1024), SHELL) == ["s.pkl"]
+
+
+def test_sparse_members_of_pax_archives() -> None:
+    bad = asm.malicious()
+    said = (b"major=1", b"minor=0", b"name=s", b"realsize=%d" % len(bad))
+    lines = [b"GNU.sparse.%s\n" % one for one in said]
+    records = b"".join(b"%d %s" % (len(line) + 3, line) for line in lines)
+    stored = padded(b"1\n0\n%d\n" % len(bad)) + bad
+    data = header(b"p", len(records), b"x") + padded(records) + header(b"x", len(stored)) + padded(stored)
+    assert judged.places(data + bytes(1024), SHELL) == ["s"]
+
+
+def test_the_size_of_a_pax_header_counts() -> None:
+    bad = asm.malicious()
+    record = b"size=%d\n" % len(bad)
+    record = b"%d %s" % (len(record) + 3, record)
+    data = header(b"p", len(record), b"x") + padded(record) + header(b"m", 0) + padded(bad) + bytes(1024)
+    assert "m" in judged.places(data, SHELL)
+
+
+@pytest.mark.parametrize("name", ["../x", "/abs", "a/../../x", "C:\\x", "..\\x"])
+def test_a_path_that_leaves_the_folder(name: str) -> None:
+    found = judged.found(tar((name, b"text")), "archive/path-traversal", "x.tar")
+    assert (found.verdict, found.payload) == (Verdict.SUSPICIOUS, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "target", "odd"),
+    [
+        (tarfile.SYMTYPE, "l", "/etc/passwd", True),
+        (tarfile.SYMTYPE, "a/l", "../../x", True),
+        (tarfile.SYMTYPE, "a/l", "../x", False),
+        (tarfile.LNKTYPE, "a/l", "../x", True),
+        (tarfile.LNKTYPE, "a/l", "a/x", False),
+    ],
+)
+def test_links(kind: bytes, name: str, target: str, odd: bool) -> None:
+    data = tar((name, b""), type=kind, linkname=target)
+    assert ("archive/link-outside" in judged.serious(data, "x.tar")) is odd
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_devices(kind: bytes) -> None:
+    assert judged.serious(tar(("d", b""), type=kind)) == {"archive/device"}
+
+
+def test_a_pickle_whose_bytes_are_a_header_as_well() -> None:
+    """torch.load takes the tar, an unpickler the name of the first member."""
+    bad = asm.malicious(0)
+    data = header(bad, 0) + bytes(1024)
+    assert is_header(data[:512])
+    assert judged.verdict(data, "m.pt") is Verdict.DANGEROUS
+
+
+def test_a_member_that_is_cut_off_is_incomplete() -> None:
+    data = tar(("m.bin", bytes(5000)))[:2000]
+    assert "truncated" in judged.problems(data, "x.tar")
+
+
+def test_a_giant_member_hits_the_limit() -> None:
+    huge = header(b"s", 0, b"S", rest={386: b"%011o\0%011o\0" % (0, 5), 483: b"\x80\0\0\0\xff\0\0\0\0\0\0\0"})
+    assert judged.problems(huge + bytes(1024)) == ["limit"]
+    many = tar(*((f"m{index}", b"x") for index in range(50)))
+    assert scan_bytes(many, options=ScanOptions(members=10)).files[0].errors[0].kind == "limit"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.text(alphabet="ab/.é", min_size=1, max_size=140), st.binary(max_size=700)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(FORMATS[1:]),
+)
+def test_members_are_those_of_tarfile(members: list[tuple[str, bytes]], format_: int) -> None:
+    data = tar(*members, format_=format_)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        expected = [(one.name.rstrip("/"), one.offset_data, one.size) for one in archive]
+    found = [(one.name.rstrip("/"), one.start, one.size) for one in _Walk(Source(data, "x")).members()]
+    assert found == expected
+    assert Tar().sniff(Source(data, "x"))

@@ -1,0 +1,59 @@
+"""Scalars of YAML with their keys, in every style."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pvmscan.readers.yamltext import scalars
+
+
+def values(text: str) -> dict[str | None, str]:
+    return {one.key: one.text for one in scalars(text) if one.key is not None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key: value",
+        "  - key:   value   # comment",
+        '"k\\u0065y": "val\\x75e"',
+        "'key': 'value'",
+        "{a: 1, key: value}",
+        '{"key":"value"}',
+        "? key\n: value",
+        "key: &anchor value",
+        "a: &x value\nkey: *x",
+        "key:\n  value",
+        "key: !!str value",
+        "key: >-\n  value\nother: x",
+        "key: |\n   value\n",
+        "key: [value]",
+        "key: \"val\\\n   ue\"",
+    ],
+)  # fmt: skip
+def test_styles(text: str) -> None:
+    assert values(text)["key"] == "value"
+
+
+def test_colons_and_marks_inside_of_a_scalar() -> None:
+    assert values("url: http://127.0.0.1:80/x#y\nq: 'it''s'\nt: a - b ? c") == {
+        "url": "http://127.0.0.1:80/x#y", "q": "it's", "t": "a - b ? c",
+    }  # fmt: skip
+
+
+def test_text_of_a_block_is_no_key() -> None:
+    assert values("a: |\n  key: value\n  more\nb: 1") == {"a": "key: value\nmore", "b": "1"}
+
+
+def test_tags_belong_to_what_follows() -> None:
+    found = [(one.text, one.tags) for one in scalars("a: !!python/object/apply:os.system ['x']\nb: !t v")]
+    assert found[1] == ("", ("!!python/object/apply:os.system",))
+    assert ("v", ("!t",)) in found
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet="ab:#-?[]{},&*!|>'\"\\ \n\t", max_size=80))
+def test_any_text_is_read(text: str) -> None:
+    assert all(0 <= one.offset <= len(text) for one in scalars(text))
