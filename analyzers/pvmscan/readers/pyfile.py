@@ -22,7 +22,7 @@ _COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?codi
 _WALK = re.compile(rb"__subclasses__\s*\(")
 _WALK_ENDS = re.compile(rb"__(globals|builtins|base|bases|mro)__")
 _WHY = "A loader that trusts the code beside the model imports this file"
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
 
 
 class PythonFile:
