@@ -19,6 +19,7 @@ SECTIONS = {
     "Judge": {
         "scan": "Judge files and folders: what would loading them do?",
         "globals": "List every global that files name.",
+        "weights-only": "Say whether PyTorch's safe loader would take a file.",
         "diff": "Show what a new version of a file does that the old one does not.",
     },
     "Look inside": {
@@ -48,7 +49,8 @@ class Commands(click.Group):
         """A verb by name."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"pvmscan_cli.{cmd_name}_command").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"pvmscan_cli.{module}_command").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
