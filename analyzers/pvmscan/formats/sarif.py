@@ -138,7 +138,10 @@ class _Run:
         if location.member is None:
             region.update(offset)
             return where
-        # offsets count from the start of the member, which is an artifact inside the file
+        # offsets count from the start of the member, which is an artifact inside the file; where its bytes are
+        # stored as they are, the place in the file is known too
+        if location.absolute is not None:
+            region.update({"byteOffset": location.absolute, "byteLength": 1})
         name = _text(location.member)
         where["logicalLocations"] = [
             {"name": name, "fullyQualifiedName": f"{_text(artifact['uri'])}!{name}", "kind": "member"}

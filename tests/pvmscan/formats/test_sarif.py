@@ -94,6 +94,13 @@ def test_members_are_logical_locations_and_artifacts_inside_the_file() -> None:
     assert place["properties"]["byteOffset"] == 29
 
 
+def test_bytes_of_a_stored_member_have_a_place_in_the_file() -> None:
+    data = asm.torch_zip(asm.malicious())
+    report = scan_bytes(data, name="evil.pt")
+    region = run(report)["results"][0]["locations"][0]["physicalLocation"]["region"]
+    assert data[region["byteOffset"] : region["byteOffset"] + 1] == b"R", "where the call is made"
+
+
 def test_what_is_not_known_is_a_result_too() -> None:
     one = replace(samples.UNVERIFIED, uncovered=("my.Model",))
     results = run(Report((samples.INCOMPLETE, one)))["results"]
