@@ -6,13 +6,25 @@ cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE
 cdef Py_ssize_t WINDOW, SLACK, MAX_HEIGHT
-cdef long long MAX_GAP, MAX_GROWTH
+cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
 @cython.locals(place=Py_ssize_t, value=cython.longlong)
 cdef bint _hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
 
 cdef bint _all_hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+
+@cython.locals(place=Py_ssize_t, value=cython.longlong, kind=cython.longlong, number=cython.longlong, total=cython.longlong)
+cdef long long _weight(long long[::1] stack, long long[::1] weights, Py_ssize_t low, Py_ssize_t high) except -1
+
+cdef int _new_weight(
+    long long[::1] weights, long long number, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
+) except -1
+
+@cython.locals(number=cython.longlong)
+cdef int _add_weight(
+    long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
+) except -1
 
 @cython.locals(larger=cython.longlong[::1])
 cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
@@ -24,6 +36,8 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     memo=cython.longlong[::1],
     marks=cython.longlong[::1],
     counts=cython.longlong[::1],
+    weights=cython.longlong[::1],
+    weighed=cython.longlong,
     flags=cython.longlong[::1],
     sp=Py_ssize_t, height=Py_ssize_t, fence=Py_ssize_t, filled=Py_ssize_t, holes=Py_ssize_t,
     persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
@@ -33,4 +47,4 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     plain=cython.longlong, a_tuple=cython.longlong, unhashable=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, misses=cython.int, tries=cython.int,
 )
-cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used)
+cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh)

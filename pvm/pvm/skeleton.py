@@ -41,12 +41,19 @@ MAX_HEIGHT = 1 << 24
 MAX_GAP = 64
 """Memo indices that may be left out at once: Python 2 begins at 1."""
 MAX_GROWTH = 1 << 31
-"""Bound of the values that a walk visits when it does not notice sharing (compare `resource_bomb`)."""
+"""Values that a walk may visit when it does not notice sharing; as many as the square of the containers' number are
+never too many (compare the analyzer `resource_bomb`, which allows more)."""
+MOST = 1 << 60
+"""More than that is not counted."""
 
 RUNS_BEGIN = b"KMJG\x8cXU"
 """First opcodes of the runs that follow a MARK..."""
 TEXT_BEGINS = b"IFNLVS"
 """...and of those that protocol 0 stores one by one."""
+
+
+class _MuchSharing(Exception):
+    """So many containers are used again that their weights have to be known."""
 
 
 class Skeleton:
@@ -72,15 +79,20 @@ def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
     A pickle of more than `limit` bytes is.
     """
     used = usage.Usage(data, start)
-    at = start
+    at, protocol = start, 0
     size = len(data) if limit is None else min(len(data), start + limit)
     if start + 1 < size and data[start] == 0x80:
-        used.protocol = data[start + 1]
+        protocol = used.protocol = data[start + 1]
         at = start + 2
-    if used.protocol > 5:
+    if protocol > 5:
         raise NeedsMachine("an unknown protocol")
     try:
-        stop, result, persistent = _loop(data, at, size, used)
+        try:
+            stop, result, persistent = _loop(data, at, size, used, False)
+        except _MuchSharing:
+            used = usage.Usage(data, start)
+            used.protocol = protocol
+            stop, result, persistent = _loop(data, at, size, used, True)
     except IndexError:
         raise NeedsMachine("the input ends early") from None
     except Reject as reject:
@@ -119,6 +131,41 @@ def _settle(pending: runs.Pending) -> bool:
     return False
 
 
+def _weight(stack: Any, weights: Any, low: int, high: int) -> int:
+    """How many values a walk over these items visits that does not notice sharing. They are marked as used."""
+    if not COMPILED and high - low > 8 and min(stack[low:high]) >= -CALL:
+        return high - low
+    total = 0
+    for place in range(low, high):
+        value = stack[place]
+        kind = -value & 15
+        if value >= 0 or kind < TUPLE or kind > UNHASHABLE:
+            total += 1
+            continue
+        number = 2 * (-value >> 4)
+        total = min(total + weights[number], MOST)
+        if LIST <= kind <= SET:
+            weights[number + 1] = 1
+    return total
+
+
+def _new_weight(weights: Any, number: int, stack: Any, low: int, high: int) -> None:
+    """A container with these items gets the next number."""
+    weights[2 * number] = 1 + _weight(stack, weights, low, high)
+    if weights[2 * number] > MAX_GROWTH and weights[2 * number] > number * number:
+        raise NeedsMachine("much sharing")
+
+
+def _add_weight(weights: Any, count: int, target: int, stack: Any, low: int, high: int) -> None:
+    """Items go into a list, dict or set, which nothing else may contain yet: that would not notice."""
+    number = -target >> 4
+    if weights[2 * number + 1]:
+        raise NeedsMachine("a container that grows inside another")
+    weights[2 * number] += _weight(stack, weights, low, high)
+    if weights[2 * number] > MAX_GROWTH and weights[2 * number] > count * count:
+        raise NeedsMachine("much sharing")
+
+
 def _made(used: usage.Usage, cls: int, base: int) -> int:
     """Number for the class in arguments of `copyreg._reconstructor`, `(cls, object, None)`; 0 if they are others."""
     if (-cls & 15) != GLOBAL or (-base & 15) != GLOBAL:
@@ -142,8 +189,12 @@ def _all_hashable(stack: Any, low: int, high: int, step: int) -> bool:
     return _hashable(stack, low, high, step)
 
 
-def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, int]:
+def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tuple[int, int, int]:
     """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
+
+    With `weigh`, `-v >> 4` of a container is its number in `weights`, which holds two integers for each: how many
+    values a walk over it visits that does not notice sharing, and whether another contains it (of a tuple: the
+    number of its class, see `Usage.reconstructs`).
 
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge`
     count from the window's start, `at` and `frame_end` from the input's.
@@ -153,6 +204,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
     stack: Any = _zeros(0)
     memo: Any = _zeros(0)
     marks: Any = _zeros(0)
+    weights: Any = _zeros(2)
+    weighed = 1
     window: Any = data[:0]
     text = Text(window)
     sp = height = fence = filled = holes = persistent = 0
@@ -181,6 +234,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                 stack = _grown(stack, sp, 2 * sp + n)
             if len(memo) < filled + n:
                 memo = _grown(memo, filled, 2 * filled + n)
+            if weigh and len(weights) < 2 * (weighed + n):
+                weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
             if len(marks) < height + n:
                 marks = _grown(marks, height, 2 * height + n)
         pos = at - base
@@ -231,7 +286,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     sp -= n
                     if sp < fence:
                         raise NeedsMachine("the stack is too short")
-                    stack[sp] = a_tuple if _hashable(stack, sp, sp + n, 1) else unhashable
+                    value = a_tuple if _hashable(stack, sp, sp + n, 1) else unhashable
+                    if weigh:
+                        _new_weight(weights, weighed, stack, sp, sp + n)
+                        value -= 16 * weighed
+                        weighed += 1
+                    stack[sp] = value
                     sp += 1
                     pos += 1
                 elif op == 0x81:  # NEWOBJ
@@ -285,6 +345,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     break
                 elif op == 0x8F:  # EMPTY_SET
                     stack[sp] = a_set
+                    if weigh:
+                        stack[sp] -= 16 * weighed
+                        weights[2 * weighed] = 1
+                        weighed += 1
                     sp += 1
                     pos += 1
                 elif op == 0x90:  # ADDITEMS
@@ -296,7 +360,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     if place <= fence or not _all_hashable(stack, place, sp, 1):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
-                    if target != a_set:
+                    if weigh and target < 0 and (-target & 15) == SET:
+                        _add_weight(weights, weighed, target, stack, place, sp)
+                    elif target != a_set:
                         if sp == place or target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
@@ -313,7 +379,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     fence = marks[height - 1] if height else 0
                     if not _all_hashable(stack, place, sp, 1):
                         raise NeedsMachine("unusual items")
-                    stack[place] = -FROZENSET
+                    value = -FROZENSET
+                    if weigh:
+                        _new_weight(weights, weighed, stack, place, sp)
+                        value -= 16 * weighed
+                        weighed += 1
+                    stack[place] = value
                     sp = place + 1
                     pos += 1
                 elif op == 0x8B or op == 0x8D or op == 0x8E or op == 0x96:  # counted by 4 or 8 bytes
@@ -353,8 +424,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                             raise NeedsMachine("a memo entry that was never filled")
                         if kind >= TUPLE:  # what shares parts may be as large as everything so far, once more
                             growth = 2 * growth if growth > base + pos else 2 * (base + pos)
-                            if growth > MAX_GROWTH:
-                                raise NeedsMachine("much sharing")
+                            if growth > MAX_GROWTH and not weigh:
+                                raise _MuchSharing
                     stack[sp] = value
                     sp += 1
                 elif op == 0x71 or op == 0x72:  # BINPUT, LONG_BINPUT
@@ -389,7 +460,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     if place <= fence or (sp - place) & 1 or not _all_hashable(stack, place, sp, 2):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
-                    if target != a_dict:
+                    if weigh and target < 0 and (-target & 15) == DICT:
+                        _add_weight(weights, weighed, target, stack, place, sp)
+                    elif target != a_dict:
                         if target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
@@ -409,6 +482,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     pos += 1
                 elif op == 0x7D:  # EMPTY_DICT
                     stack[sp] = a_dict
+                    if weigh:
+                        stack[sp] -= 16 * weighed
+                        weights[2 * weighed] = 1
+                        weighed += 1
                     sp += 1
                     pos += 1
                 elif op == 0x73:  # SETITEM
@@ -416,7 +493,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     if sp <= fence or not _hashable(stack, sp, sp + 1, 1):
                         raise NeedsMachine("an unusual item")
                     target = stack[sp - 1]
-                    if target != a_dict:
+                    if weigh and target < 0 and (-target & 15) == DICT:
+                        _add_weight(weights, weighed, target, stack, sp, sp + 2)
+                    elif target != a_dict:
                         if target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
@@ -424,7 +503,13 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
                     pos += 1
-                    if not compiled and target == a_dict and pos < edge and window[pos] in TEXT_BEGINS:
+                    if (
+                        not compiled
+                        and (-target & 15) == DICT
+                        and target < 0
+                        and pos < edge
+                        and window[pos] in TEXT_BEGINS
+                    ):
                         end, _, value, shape = stored(window, pos, edge, op)
                         if value:
                             pending.add(shape, base + pos, base + end, filled)
@@ -446,7 +531,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     if place <= fence:
                         raise NeedsMachine("the stack is too short")
                     target = stack[place - 1]
-                    if target != a_list:
+                    if weigh and target < 0 and (-target & 15) == LIST:
+                        _add_weight(weights, weighed, target, stack, place, sp)
+                    elif target != a_list:
                         if n == 0 or target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
@@ -484,8 +571,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                         value = memo[n]
                         if value <= a_tuple and (-value & 15) >= TUPLE:
                             growth = 2 * growth if growth > base + pos else 2 * (base + pos)
-                            if growth > MAX_GROWTH:
-                                raise NeedsMachine("much sharing")
+                            if growth > MAX_GROWTH and not weigh:
+                                raise _MuchSharing
                         stack[sp] = value
                         sp += 1
                     else:
@@ -511,8 +598,15 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     place = fence
                     fence = marks[height - 1] if height else 0
                     value = a_tuple if _all_hashable(stack, place, sp, 1) else unhashable
+                    number = 0
                     if sp - place == 3 and stack[place] < 0 and stack[place + 1] < 0:
-                        value -= 16 * _made(used, stack[place], stack[place + 1])
+                        number = _made(used, stack[place], stack[place + 1])
+                    if weigh:
+                        _new_weight(weights, weighed, stack, place, sp)
+                        weights[2 * weighed + 1] = number
+                        number = weighed
+                        weighed += 1
+                    value -= 16 * number
                     stack[place] = value
                     sp = place + 1
                     pos += 1
@@ -543,7 +637,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     fence = marks[height - 1] if height else 0
                     if op == 0x64 and ((sp - place) & 1 or not _all_hashable(stack, place, sp, 2)):
                         raise NeedsMachine("unusual items")
-                    stack[place] = a_dict if op == 0x64 else a_list
+                    value = a_dict if op == 0x64 else a_list
+                    if weigh:
+                        _new_weight(weights, weighed, stack, place, sp)
+                        value -= 16 * weighed
+                        weighed += 1
+                    stack[place] = value
                     sp = place + 1
                     pos += 1
                 else:
@@ -610,11 +709,14 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     if target >= 0 or (-target & 15) != GLOBAL:
                         raise NeedsMachine("a callee that is no global")
                     kind = flags[number]
-                    if kind >= DECIDES or (kind > EVALUATES and -value < 16):
+                    n = -value >> 4
+                    if weigh and n:
+                        n = weights[2 * n + 1]
+                    if kind >= DECIDES or (kind > EVALUATES and not n):
                         raise NeedsMachine("a callee that looks at its arguments")
                     counts[number * 8 + REDUCE] += 1
                     if kind > EVALUATES:
-                        number = used.classes[-value >> 4]
+                        number = used.classes[n]
                         counts[number * 8 + NEWOBJ] += 1
                         kind = PLAIN
                     stack[sp - 1] = -(number * 16 + (EVALUATED if kind else CALL))
@@ -625,6 +727,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage) -> tuple[int, int, 
                     pos += 2 + window[pos + 1]
                 elif op == 0x5D:  # EMPTY_LIST
                     stack[sp] = a_list
+                    if weigh:
+                        stack[sp] -= 16 * weighed
+                        weights[2 * weighed] = 1
+                        weighed += 1
                     sp += 1
                     pos += 1
                 elif op == 0x49 or op == 0x4C or op == 0x46 or op == 0x53 or op == 0x56:

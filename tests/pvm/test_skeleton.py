@@ -20,7 +20,7 @@ from pvm import names, skeleton
 from pvm.paths import path_of
 from pvm.skeleton import Skeleton
 from pvm.trace import Import, Trace
-from pvm.usage import COLUMNS, IMPORT, NEWOBJ, REDUCE, NeedsMachine
+from pvm.usage import COLUMNS, IMPORT, NEWOBJ, REDUCE, NeedsMachine, Usage
 from pvm.values import Call
 
 Told = tuple[dict[tuple[str, str, str], list[int]], Counter[tuple[str | None, str]]]
@@ -203,11 +203,50 @@ def test_what_is_left_to_the_machine(program: bytes) -> None:
     assert skim(program) is None
 
 
-def test_much_sharing_is_left_to_the_machine() -> None:
-    value: list[object] = []
-    for _ in range(40):
+@pytest.mark.parametrize("seed", range(2))
+def test_weighing_changes_nothing_else(seed: int) -> None:
+    """Containers with weights are followed like those without."""
+    for data in honest.pickles(50 + seed, 300):
+        try:
+            plain = skeleton.run(data)
+        except NeedsMachine:
+            continue
+        used = Usage(data, 0)
+        at = 2 if data[:1] == b"\x80" else 0
+        used.protocol = data[1] if at else 0
+        stop, _, persistent = skeleton._loop(data, at, len(data), used, True)
+        assert (stop, persistent) == (plain.stop, plain.persistent)
+        assert (used.names, used.counts) == (plain.usage.names, plain.usage.counts)
+
+
+def doubling(levels: int, leaf: object = 1) -> list[object]:
+    value: list[object] = [leaf]
+    for _ in range(levels):
         value = [value, value]
-    assert skim(pickle.dumps(value)) is None
+    return value
+
+
+def filled_from_outside(levels: int) -> bytes:
+    """Lists that each hold the next one twice, put together while the next one is still empty."""
+    empty = b"".join(b"]" + b"\x94" for _ in range(levels))
+    fill = b"".join(b"h%ch%ca0h%ch%ca0" % (i, i + 1, i, i + 1) for i in range(levels - 1))
+    return b"\x80\x04" + empty + fill + b"h\x00."
+
+
+def test_much_sharing_is_left_to_the_machine() -> None:
+    assert skim(pickle.dumps(doubling(40))) is None
+    assert skim(pickle.dumps(tuple(doubling(70)))) is None
+    assert skim(filled_from_outside(60)) is None
+
+
+def test_shared_parts_in_a_row_are_honest() -> None:
+    shared: tuple[object, ...] = ("axis", 0)
+    rows: list[object] = []
+    for i in range(90):
+        pair = (i, shared)
+        rows.append([pair, (pair, shared)])
+        shared = ("axis", (i, pair))
+    assert skim(pickle.dumps(rows, 4)) is not None
 
 
 def test_a_state_that_replaces_a_method_is_left_to_the_machine() -> None:

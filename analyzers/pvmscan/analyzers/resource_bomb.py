@@ -15,12 +15,11 @@ from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "resource-bomb"
 
-EXPANDED = 1 << 32
-"""Values that a walk visits when it does not notice sharing."""
+EXPANDED, MOST_EXPANDED = 1 << 32, 1 << 48
+"""Values that a walk visits when it does not notice sharing: fewer are fine in any pickle, more in none. Between them
+a pickle may have the square of its opcodes, which chains of shared parts reach in honest files."""
 INFLATED = 64 << 20
 """Bytes that a constant may decompress to; honest pickles do not decompress anything."""
-MAX_NODES = 200_000
-
 _ENDLESS = frozenset({"itertools.repeat", "itertools.count", "itertools.cycle"})
 _DECOMPRESSORS = {"zlib.decompress": 15, "gzip.decompress": 31}
 _PATTERN_FUNCTIONS = re.compile(r"^(re|regex)\.(match|search|fullmatch|sub|subn|findall|finditer|split)$")
@@ -31,13 +30,12 @@ def analyze(context: Context) -> Iterator[Finding]:
     """Shared structures, endless iterators, decompression, and patterns that backtrack without end."""
     sizes: dict[int, int] = {}
     message = "An object refers to its own parts so often that a walk over it does not end."
-    if expanded(context.trace.result, sizes) >= EXPANDED:
+    bound = min(max(EXPANDED, context.trace.opcodes**2), MOST_EXPANDED)
+    if expanded(context.trace.result, sizes) >= bound:
         yield _finding(context, "shared-structure", message, context.trace.stop)
     for judged in context.calls:
         if any(
-            expanded(value, sizes) >= EXPANDED
-            for value in judged.call.args
-            if not isinstance(value, str | int)
+            expanded(value, sizes) >= bound for value in judged.call.args if not isinstance(value, str | int)
         ):
             yield _finding(context, "shared-structure", message, judged.call.offset, judged.call)
         reason = _reason(judged)
@@ -122,15 +120,13 @@ def expanded(value: Value, sizes: dict[int, int]) -> int:
         if items is None or (key in sizes and inner is None):
             continue
         if inner is None:
-            if len(sizes) > MAX_NODES:
-                return 0
             sizes[key] = 1
             inner = [reveal(item) for item in items if isinstance(item, tuple | Container | Call)]
             pending.append((part, inner))
             pending.extend((item, None) for item in inner)
         else:
             total = 1 + len(items) + sum(sizes.get(id(item), 1) - 1 for item in inner)
-            sizes[key] = min(EXPANDED, total)
+            sizes[key] = min(MOST_EXPANDED, total)
     return sizes.get(id(reveal(value)), 1)
 
 
