@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cached_property
 from typing import TypeAlias
 
 from pvm.decode import Data
@@ -23,6 +24,8 @@ BATCH = 1000
 """Items that picklers write after one MARK (`_BATCHSIZE` in CPython 3.8 to 3.14 `pickle.py`)."""
 FEW = 10
 """Fewer items are left to the loop."""
+SHORT = 256
+"""Where fewer bytes are left it does not pay to look for a run."""
 LONGEST = 48
 """Text of more bytes is left to the loop."""
 
@@ -62,17 +65,25 @@ class Shape:
     """Items of one form: how many values and memo entries each leaves, and the patterns for many of them."""
 
     def __init__(self, item: bytes, values: int, entries: int, *, explicit: bool = False) -> None:
+        self.item = item
         self.values = values
         self.entries = entries
         self.explicit = explicit
         """The memo indices stand in the items, and have to be in order."""
-        without_groups = _GROUP.sub(b"(?:", item)
-        self.patterns = [
-            (size, re.compile(rb"(?:%s){%d}%s" % (without_groups, size, _AT_ONCE), re.DOTALL))
+
+    @cached_property
+    def patterns(self) -> list[tuple[int, re.Pattern[bytes]]]:
+        """For so many items at once, most first; made when the first run comes along."""
+        item = _GROUP.sub(b"(?:", self.item)
+        return [
+            (size, re.compile(rb"(?:%s){%d}%s" % (item, size, _AT_ONCE), re.DOTALL))
             for size in (BATCH, BATCH // 10, FEW)
         ]
-        self.index = re.compile(item, re.DOTALL)
+
+    @cached_property
+    def index(self) -> re.Pattern[bytes]:
         """One item, with its memo index as the group that matches."""
+        return re.compile(self.item, re.DOTALL)
 
 
 Run: TypeAlias = tuple[int, int, int, Shape]

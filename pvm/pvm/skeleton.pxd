@@ -45,6 +45,6 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
     growth=cython.longlong, op=cython.int, compiled=cython.bint, deferred=cython.bint,
     plain=cython.longlong, a_tuple=cython.longlong, unhashable=cython.longlong, a_list=cython.longlong,
-    a_dict=cython.longlong, a_set=cython.longlong, misses=cython.int, tries=cython.int,
+    a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
 )
 cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh)

@@ -215,6 +215,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     plain, a_tuple, unhashable, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -UNHASHABLE, -LIST, -DICT, -SET
     swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
     misses = tries = 0
+    short = runs.SHORT
     deferred = False
     while True:
         # A frame or a window has ended
@@ -246,7 +247,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if 0 <= frame_end - base < edge:
             edge = frame_end - base
 
-        if not compiled and height and pos < stop and window[pos] in RUNS_BEGIN:
+        if not compiled and height and pos + short < edge and window[pos] in RUNS_BEGIN:
             end, n, value, shape = swallow(window, pos, edge)
             misses = 0 if n else misses + 1
             if n:
@@ -507,7 +508,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         not compiled
                         and (-target & 15) == DICT
                         and target < 0
-                        and pos < edge
+                        and pos + short < edge
                         and window[pos] in TEXT_BEGINS
                     ):
                         end, _, value, shape = stored(window, pos, edge, op)
@@ -546,7 +547,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         not compiled
                         and op == 0x61
                         and target == a_list
-                        and pos < edge
+                        and pos + short < edge
                         and window[pos] in TEXT_BEGINS
                     ):
                         end, _, value, shape = stored(window, pos, edge, op)
@@ -653,7 +654,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     marks[height] = sp
                     height += 1
                     pos += 1
-                    if not compiled and window[pos] in RUNS_BEGIN:
+                    if not compiled and pos + short < edge and window[pos] in RUNS_BEGIN:
                         tries += 1
                         if misses < 8 or not tries & 7:
                             break
