@@ -5,13 +5,19 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-.PHONY: demo test check lint types fuzz compiled bench bench-quick detection peers clean
+.PHONY: demo test test-compiled check lint types fuzz compiled bench bench-quick detection peers clean
 
 demo: $(RUN_READY)  ## make sample files, scan them, draw a call chain
 	@bash benchmarks/demo.sh $(BIN)
 
-test: $(DEV_READY)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(DEV_READY)  ## run the tests; those of the skeletal pass again in the compiled build, where there is a compiler
+	PVM_PURE=1 $(BIN)/python -m pytest
+	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled; \
+	else echo "no C compiler: the compiled build is not tested"; fi
+
+test-compiled: compiled
+	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py \
+		tests/pvmscan/test_settle.py tests/pvmscan/test_scan.py tests/pvmscan/readers
 
 check: $(DEV_READY)  ## lint, format, strict types, import contracts
 	$(BIN)/ruff check .

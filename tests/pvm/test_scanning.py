@@ -1,0 +1,89 @@
+"""Text arguments: what counts as plain, and that the loop of the compiled build accepts no more than the patterns."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvm import runs
+from pvm.decode import text_float, text_int, text_long
+from pvm.dialects import every
+from pvm.errors import Reject
+from pvm.scanning import Text, check_text, text_at, unusual_text
+from pvm.usage import NeedsMachine
+
+PATTERNS = {b"I": runs.INT, b"L": runs.LONG, b"F": runs.FLOAT, b"S": runs.STRING, b"V": runs.UNICODE}
+LINES = st.one_of(
+    st.binary(max_size=24),
+    st.text("0123456789-+.eLx_ '\"\\naif", max_size=24).map(str.encode),
+    st.integers(-(10**20), 10**20).map(lambda number: str(number).encode()),
+    st.floats().map(lambda number: repr(number).encode()),
+    st.text("ab'\"", max_size=8).map(lambda text: repr(text).encode()),
+)
+
+
+def reference(opcode: bytes, data: bytes) -> int:
+    match = re.compile(PATTERNS[opcode]).match(data)
+    return -1 if match is None else match.end()
+
+
+@given(st.sampled_from(sorted(PATTERNS)), LINES, st.binary(max_size=4))
+def test_a_line_ends_where_its_pattern_ends(opcode: bytes, line: bytes, rest: bytes) -> None:
+    data = opcode + line + b"\n" + rest
+    assert Text(data).line_end(0, len(data)) == reference(opcode, data)
+    for limit in range(1, len(data)):
+        assert Text(data).line_end(0, limit) == reference(opcode, data[:limit])
+
+
+@given(st.sampled_from([b"I", b"L", b"F"]), LINES)
+def test_a_plain_number_means_the_same_to_all_loaders(opcode: bytes, line: bytes) -> None:
+    read = {b"I": text_int, b"L": text_long, b"F": text_float}[opcode]
+    data = opcode + line + b"\n"
+    if b"\n" in line or Text(data).line_end(0, len(data)) < 0:
+        return
+    values = {repr(read(line, dialect)) for dialect in every()}
+    assert len(values) == 1
+
+
+@given(LINES)
+def test_a_memo_index_is_read_or_refused(line: bytes) -> None:
+    data = b"p" + line + b"\n"
+    match = re.compile(runs.INDEX).match(data, 1)
+    assert Text(data).index(1, len(data)) == (-1 if match is None else int(match[1]))
+    assert Text(data).index(1, len(data) - 1 - len(line)) == -1
+
+
+@given(st.binary(max_size=80), st.integers(0, 80), st.integers(0, 90))
+def test_ascii_text_within_the_limit(data: bytes, start: int, end: int) -> None:
+    start = min(start, end)
+    expected = end <= len(data) and data[start:end].isascii()
+    assert bool(Text(data).is_ascii(start, end, len(data))) == expected
+
+
+def test_text_that_is_no_utf8_is_refused() -> None:
+    check_text(b"\xc3\xa9", 0, 2)
+    check_text(b"\xed\xa0\x80", 0, 3)  # a lone surrogate: picklers write it
+    for data, count in ((b"\xff", 1), (b"abc", 4)):
+        with pytest.raises(NeedsMachine):
+            check_text(data, 0, count)
+
+
+def test_unusual_text_ends_at_its_newline_or_is_refused() -> None:
+    assert unusual_text(b"S'a\\n'\n.", 0, 0x53) == 7
+    assert unusual_text(b"V\\u00e9\n.", 0, 0x56) == 8
+    for data, opcode in ((b"I1_0\n", 0x49), (b"Vabc", 0x56)):
+        with pytest.raises(NeedsMachine):
+            unusual_text(data, 0, opcode)
+    with pytest.raises(Reject):
+        unusual_text(b"Sabc\n", 0, 0x53)
+
+
+def test_the_text_of_a_name() -> None:
+    assert text_at(b"\x8c\x02os.", 0) == b"os"
+    assert text_at(b"X\x02\0\0\0os.", 0) == b"os"
+    for data, value in ((b"U\x02os", 0), (b"", -1)):
+        with pytest.raises(NeedsMachine):
+            text_at(data, value)
