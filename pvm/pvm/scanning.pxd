@@ -5,6 +5,7 @@ cdef bint COMPILED
 cdef long _INT, _LONG, _FLOAT, _STRING, _UNICODE
 
 
+@cython.final
 cdef class Text:
     cdef const unsigned char[::1] window
 
@@ -14,8 +15,8 @@ cdef class Text:
     @cython.locals(end=Py_ssize_t)
     cpdef Py_ssize_t line_end(self, Py_ssize_t at, Py_ssize_t limit) except -2
 
-    @cython.locals(number=cython.longlong, place=Py_ssize_t, end=Py_ssize_t)
-    cpdef long long index(self, Py_ssize_t at, Py_ssize_t limit) except -2
+    @cython.locals(number=Py_ssize_t, place=Py_ssize_t, end=Py_ssize_t)
+    cpdef Py_ssize_t index(self, Py_ssize_t at, Py_ssize_t limit) except -2
 
     cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit)
 

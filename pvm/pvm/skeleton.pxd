@@ -5,7 +5,7 @@ from pvm.scanning cimport Text
 cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE
-cdef Py_ssize_t WINDOW, SLACK, MAX_HEIGHT
+cdef Py_ssize_t WINDOW, SLACK, KEPT, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
@@ -31,6 +31,8 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
 
 @cython.locals(
     window="const unsigned char[::1]",
+    widths="const unsigned char[::1]",
+    kept=Py_ssize_t,
     text=Text,
     stack=cython.longlong[::1],
     memo=cython.longlong[::1],

@@ -16,6 +16,7 @@ call for many items and a compiler a loop, `COMPILED` chooses.
 
 from __future__ import annotations
 
+import mmap
 from array import array
 from typing import Any
 
@@ -32,8 +33,14 @@ SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET = 1, 2, 3, 4, 5, 6
 LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE = 7, 8, 9, 10, 11, 12, 13
 """Kinds that cannot be keys or may not: `UNHASHABLE` is a tuple, `HOLE` a memo index that was never filled."""
 
+WIDTHS = bytes(
+    {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}.get(opcode, 0) for opcode in range(256)
+)
+"""Bytes of the instructions that push a number, a truth value or None; 0 for all others."""
 WINDOW = 1 << (15 if COMPILED else 18)
 """Bytes that are looked at in one go."""
+KEPT = 1 << 22
+"""Bytes of a mapped file that stay in memory behind the place at hand."""
 SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
 MAX_HEIGHT = 1 << 24
@@ -124,6 +131,15 @@ def _view(data: Data, at: int, size: int) -> Any:
     return data if COMPILED else data[at : min(at + WINDOW + SLACK, size)]
 
 
+def _forget(data: Data, start: int, end: int) -> int:
+    """Let the system take back the pages of a mapped file that were read; where the next ones begin."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        start -= start % mmap.PAGESIZE
+        end -= end % mmap.PAGESIZE
+        data.madvise(mmap.MADV_DONTNEED, start, end - start)
+    return end
+
+
 def _settle(pending: runs.Pending) -> bool:
     """Somebody asks the memo: make sure of the indices that swallowed runs have filled. None is pending then."""
     if not pending.in_order():
@@ -207,6 +223,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     weights: Any = _zeros(2)
     weighed = 1
     window: Any = data[:0]
+    widths: Any = WIDTHS
     text = Text(window)
     sp = height = fence = filled = holes = persistent = 0
     base = safe = frame_end = -1
@@ -214,7 +231,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     compiled = COMPILED
     plain, a_tuple, unhashable, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -UNHASHABLE, -LIST, -DICT, -SET
     swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
-    misses = tries = 0
+    misses = tries = kept = 0
     short = runs.SHORT
     deferred = False
     while True:
@@ -227,18 +244,20 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
             raise NeedsMachine("the input ends early")
         if at >= safe:
             window = _view(data, at, size)
+            if at - kept > KEPT:
+                kept = _forget(data, kept, at)
             text = Text(window)
             base = 0 if compiled else at
             safe = min(at + WINDOW, size)
             n = safe - at + SLACK
             if len(stack) < sp + n:
-                stack = _grown(stack, sp, 2 * sp + n)
+                stack = _grown(stack, sp, sp + sp // 4 + n)
             if len(memo) < filled + n:
-                memo = _grown(memo, filled, 2 * filled + n)
+                memo = _grown(memo, filled, filled + filled // 4 + n)
             if weigh and len(weights) < 2 * (weighed + n):
                 weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
             if len(marks) < height + n:
-                marks = _grown(marks, height, 2 * height + n)
+                marks = _grown(marks, height, height + height // 4 + n)
         pos = at - base
         stop = safe - base
         edge = min(safe + SLACK, size) - base
@@ -265,6 +284,11 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
 
         while pos < stop:
             op = window[pos]
+            if compiled and widths[op]:  # a constant of fixed size: one way for all saves wrong guesses
+                stack[sp] = plain
+                sp += 1
+                pos += widths[op]
+                continue
             if op >= 0x80:
                 if op == 0x94:  # MEMOIZE
                     if sp <= fence or holes or deferred:
@@ -282,7 +306,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     stack[sp] = base + pos
                     sp += 1
                     pos = end
-                elif op <= 0x87 and op >= 0x85:  # TUPLE1, TUPLE2, TUPLE3
+                elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
                     n = op - 0x84
                     sp -= n
                     if sp < fence:
@@ -751,7 +775,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         raise NeedsMachine("an unusual end")
                     used.counts = list(counts[: 8 * len(used.names)])
                     return base + pos + 1, stack[sp - 1], persistent
-                elif op == 0x30 and sp > fence:  # POP
+                elif op == 0x30:  # POP
+                    if sp <= fence:
+                        raise NeedsMachine("an unusual opcode")
                     sp -= 1
                     pos += 1
                 else:
