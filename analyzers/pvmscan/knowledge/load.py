@@ -13,9 +13,9 @@ from typing import Any
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
-from pvmscan.plugins import Plugin, PluginError, plugins
 from pvmscan.knowledge.shards import Library
 from pvmscan.knowledge.summary import Summaries
+from pvmscan.plugins import Plugin, PluginError, plugins
 
 KNOWLEDGE_VERSION = "2026.11"
 FOLDER = os.path.dirname(__file__)

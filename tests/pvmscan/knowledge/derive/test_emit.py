@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from derive_small import AXIOMS, records
 from pvmscan.knowledge.derive import emit
 from pvmscan.knowledge.summary import Parameter, parameter
@@ -48,8 +50,10 @@ def test_names_of_callables_without_effects_are_kept() -> None:
 
 
 def test_the_union_of_versions_keeps_the_shorter_way() -> None:
-    old = {"m": {"f": {"f": [1, ["x"], 0, [["exec", "x", "", 3, 2, "m.g", "x"]]]}}}
-    new = {"m": {"f": {"f": [9, ["x"], 0, [["exec", "x", "", 1, 10, "builtins.exec", ""]]]}, "h": {"g": 1}}}
+    old: dict[str, dict[str, Any]] = {"m": {"f": {"f": [1, ["x"], 0, [["exec", "x", "", 3, 2, "m.g", "x"]]]}}}
+    new: dict[str, dict[str, Any]] = {
+        "m": {"f": {"f": [9, ["x"], 0, [["exec", "x", "", 1, 10, "builtins.exec", ""]]]}, "h": {"g": 1}}
+    }
     both = emit.merged({"1": old, "2": new})
     assert both["m"]["f"]["f"] == new["m"]["f"]["f"]
     assert emit.merged({"1": {"m": {"h": {"f": 1}}}, "2": old})["m"].get("h") is None
