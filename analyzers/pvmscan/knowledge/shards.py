@@ -19,7 +19,7 @@ from typing import Any
 MAGIC = b"PVMSCAN1"
 SUFFIX = ".pvmk"
 FOLDER = os.path.join(os.path.dirname(__file__), "derived")
-BLOCK = 40_000
+BLOCK = 64_000
 """Bytes of JSON in a block, about."""
 MODULE_KEYS = {
     "n": "names that stand for other paths",
