@@ -14,7 +14,7 @@ from functools import cache, partial
 
 import pvm
 from pvm import dialects
-from pvm.paths import path_of
+from pvm.paths import is_class_name, path_of
 from pvm.trace import Trace
 from pvm.values import reveal
 from pvmscan import parallel
@@ -360,12 +360,13 @@ class _FileScan:
         numbers where one import stands for several, by offset.
         """
         verdict = Verdict.CLEAN
+        settled = _settled(context)
         for event in context.imports:
             value = reveal(event.value)
             path = path_of(value) or "?"
             judgement = effects_of(self.knowledge, path)
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
-            if judgement.status is not Status.HARMLESS and event.name:
+            if judgement.status is not Status.HARMLESS and event.name and id(value) not in settled:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[path] = None
             use = GlobalUse(
@@ -402,6 +403,19 @@ class _FileScan:
             self.omitted += 1
         else:
             self.findings[key] = finding
+
+
+def _settled(context: Context) -> set[int]:
+    """Functions of which only the arguments tell, and which got harmless ones in every call.
+
+    Not classes: what their objects do afterwards is another question.
+    """
+    called: dict[int, bool] = {}
+    for judged in context.calls:
+        key = id(reveal(judged.call.callee))
+        fine = judged.judgement.status is Status.HARMLESS and not is_class_name(judged.path or "")
+        called[key] = called.get(key, True) and fine
+    return {key for key, fine in called.items() if fine}
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:

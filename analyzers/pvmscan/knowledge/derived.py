@@ -33,6 +33,8 @@ PROTOCOL = (
     "items keys values get pop update copy clear insert remove join split strip encode decode format replace find"
 ).split()
 """Methods that opcodes, operators and plain functions call without naming them."""
+RUN_BY_OPCODES = PROTOCOL[: PROTOCOL.index("__len__")]
+"""Those that opcodes run by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ def _any_arguments(summaries: Summaries, found: Summary | ClassSummary) -> Answe
         return Answer(is_plain_class(summaries, found), risky=_is_risky_class(summaries, found))
     harmless = not any(effect.kind in OPEN for effect in found.effects)
     reached = [Reached(one, found) for one in found.effects if one.kind in NAMED and one.origin]
-    risky = any(one.origin and one.kind in (*DANGEROUS, "dispatch", "setattr") for one in found.effects)
+    risky = any(one.origin and one.kind in (*DANGEROUS, "dispatch") for one in found.effects)
     return Answer(harmless, _ranked(reached), risky)
 
 
 def _is_risky_class(summaries: Summaries, cls: ClassSummary) -> bool:
-    methods = [method for name in PROTOCOL if (method := summaries.member(cls, name)) is not None]
+    methods = [method for name in RUN_BY_OPCODES if (method := summaries.member(cls, name)) is not None]
     return any(one.kind in DANGEROUS and one.origin for method in methods for one in method.effects)
 
 
@@ -262,10 +264,6 @@ def _judge(summaries: Summaries, summary: Summary, arguments: _Arguments) -> Ans
         if effect.kind in DANGEROUS or effect.kind in SUSPICIOUS:
             if any(may_be_text(value) for value in values):
                 reached.append(Reached(effect, summary))
-            harmless = False
-        elif effect.kind == "setattr":
-            if any(isinstance(reveal(value), Global) for value in values):
-                reached.append(Reached(effect._replace(kind="env"), summary))
             harmless = False
         elif effect.kind == "dispatch":
             reached.extend(_dispatched(summaries, summary, effect, values))

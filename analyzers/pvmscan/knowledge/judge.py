@@ -51,7 +51,7 @@ def effects_of(knowledge: Knowledge, path: str, call: Call | None = None) -> Jud
     if curated.status is Status.HARMLESS and _is_harmless(knowledge.harmless.exact(path), call):
         return curated
     answer = derived.answer(knowledge.summaries, path, call)
-    if answer is None:
+    if answer is None or knowledge.content.all(path):
         return curated
     return _joined(knowledge, curated, answer)
 

@@ -45,6 +45,8 @@ class Knowledge:
     """Top-level packages that the harmless list knows."""
     categories: dict[str, Rule] = field(default_factory=dict)
     """What the categories of derived effects mean."""
+    content: Index[bool] = field(default_factory=Index)
+    """Callables that another analyzer judges by the content of their arguments."""
     summaries: Summaries | None = None
     """What was derived from source; None for curated knowledge alone."""
 
@@ -83,7 +85,11 @@ def load() -> Knowledge:
         knowledge.loaders.add(one.calls, one)
     knowledge.stdlib = frozenset(_tables("stdlib.toml").get("modules", ()))
     knowledge.packages = frozenset(package for package in packages if "*" not in package)
-    for category, table in _tables("derived.toml").items():
+    derived = _tables("derived.toml")
+    knowledge.content.add(derived["content"], True)
+    for category, table in derived.items():
+        if category == "content":
+            continue
         text = {**table, "id": f"derived-{category}", "confidence": "likely"}
         knowledge.categories[category] = schema.rule(text, text.pop("effect"), f"derived.toml, {category}")
     knowledge.summaries = Summaries(Library())
