@@ -117,8 +117,10 @@ class Shard:
 class Library:
     """The shards of a folder, and others that are added to them."""
 
-    def __init__(self, folder: str = FOLDER) -> None:
+    def __init__(self, folder: str = FOLDER, only: frozenset[str] | None = None) -> None:
         self.folder = folder
+        self.only = only
+        """The shards that may be asked; None for all."""
         self.added: list[Shard] = []
         self._shards: dict[str, Shard] = {}
 
@@ -150,7 +152,7 @@ class Library:
     def shard(self, top: str) -> Shard | None:
         """The shard that holds a top-level module."""
         file = self.index.get(top)
-        if file is None:
+        if file is None or (self.only is not None and file not in self.only):
             return None
         if file not in self._shards:
             self._shards[file] = Shard.read(os.path.join(self.folder, file + SUFFIX))

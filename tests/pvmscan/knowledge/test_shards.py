@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,11 @@ def test_a_library_without_a_database_knows_nothing(tmp_path: Path) -> None:
     empty = Library(str(tmp_path))
     assert empty.module("os") is None
     assert empty.provenance() == "none (0 packages)"
+
+
+def test_a_library_asks_only_the_shards_that_it_may(tmp_path: Path) -> None:
+    (tmp_path / "p.pvmk").write_bytes(pack({"package": "p"}, {"m": {"h": "f"}}))
+    index = {"digest": "0", "packages": {"p": ["1"]}, "tops": {"m": "p"}}
+    (tmp_path / "index.json").write_text(json.dumps(index), "utf-8")
+    assert Library(str(tmp_path)).module("m") == {"h": "f"}
+    assert Library(str(tmp_path), frozenset({"python"})).module("m") is None

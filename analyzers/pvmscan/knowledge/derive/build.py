@@ -143,9 +143,11 @@ def stdlib(versions: Sequence[str], folder: str) -> Made:
 
 
 def package(one: fetch.Package, cache: Path, folder: str) -> Made:
-    """Build the shard of a package of the manifest."""
+    """Build the shard of a package of the manifest, on those that stand before it there."""
+    names = [other.name.lower() for other in fetch.manifest()[1]]
+    before = names[: names.index(one.name.lower())] if one.name.lower() in names else names
     places = {version: fetch.archive(one.name, version, cache) for version in one.versions}
-    header, records = derive(places, Library(folder))
+    header, records = derive(places, Library(folder, frozenset(("python", *before))))
     return _made(one.name.lower(), header, records, folder)
 
 
