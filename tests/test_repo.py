@@ -97,7 +97,7 @@ def test_every_rule_file_is_read() -> None:
     from pvmscan.knowledge.schema import EFFECTS
 
     files = {path.stem for path in (FLOORS["pvmscan"] / "knowledge" / "rules").glob("*.toml")}
-    assert files <= {*EFFECTS, "harmless", "loaders", "stdlib"}
+    assert files <= {*EFFECTS, "harmless", "loaders", "stdlib", "derived"}
     assert files >= {*EFFECTS, "loaders"}
 
 

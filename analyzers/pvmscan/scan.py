@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import pvm
 from pvm import dialects
-from pvm.paths import path_of
+from pvm.paths import is_class_name, path_of
 from pvm.trace import Trace
 from pvm.values import reveal
 from pvmscan import parallel
@@ -53,6 +53,8 @@ class ScanOptions:
     members: int = 100_000
     depth: int = 8
     opcodes: int = 100_000_000
+    packages: tuple[str, ...] = ()
+    """Folders, wheels and source archives of packages whose source is asked what their callables do."""
 
     def budget(self) -> Budget:
         """A fresh budget for one file."""
@@ -73,11 +75,25 @@ class Progress:
 DEFAULT_OPTIONS = ScanOptions()
 
 
-def tool() -> dict[str, str]:
-    """What made a report."""
-    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+def tool(options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, str]:
+    """What made a report: the program, its rules, and what its knowledge was derived from."""
+    derived = knowledge_of(options.packages).summaries
+    source = derived.library.provenance() if derived is not None else "none"
+    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION, "derived": source}
     added = installed()
     return {**about, "plugins": added} if added else about
+
+
+@cache
+def knowledge_of(packages: tuple[str, ...]) -> Knowledge:
+    """What ships, with what the source of further packages says; raise `PackageError` where there is none."""
+    if not packages:
+        return load()
+    from pathlib import Path
+
+    from pvmscan.knowledge.derive.ondemand import with_packages
+
+    return with_packages([Path(place) for place in packages])
 
 
 def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
@@ -87,7 +103,7 @@ def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS
 
 def scan_bytes(data: bytes, *, name: str = "<bytes>", options: ScanOptions = DEFAULT_OPTIONS) -> Report:
     """Judge bytes in memory."""
-    return Report((scan_source(Source(data, name), options),), tool())
+    return Report((scan_source(Source(data, name), options),), tool(options))
 
 
 def scan_paths(
@@ -98,7 +114,7 @@ def scan_paths(
     jobs: int | None = None,
 ) -> Report:
     """Judge files and folders; `-` stands for standard input. What cannot be opened is reported."""
-    return Report(tuple(scan_each(paths, options=options, progress=progress, jobs=jobs)), tool())
+    return Report(tuple(scan_each(paths, options=options, progress=progress, jobs=jobs)), tool(options))
 
 
 def scan_each(
@@ -188,7 +204,7 @@ def _unread(name: str, message: str) -> FileReport:
 
 def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge the bytes of one file: the function that everything else maps."""
-    scanning = _FileScan(source, options)
+    scanning = _FileScan(source, options, knowledge_of(options.packages))
     try:
         scanning.judge()
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
@@ -344,12 +360,13 @@ class _FileScan:
         numbers where one import stands for several, by offset.
         """
         verdict = Verdict.CLEAN
+        settled = _settled(context)
         for event in context.imports:
             value = reveal(event.value)
             path = path_of(value) or "?"
             judgement = effects_of(self.knowledge, path)
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
-            if judgement.status is not Status.HARMLESS and event.name:
+            if judgement.status is not Status.HARMLESS and event.name and id(value) not in settled:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[path] = None
             use = GlobalUse(
@@ -386,6 +403,19 @@ class _FileScan:
             self.omitted += 1
         else:
             self.findings[key] = finding
+
+
+def _settled(context: Context) -> set[int]:
+    """Functions of which only the arguments tell, and which got harmless ones in every call.
+
+    Not classes: what their objects do afterwards is another question.
+    """
+    called: dict[int, bool] = {}
+    for judged in context.calls:
+        key = id(reveal(judged.call.callee))
+        fine = judged.judgement.status is Status.HARMLESS and not is_class_name(judged.path or "")
+        called[key] = called.get(key, True) and fine
+    return {key for key, fine in called.items() if fine}
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from pvmscan.analyzers.base import is_carried_danger
 from pvmscan.analyzers.code_object import builds_code
 from pvmscan.analyzers.resource_bomb import looks_at_arguments
 from pvmscan.analyzers.unknown_callee import is_rebuilder
-from pvmscan.knowledge import Knowledge, Status, effects_of
+from pvmscan.knowledge import Knowledge, Status, arguments_matter, effects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def _call(callee: Value, via: str, offset: int) -> Call:
 def _arguments_matter(path: str, via: str, knowledge: Knowledge) -> bool:
     """Could some arguments of this callee lead to another judgement?"""
     if knowledge.loaders.all(path) or builds_code(path) or looks_at_arguments(path):
+        return True
+    if arguments_matter(knowledge, path):
         return True
     status = effects_of(knowledge, path).status
     if status is Status.HARMLESS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,4 +47,5 @@ def scan_options(policy: Policy) -> ScanOptions:
     """What a scan may spend."""
     from pvmscan.scan import ScanOptions
 
-    return ScanOptions(**policy.limits)
+    limits: dict[str, Any] = dict(policy.limits)
+    return ScanOptions(**limits)

@@ -224,7 +224,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     path.write_text(text)
     read = load(str(path))
     assert read.fail_on == "dangerous" and read.source == str(path)
-    assert ScanOptions(**read.limits) == ScanOptions(inflated_bytes=1000, opcodes=5)
+    limits: dict[str, Any] = dict(read.limits)
+    assert ScanOptions(**limits) == ScanOptions(inflated_bytes=1000, opcodes=5)
     assert read.severity == {"structure/*": Severity.INFO}
     assert [str(one) for one in (*read.allow, *read.deny)] == [
         "module our: ours (until 2030-12-31)",

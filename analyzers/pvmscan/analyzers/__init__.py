@@ -9,6 +9,7 @@ from pvmscan.analyzers import (
     carried_callable,
     code_object,
     import_side_effect,
+    object_protocol,
     reachable_sink,
     resource_bomb,
     side_file,
@@ -23,6 +24,7 @@ from pvmscan.report import Finding, Severity, Verdict
 
 ANALYZERS: tuple[Analyzer, ...] = (
     reachable_sink,
+    object_protocol,
     trampoline,
     tampering,
     code_object,

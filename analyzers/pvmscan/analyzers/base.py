@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pvm.paths import path_of
+from pvm.paths import is_class_name, path_of
 from pvm.render import call_text, text
 from pvm.trace import Import, Trace
 from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal
@@ -82,7 +82,7 @@ class Context:
         self.called.add(id(callee))
         path = path_of(callee)
         if path is None:
-            return Judged(call, None, Judgement(Status.UNKNOWN))
+            return self._instance_called(call, callee)
         # where no rule speaks of the callee its arguments do not matter, and honest files repeat few callees often
         known = judged.get(path)
         if known is None:
@@ -94,6 +94,15 @@ class Context:
             # the machine has evaluated it: a pure function on constants, or a look-up
             judgement = Judgement(Status.HARMLESS)
         return Judged(call, path, judgement)
+
+    def _instance_called(self, call: Call, callee: Value) -> Judged:
+        """An object that a class made is called: its `__call__` runs."""
+        made = path_of(callee.callee) if isinstance(callee, Call) else None
+        if isinstance(callee, Call) and made is not None and (callee.mode != "call" or is_class_name(made)):
+            judgement = effects_of(self.knowledge, f"{made}.__call__", call)
+            if judgement.status is not Status.UNKNOWN:
+                return Judged(call, f"{made}.__call__", judgement)
+        return Judged(call, None, Judgement(Status.UNKNOWN))
 
     def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
         """The sink that a value is, or calls when it is called; looks through partial and containers."""

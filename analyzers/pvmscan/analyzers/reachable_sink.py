@@ -40,7 +40,7 @@ def _finding(context: Context, judged: Judged, rule: Rule) -> Finding:
         severity=rule.severity,
         confidence=rule.confidence,
         offset=call.offset,
-        steps=context.chain(call),
+        steps=(*context.chain(call), *judged.judgement.source),
         payload=payload(call, rule),
         subject=judged.path,
     )

@@ -46,7 +46,17 @@ def _sink_argument(context: Context, call: Call) -> tuple[str, object] | None:
     for value in values:
         if value is None:
             continue
-        found = context.sink_of(value)
+        found = context.sink_of(value) or _sink_in_state(context, value)
+        if found is not None:
+            return found
+    return None
+
+
+def _sink_in_state(context: Context, value: Value) -> tuple[str, object] | None:
+    """A sink that the pickle has put into an attribute of an object: a method of the object can call it."""
+    plain = reveal(value)
+    for state in (plain.state or ()) if isinstance(plain, Call) else ():
+        found = context.sink_of(state)
         if found is not None:
             return found
     return None

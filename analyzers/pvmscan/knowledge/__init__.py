@@ -7,7 +7,7 @@ here depends on what is installed where the scan runs.
 
 from __future__ import annotations
 
-from pvmscan.knowledge.judge import GRADES, Judgement, Status, effects_of
+from pvmscan.knowledge.judge import GRADES, Judgement, Status, arguments_matter, effects_of, protocol_effects
 from pvmscan.knowledge.load import Knowledge, load
 from pvmscan.knowledge.schema import Harmless, Loader, Rule, RuleError
 
@@ -20,6 +20,8 @@ __all__ = [
     "Rule",
     "RuleError",
     "Status",
+    "arguments_matter",
     "effects_of",
     "load",
+    "protocol_effects",
 ]

@@ -57,6 +57,7 @@ class Entry:
 def entries() -> dict[str, Entry]:
     """All rules by id: the knowledge's in the order of their effects, then those that are code."""
     found = {rule.id: _of_knowledge(rule) for rule in load().rules.values()}
+    found.update({rule.id: _of_knowledge(rule) for rule in load().categories.values()})
     for number, table in enumerate(_own()["rule"], 1):
         entry = _of_table(table, f"{OWN}, rule {number}")
         found[entry.id] = entry

@@ -10,8 +10,10 @@ from enum import Enum
 from typing import Any
 
 from pvm.values import Blob, Call, Container, Value, reveal
+from pvmscan.knowledge import derived
 from pvmscan.knowledge.load import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
+from pvmscan.report import Step
 
 
 class Status(Enum):
@@ -28,6 +30,8 @@ class Judgement:
 
     status: Status
     rules: tuple[Rule, ...] = ()
+    source: tuple[Step, ...] = ()
+    """The way through the source of the callee's package to the primitive, where that was derived."""
 
 
 _UNKNOWN = Judgement(Status.UNKNOWN)
@@ -38,8 +42,80 @@ _COMPUTED = object()
 def effects_of(knowledge: Knowledge, path: str, call: Call | None = None) -> Judgement:
     """What the callable under `path` does; with the arguments of `call`, or with any if there is none.
 
-    An exact entry outweighs a pattern, and among equals danger outweighs harmlessness.
+    Curated rules come first: an exact entry outweighs a pattern, and among equals danger outweighs harmlessness.
+    What was derived from source speaks where they are silent, and adds the dangers that they do not name.
     """
+    curated = _curated(knowledge, path, call)
+    if knowledge.summaries is None or (curated.rules and not GRADES.get(curated.rules[0].effect)):
+        return curated
+    if curated.status is Status.HARMLESS and _is_harmless(knowledge.harmless.exact(path), call):
+        return curated
+    answer = derived.answer(knowledge.summaries, path, call)
+    if answer is None or knowledge.content.all(path):
+        return curated
+    return _joined(knowledge, curated, answer)
+
+
+def _joined(knowledge: Knowledge, curated: Judgement, answer: derived.Answer) -> Judgement:
+    """The curated judgement with what was derived: never a milder one."""
+    rules = [
+        knowledge.categories[one.effect.kind]
+        for one in answer.reached
+        if one.effect.kind in knowledge.categories
+    ]
+    if curated.status is Status.HARMLESS:
+        rules = [rule for rule in rules if not GRADES.get(rule.effect)]
+    if rules:
+        steps = derived_steps(knowledge, answer.reached[0])
+        every = sorted((*curated.rules, *rules), key=_badness)
+        return Judgement(Status.SINK, tuple(every), steps if every[0] in rules else ())
+    if curated.status is Status.UNKNOWN and answer.harmless:
+        return _HARMLESS
+    if curated.status is Status.HARMLESS and answer.risky:
+        return _UNKNOWN  # a pattern called a whole package harmless: the arguments decide
+    return curated
+
+
+def arguments_matter(knowledge: Knowledge, path: str) -> bool:
+    """Can some arguments, or some state of an object, reach something dangerous by what was derived?"""
+    if knowledge.summaries is None or _is_harmless(knowledge.harmless.exact(path), None):
+        return False
+    answer = derived.answer(knowledge.summaries, path, None)
+    return answer is not None and answer.risky
+
+
+def protocol_effects(
+    knowledge: Knowledge, path: str, method: str, owner: Call, args: tuple[Value, ...]
+) -> Judgement | None:
+    """What a method does that an opcode runs on an object made by a call of a class; None if nothing dangerous."""
+    if knowledge.summaries is None:
+        return None
+    answer = derived.method_answer(knowledge.summaries, path, method, owner, args)
+    if answer is None:
+        return None
+    rules = [knowledge.categories[one.effect.kind] for one in answer.reached]
+    bad = [rule for rule in rules if not GRADES.get(rule.effect)]
+    if not bad:
+        return None
+    return Judgement(
+        Status.SINK, tuple(sorted(bad, key=_badness)), derived_steps(knowledge, answer.reached[0])
+    )
+
+
+def derived_steps(knowledge: Knowledge, reached: derived.Reached) -> tuple[Step, ...]:
+    """The way through the source as steps of the evidence."""
+    if knowledge.summaries is None:
+        return ()
+    steps: list[Step] = []
+    for summary, effect in derived.path_through(knowledge.summaries, reached.summary, reached.effect):
+        if effect.line:
+            place = f"{summary.module.replace('.', '/')}.py:{effect.line}"
+            via = f" with {effect.origin}" if effect.origin else ""
+            steps.append(Step("source", f"{summary.path} calls {effect.callee}{via}  ({place})"))
+    return tuple(steps)
+
+
+def _curated(knowledge: Knowledge, path: str, call: Call | None) -> Judgement:
     exact = [rule for rule in knowledge.calls.exact(path) if _holds(rule.when, call)]
     wild = [rule for rule in knowledge.calls.wild(path) if _holds(rule.when, call)]
     harmless = _is_harmless(knowledge.harmless.exact(path), call)

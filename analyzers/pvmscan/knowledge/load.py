@@ -13,12 +13,20 @@ from typing import Any
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
+from pvmscan.knowledge.shards import Library
+from pvmscan.knowledge.summary import Summaries
 from pvmscan.plugins import Plugin, PluginError, plugins
 
 KNOWLEDGE_VERSION = "2026.11"
 FOLDER = os.path.dirname(__file__)
 COMPILED = "compiled.json"
-FILES = (*(f"{effect}.toml" for effect in EFFECTS), "harmless.toml", "loaders.toml", "stdlib.toml")
+FILES = (
+    *(f"{effect}.toml" for effect in EFFECTS),
+    "harmless.toml",
+    "loaders.toml",
+    "stdlib.toml",
+    "derived.toml",
+)
 
 
 @dataclass(slots=True)
@@ -35,6 +43,12 @@ class Knowledge:
     """Top-level modules of the standard library, of all versions."""
     packages: frozenset[str] = frozenset()
     """Top-level packages that the harmless list knows."""
+    categories: dict[str, Rule] = field(default_factory=dict)
+    """What the categories of derived effects mean."""
+    content: Index[bool] = field(default_factory=Index)
+    """Callables that another analyzer judges by the content of their arguments."""
+    summaries: Summaries | None = None
+    """What was derived from source; None for curated knowledge alone."""
 
     def is_stdlib(self, path: str) -> bool:
         """Does a dotted path begin in the standard library?"""
@@ -71,6 +85,14 @@ def load() -> Knowledge:
         knowledge.loaders.add(one.calls, one)
     knowledge.stdlib = frozenset(_tables("stdlib.toml").get("modules", ()))
     knowledge.packages = frozenset(package for package in packages if "*" not in package)
+    derived = _tables("derived.toml")
+    knowledge.content.add(derived["content"], True)
+    for category, table in derived.items():
+        if category == "content":
+            continue
+        text = {**table, "id": f"derived-{category}", "confidence": "likely"}
+        knowledge.categories[category] = schema.rule(text, text.pop("effect"), f"derived.toml, {category}")
+    knowledge.summaries = Summaries(Library())
     for plugin in plugins("pvmscan.rules"):
         _add_plugin(knowledge, plugin)
     return knowledge

@@ -84,3 +84,11 @@ def test_much_to_look_at_hides_no_sink_without_a_word() -> None:
     last = asm.call(asm.glob("atexit", "register"), asm.SYSTEM, COMMAND)
     data = asm.program(2, shared, calls, last)
     assert RULE in judged.rules(data) or "limit" in judged.problems(data)
+
+
+def test_a_method_of_an_object_whose_attribute_is_a_sink() -> None:
+    state = b"}" + asm.text("do_echo") + asm.SYSTEM + b"s"
+    owner = asm.build(asm.newobj(asm.at("cmd.Cmd")), state)
+    data = asm.program(4, asm.call(asm.at("cmd.Cmd.onecmd"), owner, asm.text("echo inert")))
+    assert judged.verdict(data) is Verdict.DANGEROUS
+    assert "trampoline/sink-argument" in judged.serious(data)

@@ -1,0 +1,61 @@
+"""`python -m pvmscan.knowledge.derive build [NAME...]`: derives the database anew from the sources of the manifest.
+
+Without names everything is built; `python` is the standard library. Packages are looked for in the cache
+(`--cache`); `sources` prints the command that fetches those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pvmscan.knowledge.derive import build, fetch
+from pvmscan.knowledge.shards import FOLDER
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pvmscan.knowledge.derive", description=__doc__)
+    parser.add_argument("command", choices=["build", "sources"])
+    parser.add_argument("names", nargs="*", help="packages to build; all of the manifest by default")
+    parser.add_argument("--cache", type=Path, default=fetch.CACHE, help="folder with package archives")
+    parser.add_argument("--out", default=FOLDER, help="folder of the database")
+    options = parser.parse_args(arguments)
+    if options.command == "sources":
+        absent = fetch.missing(options.cache)
+        print(fetch.command(absent, options.cache) if absent else "all sources are there")
+        return 0
+    versions, packages = fetch.manifest()
+    wanted = set(options.names)
+    unknown = wanted - {"python", *(one.name for one in packages)}
+    if unknown:
+        parser.error(f"not in the manifest: {', '.join(sorted(unknown))}")
+    try:
+        if not wanted or "python" in wanted:
+            _report("python", build.stdlib(versions, options.out))
+        for one in packages:
+            if not wanted or one.name in wanted:
+                _report(one.name, build.package(one, options.cache, options.out))
+    except fetch.FetchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _report(name: str, made: build.Made) -> None:
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{name}: {made.modules} modules, {made.callables} callables, {made.size} bytes, "
+        f"{time.process_time():.0f} s so far, {megabytes:.0f} MB at most",
+        flush=True,
+    )
+    for error in made.unread:
+        print(f"  not read: {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The derived database on disk: one shard per package, in blocks of neighbouring modules, read when asked for.
+
+A shard is `PVMSCAN1`, the length of its header (4 bytes, big endian), the header and the blocks. Header and blocks
+are JSON, compressed with zlib. The header gives the provenance and, for each block, its first module, where it starts
+and how long it is. A block maps modules to their records (see `MODULE_KEYS`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+MAGIC = b"PVMSCAN1"
+SUFFIX = ".pvmk"
+FOLDER = os.path.join(os.path.dirname(__file__), "derived")
+BLOCK = 64_000
+"""Bytes of JSON in a block, about."""
+MODULE_KEYS = {
+    "n": "names that stand for other paths",
+    "*": "modules whose names are all here too",
+    "f": "callables with effects: line, parameters, flag, effects, the module of the source if another",
+    "h": "names of callables that are harmless, whatever they are given",
+    "u": "names of callables of which that is not known",
+    "c": "classes: line, base classes, metaclass",
+    "r": "what callables return: the path of a class",
+    "i": "effects of importing the module",
+    "v": "versions of the package that have the module, where not all do",
+}
+
+
+class ShardError(Exception):
+    """A shard is damaged or of another version."""
+
+
+def pack(header: Mapping[str, Any], modules: Mapping[str, Any]) -> bytes:
+    """Bytes of a shard; the same for the same content."""
+    blocks: list[bytes] = []
+    places: list[tuple[str, int, int]] = []
+    start = 0
+    for first, text in _blocks(modules):
+        block = zlib.compress(text.encode(), 9)
+        places.append((first, start, len(block)))
+        blocks.append(block)
+        start += len(block)
+    top = zlib.compress(_json({**header, "blocks": places}).encode(), 9)
+    return b"".join((MAGIC, struct.pack(">I", len(top)), top, *blocks))
+
+
+def _blocks(modules: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    held: dict[str, Any] = {}
+    size = 0
+    for name in sorted(modules):
+        held[name] = modules[name]
+        size += len(_json(modules[name]))
+        if size >= BLOCK:
+            yield next(iter(held)), _json(held)
+            held, size = {}, 0
+    if held:
+        yield next(iter(held)), _json(held)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+class Shard:
+    """One shard; its blocks are decompressed when a module in them is asked for."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        if data[:8] != MAGIC:
+            raise ShardError(f"{name}: not a database of this version; build it again")
+        (length,) = struct.unpack_from(">I", data, 8)
+        try:
+            self.header: dict[str, Any] = json.loads(zlib.decompress(data[12 : 12 + length]))
+        except (zlib.error, ValueError) as error:
+            raise ShardError(f"{name}: {error}; build it again") from error
+        self._data, self._start = data, 12 + length
+        self._firsts = [first for first, _, _ in self.header["blocks"]]
+        self._blocks: dict[int, dict[str, Any]] = {}
+
+    @classmethod
+    def read(cls, path: str) -> Shard:
+        """Open a shard file."""
+        with open(path, "rb") as file:
+            return cls(file.read(), os.path.basename(path))
+
+    def module(self, name: str) -> dict[str, Any] | None:
+        """Record of a module."""
+        number = bisect_right(self._firsts, name) - 1
+        if number < 0:
+            return None
+        found: dict[str, Any] | None = self._block(number).get(name)
+        return found
+
+    def _block(self, number: int) -> dict[str, Any]:
+        if number not in self._blocks:
+            _, start, length = self.header["blocks"][number]
+            begin = self._start + start
+            self._blocks[number] = json.loads(zlib.decompress(self._data[begin : begin + length]))
+        return self._blocks[number]
+
+    def modules(self) -> dict[str, Any]:
+        """Every module; for tools, not for scans."""
+        return {
+            name: record
+            for number in range(len(self._firsts))
+            for name, record in self._block(number).items()
+        }
+
+
+class Library:
+    """The shards of a folder, and others that are added to them."""
+
+    def __init__(self, folder: str = FOLDER, only: frozenset[str] | None = None) -> None:
+        self.folder = folder
+        self.only = only
+        """The shards that may be asked; None for all."""
+        self.added: list[Shard] = []
+        self._shards: dict[str, Shard] = {}
+
+    @cached_property
+    def contents(self) -> dict[str, Any]:
+        """The index of the folder: its digest, the packages with their versions, the shard of each top level."""
+        try:
+            with open(os.path.join(self.folder, "index.json"), encoding="utf-8") as file:
+                loaded: dict[str, Any] = json.load(file)
+                return loaded
+        except FileNotFoundError:
+            return {"digest": "none", "packages": {}, "tops": {}}
+
+    @property
+    def index(self) -> dict[str, str]:
+        """Shard of each top-level module."""
+        tops: dict[str, str] = self.contents["tops"]
+        return tops
+
+    def module(self, name: str) -> dict[str, Any] | None:
+        """Record of a module, from an added shard first."""
+        for shard in self.added:
+            found = shard.module(name)
+            if found is not None:
+                return found
+        shard_of = self.shard(name.partition(".")[0])
+        return None if shard_of is None else shard_of.module(name)
+
+    def shard(self, top: str) -> Shard | None:
+        """The shard that holds a top-level module."""
+        file = self.index.get(top)
+        if file is None or (self.only is not None and file not in self.only):
+            return None
+        if file not in self._shards:
+            self._shards[file] = Shard.read(os.path.join(self.folder, file + SUFFIX))
+        return self._shards[file]
+
+    def provenance(self) -> str:
+        """What the knowledge is derived from, in a few words: for reports."""
+        count = len(self.contents["packages"])
+        words = [f"{self.contents['digest']} ({count} packages)"]
+        words += [f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added]
+        return ", ".join(words)

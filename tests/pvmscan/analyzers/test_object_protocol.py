@@ -1,0 +1,55 @@
+"""Methods that opcodes run on objects of known classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import assemble as asm
+import judged
+from pvmscan import Verdict
+
+PREFIX = "object-protocol/derived-"
+TRACE = "torch.utils.data.datapipes.datapipe._DataPipeSerializationWrapper"
+CLOSER = "tempfile._TemporaryFileCloser"
+
+
+def rules(code: bytes) -> set[str]:
+    return {rule for rule in judged.rules(asm.program(4, code)) if rule.startswith(PREFIX)}
+
+
+def built(path: str, state: Any) -> bytes:
+    return asm.build(asm.newobj(asm.at(path)), asm.value(state))
+
+
+def test_a_state_that_a_class_unpickles_is_dangerous() -> None:
+    code = built(TRACE, (b"inert", False))
+    finding = judged.found(asm.program(4, code), f"{PREFIX}deser")
+    assert finding.verdict is Verdict.DANGEROUS
+    assert [step.kind for step in finding.chain][-1] == "source"
+    assert "__setstate__" in finding.message
+
+
+def test_an_object_that_deletes_a_file_when_it_goes_away() -> None:
+    assert f"{PREFIX}write" in rules(built(CLOSER, {"name": "/tmp/pvmscan-inert/x", "delete": True}))
+
+
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [
+        (CLOSER, {}),
+        (TRACE, 5),
+        ("collections.OrderedDict", {"a": "b"}),
+        ("mypkg.Thing", {"a": "b"}),
+        ("argparse.Namespace", {"a": "b"}),
+    ],
+)
+def test_states_that_reach_nothing_are_quiet(path: str, state: Any) -> None:
+    assert not rules(built(path, state))
+
+
+def test_a_method_of_a_class_is_reported_once() -> None:
+    one = built(TRACE, (b"inert", False))
+    findings = judged.scan(asm.program(4, one + b"0" + one)).findings
+    assert sum(finding.rule == f"{PREFIX}deser" for finding in findings) == 1

@@ -1,0 +1,144 @@
+"""From sources to a shard: the same bytes for the same sources, and the union of versions."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pvmscan.knowledge.derive import build, emit, fetch, sources
+from pvmscan.knowledge.derive.__main__ import main
+from pvmscan.knowledge.derive.ondemand import PackageError, derive_package, installed, with_packages
+from pvmscan.knowledge.shards import FOLDER, Library, Shard
+from pvmscan.knowledge.summary import ClassSummary, Summaries, Summary
+
+OLD = "def run(x): exec(x)\ndef gone(x): return x\nclass A:\n    def __init__(self, x): self.x = x\n"
+NEW = "def run(x): return x\ndef fresh(x): return open(x, 'w')\n"
+
+
+def package(folder: Path, text: str) -> Path:
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "pkg" / "__init__.py").write_text("from pkg.inner import *\n", "utf-8")
+    (folder / "pkg" / "inner.py").write_text(text, "utf-8")
+    (folder / "pkg" / "tests").mkdir()
+    (folder / "pkg" / "tests" / "test_x.py").write_text("exec('')", "utf-8")
+    return folder
+
+
+def built(tmp_path: Path) -> Path:
+    places = {"1": package(tmp_path / "old", OLD), "2": package(tmp_path / "new", NEW)}
+    out = tmp_path / "out"
+    header, records = build.derive(places, Library(str(out)))
+    build.write("pkg", header, emit.compacted(records, whole=False), str(out))
+    return out
+
+
+def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = built(tmp_path / "a"), built(tmp_path / "b")
+    for name in ("pkg.pvmk", "index.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_what_any_version_does_is_kept(tmp_path: Path) -> None:
+    summaries = Summaries(Library(str(built(tmp_path))))
+    run = summaries.find("pkg.run")
+    assert isinstance(run, Summary) and {one.kind for one in run.effects} == {"exec"}
+    assert isinstance(summaries.find("pkg.inner.gone"), Summary)
+    assert isinstance(summaries.find("pkg.A"), ClassSummary)
+    fresh = summaries.find("pkg.fresh")
+    assert isinstance(fresh, Summary) and {one.kind for one in fresh.effects} == {"write"}
+    assert summaries.find("pkg.tests.test_x") is None
+
+
+def test_a_shard_says_what_it_comes_from(tmp_path: Path) -> None:
+    header = Shard.read(str(built(tmp_path) / "pkg.pvmk")).header
+    assert header["versions"] == ["1", "2"]
+    assert len(header["source"]["1"]) == 16 and header["tops"] == ["pkg"]
+
+
+def test_the_index_that_ships_is_that_of_its_folder(tmp_path: Path) -> None:
+    folder = Path(FOLDER)
+    for path in folder.glob("*.pvmk"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    build.write_index(str(tmp_path))
+    assert (tmp_path / "index.json").read_text("utf-8") == (folder / "index.json").read_text("utf-8")
+
+
+def test_the_database_is_small_enough_to_ship() -> None:
+    assert sum(path.stat().st_size for path in Path(FOLDER).iterdir()) < 3_000_000
+
+
+def test_every_shard_that_ships_stands_in_the_manifest() -> None:
+    _, packages = fetch.manifest()
+    names = {"python", *(one.name.lower() for one in packages)}
+    assert {path.stem for path in Path(FOLDER).glob("*.pvmk")} <= names
+
+
+# On demand -------------------------------------------------------------------------------------------------
+
+
+def test_a_package_is_derived_on_demand_and_kept(tmp_path: Path) -> None:
+    place = package(tmp_path / "src", OLD) / "pkg"
+    known = with_packages([place], cache=tmp_path / "cache")
+    assert known.summaries is not None
+    assert isinstance(known.summaries.find("pkg.run"), Summary)
+    (kept,) = (tmp_path / "cache").iterdir()
+    before = kept.stat().st_mtime_ns
+    derive_package(place, Library(), tmp_path / "cache")
+    assert kept.stat().st_mtime_ns == before
+    assert "pkg" in known.summaries.library.provenance()
+
+
+def test_a_wheel_is_read_without_unpacking(tmp_path: Path) -> None:
+    wheel = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("pkg/__init__.py", OLD)
+    shard = derive_package(wheel, Library(), tmp_path / "cache")
+    record = shard.module("pkg")
+    assert record is not None and "run" in record["f"]
+    assert shard.header["package"] == "pkg"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
+def test_what_is_no_package_is_an_error_for_people(tmp_path: Path, content: bytes) -> None:
+    place = tmp_path / "x.whl"
+    place.write_bytes(content)
+    with pytest.raises(PackageError, match=r"x\.whl"):
+        derive_package(place, Library(), tmp_path / "cache")
+    with pytest.raises(PackageError, match="does not exist"):
+        derive_package(tmp_path / "none", Library(), tmp_path / "cache")
+
+
+def test_installed_source_is_found_without_importing() -> None:
+    place = installed("pvmscan")
+    assert place is not None and (place / "scan.py").is_file()
+    assert installed("no_such_module_anywhere") is None
+
+
+# Sources ---------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_archive_names_the_command_that_gets_it(tmp_path: Path) -> None:
+    with pytest.raises(fetch.FetchError, match="pip download --no-deps"):
+        fetch.archive("numpy", "0.0.1", tmp_path)
+
+
+def test_archives_are_found_by_normalised_name_and_version(tmp_path: Path) -> None:
+    wheel = tmp_path / "Scikit_Learn-1.9.1-cp311-cp311-linux.whl"
+    wheel.write_bytes(b"")
+    assert fetch.archive("scikit-learn", "1.9.1", tmp_path) == wheel
+
+
+def test_the_command_line_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sources", "--cache", str(tmp_path)]) == 0
+    assert "numpy==" in capsys.readouterr().out
+    assert main(["build", "numpy", "--cache", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "numpy" in capsys.readouterr().err
+
+
+def test_names_of_files_become_names_of_modules(tmp_path: Path) -> None:
+    package(tmp_path, OLD)
+    (tmp_path / "pkg" / "not-a-module.py").write_text("", "utf-8")
+    names = [text.module for text in sources.modules_of(tmp_path)]
+    assert names == ["pkg", "pkg.inner"]

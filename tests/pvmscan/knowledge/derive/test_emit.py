@@ -1,0 +1,59 @@
+"""Records of a shard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derive_small import AXIOMS, records
+from pvmscan.knowledge.derive import emit
+from pvmscan.knowledge.summary import Parameter, parameter
+
+
+def test_primitives_are_entered_apart_from_those_of_other_packages() -> None:
+    made = records(m="def f(x): exec(x)\n")
+    emit.add_primitives(made, AXIOMS, frozenset({"numpy", "torch"}))
+    assert {row[0] for row in made["posix"]["f"]["system"][3]} == {"proc"}
+    assert not {"numpy", "torch"} & set(made)
+
+
+def test_parameters_are_written_and_read_again() -> None:
+    made = records(m="def f(a, b=1, *c, d='x', e=g(), **h): exec(a)\n")
+    read = [parameter(text) for text in made["m"]["f"]["f"][1]]
+    assert read == [
+        Parameter("a", "p", False, ...),
+        Parameter("b", "p", True, 1),
+        Parameter("c", "*", False, ...),
+        Parameter("d", "k", True, "x"),
+        Parameter("e", "k", True, ...),
+        Parameter("h", "**", False, ...),
+    ]
+
+
+def test_inherited_methods_name_the_module_of_their_lines() -> None:
+    made = records(
+        low="class A:\n    def f(self, x): self.g(x)\n    def g(self, x): pass\n",
+        top="from low import A\nclass B(A):\n    def g(self, x): exec(x)\n",
+    )
+    assert made["top"]["f"]["B.f"][4] == "low"
+
+
+def test_what_is_far_away_counts_as_not_known() -> None:
+    steps = "".join(f"def f{n}(x): f{n + 1}(x)\n" for n in range(emit.MAX_WAY + 2))
+    made = records(m=f"{steps}def f{emit.MAX_WAY + 2}(x): exec(x)\n")
+    assert {row[0] for row in made["m"]["f"]["f0"][3]} == {"opaque"}
+    assert {row[0] for row in made["m"]["f"]["f5"][3]} == {"exec"}
+
+
+def test_names_of_callables_without_effects_are_kept() -> None:
+    made = records(m="def f(x): return len(x)\nclass A:\n    def g(self): pass\n")
+    assert set(made["m"]["h"].split()) == {"f", "A.g"}
+
+
+def test_the_union_of_versions_keeps_the_shorter_way() -> None:
+    old: dict[str, dict[str, Any]] = {"m": {"f": {"f": [1, ["x"], 0, [["exec", "x", "", 3, 2, "m.g", "x"]]]}}}
+    new: dict[str, dict[str, Any]] = {
+        "m": {"f": {"f": [9, ["x"], 0, [["exec", "x", "", 1, 10, "builtins.exec", ""]]]}, "h": {"g": 1}}
+    }
+    both = emit.merged({"1": old, "2": new})
+    assert both["m"]["f"]["f"] == new["m"]["f"]["f"]
+    assert emit.merged({"1": {"m": {"h": {"f": 1}}}, "2": old})["m"].get("h") is None
