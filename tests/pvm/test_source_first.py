@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -43,5 +44,5 @@ def test_the_source_is_taken_where_the_environment_asks() -> None:
 @pytest.mark.parametrize("asked", [None, "", "0"])
 def test_otherwise_what_is_there_is_taken(asked: str | None) -> None:
     folder = os.path.join(FLOOR, "pvm")
-    compiled = any(name.endswith((".so", ".pyd")) for name in os.listdir(folder))
+    compiled = any(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in os.listdir(folder))
     assert build(asked) == ("compiled" if compiled else "source")
