@@ -43,6 +43,6 @@ def test_the_source_is_taken_where_the_environment_asks() -> None:
 
 @pytest.mark.parametrize("asked", [None, "", "0"])
 def test_otherwise_what_is_there_is_taken(asked: str | None) -> None:
-    folder = os.path.join(FLOOR, "pvm")
-    compiled = any(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in os.listdir(folder))
+    home = Path(FLOOR, "pvm")
+    compiled = any((home / f"skeleton{suffix}").exists() for suffix in EXTENSION_SUFFIXES)
     assert build(asked) == ("compiled" if compiled else "source")
