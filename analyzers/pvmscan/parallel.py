@@ -22,7 +22,7 @@ BATCH_SIZE, BATCH_COUNT = 1 << 20, 64
 """Small items go to a worker together, up to so many bytes and items."""
 AHEAD = 3
 """Batches that each worker has in hand or waiting."""
-WORTH_COUNT, WORTH_SIZE = 256, 32 << 20
+WORTH_COUNT, WORTH_SIZE = 4096, 32 << 20
 """Fewer items and bytes are done sooner than workers start."""
 
 
@@ -83,6 +83,8 @@ class _Crew(Generic[Item, Result]):
         lost: Callable[[Item], Result],
     ) -> None:
         self.work, self.items, self.jobs, self.lost = work, items, jobs, lost
+        self.home = getattr(work, "func", work).__module__
+        """What workers import: done once, before they are made."""
         self.pool = self._hire(jobs)
         self.futures: dict[Future[list[Result]], list[int]] = {}
         self.done: dict[int, Result] = {}
@@ -148,13 +150,12 @@ class _Crew(Generic[Item, Result]):
                 self.pool = self._hire(1)
         self.dismiss()
 
-    @staticmethod
-    def _hire(jobs: int) -> ProcessPoolExecutor:
+    def _hire(self, jobs: int) -> ProcessPoolExecutor:
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if "forkserver" in methods:
-            context.set_forkserver_preload([__name__])
+            context.set_forkserver_preload([self.home])
         return ProcessPoolExecutor(jobs, mp_context=context)

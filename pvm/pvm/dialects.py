@@ -7,6 +7,7 @@ measured on CPython 3.8 to 3.13, 3.14.2 and 3.15.0rc1; 3.8 to 3.13 behave alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from pvm.errors import PvmError
@@ -74,6 +75,7 @@ def dialect(loader: str = "c", python_version: Version = (3, 11)) -> Dialect:
     )
 
 
+@cache
 def every(first: str = "c") -> tuple[Dialect, ...]:
     """All dialects that differ from each other, those of the loader `first` leading in each version."""
     loaders = sorted(LOADERS, key=lambda loader: loader != first)

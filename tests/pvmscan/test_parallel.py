@@ -51,8 +51,8 @@ def test_every_item_is_in_one_batch(sizes: list[int]) -> None:
 @pytest.mark.parametrize(
     ("sizes", "jobs", "expected"),
     [
-        ([1] * 1000, 2, True),
-        ([1] * 1000, 1, False),
+        ([1] * 5000, 2, True),
+        ([1] * 5000, 1, False),
         ([1 << 30], 2, False),
         ([1 << 30, 10], 2, False),
         ([1 << 30, 1 << 30], 2, True),
