@@ -447,9 +447,11 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         kind = -value & 15
                         if kind == HOLE:
                             raise NeedsMachine("a memo entry that was never filled")
-                        if kind >= TUPLE:  # what shares parts may be as large as everything so far, once more
+                        if (
+                            kind >= TUPLE and not weigh
+                        ):  # what shares parts may be as large as everything so far, once more
                             growth = 2 * growth if growth > base + pos else 2 * (base + pos)
-                            if growth > MAX_GROWTH and not weigh:
+                            if growth > MAX_GROWTH:
                                 raise _MuchSharing
                     stack[sp] = value
                     sp += 1
@@ -594,9 +596,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         if n >= filled or memo[n] == -HOLE:
                             raise NeedsMachine("a memo entry that was never filled")
                         value = memo[n]
-                        if value <= a_tuple and (-value & 15) >= TUPLE:
+                        if value <= a_tuple and (-value & 15) >= TUPLE and not weigh:
                             growth = 2 * growth if growth > base + pos else 2 * (base + pos)
-                            if growth > MAX_GROWTH and not weigh:
+                            if growth > MAX_GROWTH:
                                 raise _MuchSharing
                         stack[sp] = value
                         sp += 1
