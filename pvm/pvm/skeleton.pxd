@@ -4,7 +4,7 @@ from pvm.scanning cimport Text
 
 cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
-cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE
+cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
 cdef Py_ssize_t WINDOW, SLACK, KEPT, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
@@ -13,6 +13,12 @@ cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETI
 cdef bint _hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
 
 cdef bint _all_hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+
+@cython.locals(
+    place=Py_ssize_t, value=cython.longlong, total=cython.longlong, kind=cython.longlong, inner=cython.longlong,
+    known=cython.bint,
+)
+cdef long long _tuple(long long[::1] stack, Py_ssize_t low, Py_ssize_t high) except 1
 
 @cython.locals(place=Py_ssize_t, value=cython.longlong, kind=cython.longlong, number=cython.longlong, total=cython.longlong)
 cdef long long _weight(long long[::1] stack, long long[::1] weights, Py_ssize_t low, Py_ssize_t high) except -1
@@ -46,7 +52,7 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     stop=Py_ssize_t, edge=Py_ssize_t, end=Py_ssize_t, n=cython.longlong, value=cython.longlong,
     target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
     growth=cython.longlong, op=cython.int, compiled=cython.bint, deferred=cython.bint,
-    plain=cython.longlong, a_tuple=cython.longlong, unhashable=cython.longlong, a_list=cython.longlong,
+    plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
 )
 cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh)

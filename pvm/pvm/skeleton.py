@@ -30,8 +30,9 @@ COMPILED: bool = not __file__.endswith(".py")
 
 SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET = 1, 2, 3, 4, 5, 6
 """Kinds of values that can be keys; of a swallowed constant only its existence is known."""
-LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE = 7, 8, 9, 10, 11, 12, 13
-"""Kinds that cannot be keys or may not: `UNHASHABLE` is a tuple, `HOLE` a memo index that was never filled."""
+LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES = 7, 8, 9, 10, 11, 12, 13, 14
+"""Kinds that cannot be keys or may not: `UNHASHABLE` is a tuple, `HOLE` a memo index that was never filled, `MAKES` the
+arguments `(class, object, None)` of `copyreg._reconstructor`."""
 
 WIDTHS = bytes(
     {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}.get(opcode, 0) for opcode in range(256)
@@ -147,6 +148,27 @@ def _settle(pending: runs.Pending) -> bool:
     return False
 
 
+def _tuple(stack: Any, low: int, high: int) -> int:
+    """A tuple of these items, with its weight: 0 where a container in it may still grow."""
+    if not COMPILED and high - low > 8 and min(stack[low:high]) >= -1:
+        return -((high - low + 1) * 16 + TUPLE)
+    total, kind, known = 1, TUPLE, True
+    for place in range(low, high):
+        value = stack[place]
+        total += 1
+        if value >= 0:
+            continue
+        inner = -value & 15
+        if inner in (TUPLE, UNHASHABLE):
+            total += (-value >> 4) - 1
+            known = known and value <= -16
+        elif inner >= FROZENSET:
+            known = False
+        if inner > FROZENSET:
+            kind = UNHASHABLE
+    return -(total * 16 + kind) if known and total < MAX_GROWTH else -kind
+
+
 def _weight(stack: Any, weights: Any, low: int, high: int) -> int:
     """How many values a walk over these items visits that does not notice sharing. They are marked as used."""
     if not COMPILED and high - low > 8 and min(stack[low:high]) >= -CALL:
@@ -208,12 +230,13 @@ def _all_hashable(stack: Any, low: int, high: int, step: int) -> bool:
 def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tuple[int, int, int]:
     """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
 
-    With `weigh`, `-v >> 4` of a container is its number in `weights`, which holds two integers for each: how many
-    values a walk over it visits that does not notice sharing, and whether another contains it (of a tuple: the
-    number of its class, see `Usage.reconstructs`).
+    `growth` bounds how many values more than there are opcodes a walk visits that does not notice sharing: a tuple
+    that is used again adds its weight, `-v >> 4`; anything else may be as large as everything before it. With `weigh`,
+    that bound having been too weak, `-v >> 4` of a container is its number in `weights`, which holds two integers for
+    each: how many values such a walk over it visits, and whether another contains it.
 
-    One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge`
-    count from the window's start, `at` and `frame_end` from the input's.
+    One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
+    from the window's start, `at` and `frame_end` from the input's.
     """
     counts: Any = _zeros(8 * usage.COLUMNS)
     flags: Any = _zeros(8)
@@ -229,7 +252,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     base = safe = frame_end = -1
     pos = stop = edge = op = end = n = value = target = kind = place = number = growth = 0
     compiled = COMPILED
-    plain, a_tuple, unhashable, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -UNHASHABLE, -LIST, -DICT, -SET
+    plain, a_tuple, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -LIST, -DICT, -SET
+    empty = a_tuple if weigh else -(16 + TUPLE)
     swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
     misses = tries = kept = 0
     short = runs.SHORT
@@ -311,10 +335,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     sp -= n
                     if sp < fence:
                         raise NeedsMachine("the stack is too short")
-                    value = a_tuple if _hashable(stack, sp, sp + n, 1) else unhashable
+                    value = _tuple(stack, sp, sp + n)
                     if weigh:
                         _new_weight(weights, weighed, stack, sp, sp + n)
-                        value -= 16 * weighed
+                        value = -(weighed * 16 + (-value & 15))
                         weighed += 1
                     stack[sp] = value
                     sp += 1
@@ -326,7 +350,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     value, target = stack[sp], stack[sp - 1]
                     kind = -value & 15
                     number = -target >> 4
-                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE):
+                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE and kind != MAKES):
                         raise NeedsMachine("unusual arguments")
                     if target >= 0 or (-target & 15) != GLOBAL or flags[number] > EVALUATES:
                         raise NeedsMachine("an unusual class")
@@ -447,10 +471,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         kind = -value & 15
                         if kind == HOLE:
                             raise NeedsMachine("a memo entry that was never filled")
-                        if (
-                            kind >= TUPLE and not weigh
-                        ):  # what shares parts may be as large as everything so far, once more
-                            growth = 2 * growth if growth > base + pos else 2 * (base + pos)
+                        if kind >= TUPLE and not weigh:
+                            n = -value >> 4 if kind in (TUPLE, UNHASHABLE) else 0
+                            growth += n if n else growth + base + pos
                             if growth > MAX_GROWTH:
                                 raise _MuchSharing
                     stack[sp] = value
@@ -596,8 +619,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         if n >= filled or memo[n] == -HOLE:
                             raise NeedsMachine("a memo entry that was never filled")
                         value = memo[n]
-                        if value <= a_tuple and (-value & 15) >= TUPLE and not weigh:
-                            growth = 2 * growth if growth > base + pos else 2 * (base + pos)
+                        kind = -value & 15
+                        if value <= a_tuple and kind >= TUPLE and not weigh:
+                            n = -value >> 4 if kind in (TUPLE, UNHASHABLE) else 0
+                            growth += n if n else growth + base + pos
                             if growth > MAX_GROWTH:
                                 raise _MuchSharing
                         stack[sp] = value
@@ -624,16 +649,16 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    value = a_tuple if _all_hashable(stack, place, sp, 1) else unhashable
-                    number = 0
+                    value = _tuple(stack, place, sp)
+                    n = 0
                     if sp - place == 3 and stack[place] < 0 and stack[place + 1] < 0:
-                        number = _made(used, stack[place], stack[place + 1])
-                    if weigh:
+                        n = _made(used, stack[place], stack[place + 1])
+                    if n:
+                        value = -(n * 16 + MAKES)
+                    elif weigh:
                         _new_weight(weights, weighed, stack, place, sp)
-                        weights[2 * weighed + 1] = number
-                        number = weighed
+                        value = -(weighed * 16 + (-value & 15))
                         weighed += 1
-                    value -= 16 * number
                     stack[place] = value
                     sp = place + 1
                     pos += 1
@@ -701,7 +726,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     sp += 1
                     pos += 3
                 elif op == 0x29:  # EMPTY_TUPLE
-                    stack[sp] = a_tuple
+                    stack[sp] = empty
                     sp += 1
                     pos += 1
                 elif op == 0x58 or op == 0x54 or op == 0x42:  # BINUNICODE, BINSTRING, BINBYTES
@@ -731,15 +756,13 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     value, target = stack[sp], stack[sp - 1]
                     kind = -value & 15
                     number = -target >> 4
-                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE):
+                    if value >= 0 or (kind != TUPLE and kind != UNHASHABLE and kind != MAKES):
                         raise NeedsMachine("unusual arguments")
                     if target >= 0 or (-target & 15) != GLOBAL:
                         raise NeedsMachine("a callee that is no global")
+                    n = -value >> 4 if kind == MAKES else 0
                     kind = flags[number]
-                    n = -value >> 4
-                    if weigh and n:
-                        n = weights[2 * n + 1]
-                    if kind >= DECIDES or (kind > EVALUATES and not n):
+                    if kind >= DECIDES or (kind > EVALUATES and n == 0):
                         raise NeedsMachine("a callee that looks at its arguments")
                     counts[number * 8 + REDUCE] += 1
                     if kind > EVALUATES:
