@@ -55,10 +55,14 @@ class ScanOptions:
     opcodes: int = 100_000_000
     packages: tuple[str, ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
+    isolated: bool = True
+    """Native libraries parse in a worker process (`pvmscan.isolation`)."""
 
     def budget(self) -> Budget:
         """A fresh budget for one file."""
-        return Budget(self.inflated_bytes, self.members, self.depth, opcodes=self.opcodes)
+        return Budget(
+            self.inflated_bytes, self.members, self.depth, opcodes=self.opcodes, isolated=self.isolated
+        )
 
 
 @dataclass(frozen=True, slots=True)
