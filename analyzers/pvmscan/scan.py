@@ -20,6 +20,7 @@ from pvm.values import reveal
 from pvmscan import parallel
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
+from pvmscan.deadline import OutOfTime, within
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
 from pvmscan.plugins import installed, plugins
@@ -55,10 +56,16 @@ class ScanOptions:
     opcodes: int = 100_000_000
     packages: tuple[str, ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
+    seconds: float = 300
+    """On the wall clock; 0 is no limit."""
+    isolated: bool = True
+    """Native libraries parse in a worker process (`pvmscan.isolation`)."""
 
     def budget(self) -> Budget:
         """A fresh budget for one file."""
-        return Budget(self.inflated_bytes, self.members, self.depth, opcodes=self.opcodes)
+        return Budget(
+            self.inflated_bytes, self.members, self.depth, opcodes=self.opcodes, isolated=self.isolated
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,14 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
     """Judge the bytes of one file: the function that everything else maps."""
     scanning = _FileScan(source, options, knowledge_of(options.packages))
     try:
-        scanning.judge()
+        with within(options.seconds):
+            scanning.judge()
+    except OutOfTime:
+        message = f"not judged to its end within {options.seconds:g} seconds"
+        scanning.problems.append(Problem(message, Location(source.member), "limit"))
+    except MemoryError:
+        message = "not judged to its end: the memory was not enough"
+        scanning.problems.append(Problem(message, Location(source.member), "limit"))
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
         message = f"pvmscan failed: {type(error).__name__}: {error}"
         scanning.problems.append(Problem(message, Location(source.member), "internal"))

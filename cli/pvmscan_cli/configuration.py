@@ -43,9 +43,11 @@ def _read(path: str) -> Policy:
     return policy
 
 
-def scan_options(policy: Policy) -> ScanOptions:
-    """What a scan may spend."""
+def scan_options(policy: Policy, seconds: float | None = None, isolated: bool = True) -> ScanOptions:
+    """What a scan may spend: by its options, else by the policy."""
     from pvmscan.scan import ScanOptions
 
     limits: dict[str, Any] = dict(policy.limits)
-    return ScanOptions(**limits)
+    if seconds is not None:
+        limits["seconds"] = seconds
+    return ScanOptions(**limits, isolated=isolated)

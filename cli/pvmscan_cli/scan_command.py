@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pvmscan.policy import Policy
     from pvmscan.report import FileReport, Report
+    from pvmscan.scan import ScanOptions
 
 THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
 MAX_LOGGED = 20
@@ -61,6 +62,11 @@ MAX_LOGGED = 20
 )  # fmt: skip
 @click.option("--no-config", is_flag=True, help="Follow no configuration.")
 @click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
+    help="Break off a file that takes longer, and report it as incomplete; 0 never does. [default: 300]",
+)  # fmt: skip
+@click.option("--no-isolation", is_flag=True, help="Let native libraries parse in this process.")
+@click.option(
     "--log", "-l", type=click.Choice([*common.LEVELS], case_sensitive=False), default="WARNING",
     show_default=True, help="What is told on standard error.",
 )  # fmt: skip
@@ -68,7 +74,7 @@ def command(
     paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
-    config: str | None, no_config: bool, log: str,
+    config: str | None, no_config: bool, timeout: float | None, no_isolation: bool, log: str,
 ) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders with all they hold, - for standard input.
 
@@ -96,6 +102,7 @@ def command(
     common.set_level(log)
     wanted = outputs.parse(formats, output, sources)
     policy = configuration.policy_for(sources, config, no_config)
+    limits = configuration.scan_options(policy, timeout, not no_isolation)
 
     from pvmscan import streams
     from pvmscan.formats import Options
@@ -109,7 +116,7 @@ def command(
         streams=streams,
     )
     with outputs.Writer(wanted, options) as writer:
-        report, interrupted = _scan(select(sources, include, exclude), policy, writer)
+        report, interrupted = _scan(select(sources, include, exclude), limits, policy, writer)
         writer.end(report, interrupted=interrupted)
     if not writer.for_people:
         _tell_errors(report)
@@ -151,7 +158,9 @@ def _tell_errors(report: Report) -> None:
         message(f"{len(failed) - MAX_LOGGED} more files could not be understood to the end; see the report")
 
 
-def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tuple[Report, bool]:
+def _scan(
+    sources: Sequence[str], limits: ScanOptions, policy: Policy, writer: outputs.Writer
+) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import INTERRUPTED, Report
     from pvmscan.scan import scan_each, tool
@@ -162,7 +171,7 @@ def _scan(sources: Sequence[str], policy: Policy, writer: outputs.Writer) -> tup
     about = tool() | ({"policy": policy.source} if policy.source is not None else {})
     with Meter() as meter:
         try:
-            for judged in scan_each(sources, options=configuration.scan_options(policy), progress=meter):
+            for judged in scan_each(sources, options=limits, progress=meter):
                 one = policy.apply(judged)
                 done.append(one)
                 writer.file(one)

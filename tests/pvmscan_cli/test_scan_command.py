@@ -287,3 +287,13 @@ def test_start_up_imports_nothing_heavy(folder: Path, arguments: list[str]) -> N
         [sys.executable, "-c", code, *arguments], capture_output=True, env=ENVIRONMENT, check=False
     )
     assert done.stdout and done.stderr.decode().strip() == "[]"
+
+
+def test_limits_of_the_command_line_win() -> None:
+    from pvmscan.policy import Policy
+    from pvmscan_cli.configuration import scan_options
+
+    policy = Policy(limits={"seconds": 7})
+    assert scan_options(policy).seconds == 7 and scan_options(policy).isolated
+    assert scan_options(policy, 0.5).seconds == 0.5
+    assert not scan_options(policy, isolated=False).isolated

@@ -114,6 +114,8 @@ class Budget:
     """Instructions that may still be run at places in the middle of data."""
     opcodes: int = 100_000_000
     """Instructions that may still be run."""
+    isolated: bool = True
+    """Native libraries parse in a worker process (`pvmscan.isolation`)."""
     seen: set[bytes] = field(default_factory=set)
     """Digests of nested sources, so that none is judged twice."""
 

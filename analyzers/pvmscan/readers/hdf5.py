@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
-from pvmscan.readers.hdf5file import Elsewhere, Text, survey
+from pvmscan.readers.hdf5file import Elsewhere, Text, examine
 from pvmscan.readers.hdf5types import like_a_file
 from pvmscan.readers.keras_config import judge, judge_parsed, may_be_config, names_classes, parse
 from pvmscan.readers.keras_place import Place, outside
@@ -63,7 +63,7 @@ class Hdf5:
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Configs judged, pickles as sources, links as facts."""
-        found = survey(source.data)
+        found = examine(source, isolated=budget.isolated)
         place = Place(source, source.member, 0)
         keras = bool(_KERAS_NAMES & set(found.names)) or ".weights.h5" in (source.member or source.name)
         for text in _joined(found.texts):

@@ -1,6 +1,6 @@
 """The one place that lets libhdf5 read a file: what it holds, as plain data.
 
-`survey` takes bytes and returns a `Survey` that pickles and prints, so that it can run in a process of its own:
+`survey` takes bytes and returns a `Survey`; `examine` has it made in a process of its own (`isolation`):
 libhdf5 is native code, and hostile files are known to crash it. Nothing that the file names is opened: links
 are listed and not followed, datasets whose bytes lie elsewhere are never read, and filters that would load a
 plug-in are not run (HDF5 1.14 and 2.0, h5py 3.10 and later).
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pvmscan.isolation import Failed, run
 from pvmscan.readers import hdf5types as types
-from pvmscan.readers.base import Buffer
+from pvmscan.readers.base import Buffer, Source
 
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 200
@@ -30,6 +34,7 @@ MAX_SHARED = 4 << 30
 MAX_VALUES = 2_000_000
 HEAD = 4096
 """Bytes of a dataset of numbers that are looked at first."""
+_KINDS = {kind: kind for kind in ("external-link", "external-storage", "virtual-dataset")}
 _BUILT_IN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 """Deflate, shuffle, fletcher32, szip, nbit, scale-offset, and LZF, which h5py brings."""
 
@@ -100,6 +105,51 @@ def survey(data: Buffer, limits: Limits | None = None) -> Survey:
 
 def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def prepare() -> None:
+    """Everything that is imported on the way, before a worker may open no more files."""
+    with suppress(ImportError):
+        import h5py
+
+        with h5py.File(io.BytesIO(), "w") as file:
+            file.attrs["text"] = "x"
+
+
+def survey_plain(data: Buffer) -> dict[str, Any]:
+    """The survey as plain data, for another process."""
+    return asdict(survey(data))
+
+
+def examine(source: Source, *, isolated: bool) -> Survey:
+    """The survey of a source, made in a worker process; what it does not survive is a fault."""
+    if not isolated:
+        return survey(source.data)
+    path = os.path.abspath(source.name) if source.member is None else None
+    if path is not None and not (isinstance(source.data, mmap.mmap) and os.path.isfile(path)):
+        path = None
+    try:
+        return _restored(run(__name__, survey_plain.__name__, source.data, path=path))
+    except Failed as error:
+        return Survey(faults=[("/", error.kind, error.reason)])
+
+
+def _restored(plain: Any) -> Survey:
+    """A survey from plain data; raise `Failed` where the worker sent something else."""
+    try:
+        return Survey(
+            texts=[Text(str(one["path"]), bytes(memoryview(one["content"]))) for one in plain["texts"]],
+            elsewhere=[
+                Elsewhere(str(one["path"]), _KINDS[one["kind"]], tuple(map(str, one["targets"])))
+                for one in plain["elsewhere"]
+            ],
+            names=[str(name) for name in plain["names"]],
+            huge=[(str(path), int(declared), int(stored)) for path, declared, stored in plain["huge"]],
+            faults=[(str(path), str(kind), str(reason)) for path, kind, reason in plain["faults"]],
+            opened=bool(plain["opened"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failed(f"the worker process gave no valid answer ({error})", "unreadable") from None
 
 
 class _Window(io.RawIOBase):

@@ -16,6 +16,7 @@ import assemble as asm
 import judged
 from keras_cases import SHELL, case, code_node, hdf5, legacy, model, node
 from pvmscan import Verdict, scan
+from pvmscan.readers.hdf5file import survey
 
 SINK = "reachable-sink/shell-command"
 BAD_MODEL = model(node("Lambda", {"function": code_node(SHELL)}))
@@ -246,6 +247,7 @@ def test_what_is_no_hdf5_behind_the_signature_is_incomplete() -> None:
 
 def test_without_h5py_the_file_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
+    monkeypatch.setattr("pvmscan.readers.hdf5.examine", lambda source, isolated: survey(source.data))
     assert verdict(FORMS["variable"]) is Verdict.DANGEROUS  # the config stands in the file as it is
     assert verdict(case("dense.h5")) is Verdict.INCOMPLETE
 

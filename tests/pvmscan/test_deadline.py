@@ -1,0 +1,112 @@
+"""Whatever takes too long is broken off, and what was found until then is kept."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import assemble as asm
+from pvmscan import ScanOptions, Verdict, scan_bytes
+from pvmscan.deadline import OutOfTime, within
+from pvmscan.readers import Budget, Item, Source
+from pvmscan.readers import read as real_read
+
+SCAN = sys.modules["pvmscan.scan"]
+TIMER = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timers")
+
+
+def loop() -> None:
+    while True:
+        pass
+
+
+def survivor() -> None:
+    while True:
+        try:
+            loop()
+        except Exception:
+            continue
+
+
+def search() -> None:
+    re.match(r"(a|aa)+$", "a" * 100 + "b")
+
+
+@pytest.mark.parametrize("work", [loop, survivor, pytest.param(search, marks=TIMER)])
+def test_the_main_thread_is_interrupted(work: Callable[[], None]) -> None:
+    with pytest.raises(OutOfTime), within(0.2):
+        work()
+
+
+@pytest.mark.parametrize("work", [loop, survivor])
+def test_other_threads_are_interrupted(work: Callable[[], None]) -> None:
+    def limited() -> str:
+        try:
+            with within(0.2):
+                work()
+        except OutOfTime:
+            return "over"
+        return "?"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [one.result() for one in [pool.submit(limited), pool.submit(limited)]] == ["over"] * 2
+
+
+@TIMER
+def test_a_timer_of_the_program_is_left_alone() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 1000)
+    try:
+        with pytest.raises(OutOfTime), within(0.2):
+            loop()
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 900
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@TIMER
+def test_the_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with within(100):
+        assert signal.getsignal(signal.SIGALRM) is not before
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_zero_is_no_limit() -> None:
+    threads = threading.active_count()
+    with within(0):
+        assert threading.active_count() == threads
+
+
+def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(source: Source, budget: Budget) -> Iterator[Item]:
+        yield from real_read(source, budget)
+        loop()
+
+    monkeypatch.setattr(SCAN, "read", slow)
+    data = asm.program(4, asm.call(asm.at("os.system"), asm.text("echo inert")))
+    report = scan_bytes(data, options=ScanOptions(seconds=2))
+    assert report.verdict is Verdict.DANGEROUS
+    assert [(one.kind, "within 2 seconds" in one.message) for one in report.files[0].errors] == [
+        ("limit", True)
+    ]
+
+
+def test_an_honest_file_that_takes_too_long_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SCAN, "read", lambda source, budget: loop())
+    assert scan_bytes(b"x", options=ScanOptions(seconds=0.2)).verdict is Verdict.INCOMPLETE
+
+
+def test_too_little_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hungry(source: Source, budget: Budget) -> Iterator[Item]:
+        raise MemoryError
+
+    monkeypatch.setattr(SCAN, "read", hungry)
+    report = scan_bytes(b"x")
+    assert report.verdict is Verdict.INCOMPLETE and report.files[0].errors[0].kind == "limit"

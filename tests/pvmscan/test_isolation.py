@@ -1,0 +1,156 @@
+"""Whatever the worker does, the scan gets plain data or a reason, and the next file is read."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pvmscan import ScanOptions, Verdict, isolation, scan_bytes
+from pvmscan.isolation import Allowance, Failed, run
+from pvmscan.readers.base import Source
+from pvmscan.readers.hdf5file import Survey, examine
+
+ROOT = Path(__file__).parents[2]
+POSIX = pytest.mark.skipif(os.name != "posix", reason="limits of processes are POSIX")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces it")
+
+
+def ask(function: str, data: bytes = b"abcdef", **options: Any) -> Any:
+    return run("misbehave", function, data, **options)
+
+
+def test_plain_data_comes_back_from_another_process() -> None:
+    answer = ask("measure")
+    assert answer.pop("process") != os.getpid()
+    assert answer == {"head": b"abcd", "size": 6, "rows": [[1, None], "\udc80", 0.5]}
+
+
+def test_one_worker_serves_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation.dismiss()
+    first = ask("measure")["process"]
+    assert ask("measure")["process"] == first
+    monkeypatch.setattr(isolation, "MAX_CALLS", 2)
+    assert ask("measure")["process"] != first
+
+
+def test_a_file_is_mapped_by_the_worker(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"mapped!")
+    assert ask("measure", b"1234567", path=str(path))["head"] == b"mapp"
+    with pytest.raises(Failed, match="changed"):
+        ask("measure", b"123", path=str(path))
+
+
+def test_large_content_goes_through_the_pipe() -> None:
+    assert ask("measure", bytes(5_000_000))["size"] == 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "reason"),
+    [
+        pytest.param("crash", "unreadable", "crashed .SIGSEGV", marks=POSIX),
+        ("leave", "unreadable", "exit code 3"),
+        ("hang", "limit", "within 2 seconds"),
+        pytest.param("hog", "limit", "MemoryError", marks=LINUX),
+        ("fail", "unreadable", "ArithmeticError: inert"),
+    ],
+)
+def test_a_failure_has_a_reason_and_the_next_call_works(function: str, kind: str, reason: str) -> None:
+    with pytest.raises(Failed, match=reason) as failed:
+        ask(function, allowance=Allowance(seconds=2, memory=256 << 20))
+    assert failed.value.kind == kind
+    assert ask("measure")["size"] == 6
+
+
+def test_what_native_code_prints_is_no_answer() -> None:
+    assert ask("chatter") == "6"
+
+
+def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "MAX_ANSWER", 50)
+    with pytest.raises(Failed, match="too large"):
+        ask("measure")
+
+
+@POSIX
+def test_no_byte_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    assert ask("write", str(path).encode()) == "OSError"
+    assert path.read_bytes() == b""
+
+
+@LINUX
+def test_no_new_privileges() -> None:
+    assert ask("privileges") == "1"
+
+
+@LINUX
+@pytest.mark.skipif(importlib.util.find_spec("pyseccomp") is None, reason="pyseccomp is not installed")
+def test_no_sockets() -> None:
+    assert ask("connect") == "refused"
+
+
+def test_threads_take_turns() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda size: ask("measure", bytes(size))["size"], range(20))) == list(range(20))
+    assert threading.active_count() < 20
+
+
+def test_workers_of_a_pool_have_workers_of_their_own() -> None:
+    with get_context("spawn").Pool(1) as pool:  # daemonic: multiprocessing itself would refuse
+        assert pool.apply(run, ("misbehave", "measure", b"abc"))["size"] == 3
+
+
+def test_no_worker_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation.dismiss()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(Failed, match="no worker process can be started"):
+        ask("measure")
+
+
+@pytest.mark.parametrize("function", ["crash", "lie"])
+@POSIX
+def test_a_file_that_breaks_the_library_is_incomplete(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "pvmscan.readers.hdf5file.run", lambda module, name, data, path: run("misbehave", function, data)
+    )
+    data = b"\x89HDF\r\n\x1a\n" + bytes(100) + b'{"class_name": "Lambda"}'
+    report = scan_bytes(data, name="m.h5")
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "worker" in report.files[0].errors[0].message or "crashed" in report.files[0].errors[0].message
+
+
+def test_files_without_hdf5_start_no_worker() -> None:
+    isolation.dismiss()
+    scan_bytes(b"\x80\x04N.", name="m.pkl")
+    assert isolation._worker is None
+
+
+def test_isolation_can_be_switched_off() -> None:
+    isolation.dismiss()
+    source = Source(b"\x89HDF\r\n\x1a\n", "m.h5")
+    assert isinstance(examine(source, isolated=False), Survey)
+    assert not ScanOptions(isolated=False).budget().isolated
+    assert isolation._worker is None
+
+
+def test_the_command_does_not_import_it() -> None:
+    script = "import sys, pvmscan_cli.main; print('pvmscan.isolation' in sys.modules)"
+    path = os.pathsep.join(str(ROOT / floor) for floor in ("pvm", "analyzers", "cli"))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
