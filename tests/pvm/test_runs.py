@@ -21,7 +21,12 @@ def body(data: bytes) -> int:
 @pytest.mark.parametrize("count", [10, 100, 990])
 @pytest.mark.parametrize(
     ("item", "values"),
-    [(lambda i: i % 200, 1), (lambda i: i * 7919 % 100_000, 1), (lambda i: i / 3, 1), (lambda i: f"text {i}", 1)],
+    [
+        (lambda i: i % 200, 1),
+        (lambda i: i * 7919 % 100_000, 1),
+        (lambda i: i / 3, 1),
+        (lambda i: f"text {i}", 1),
+    ],
 )
 def test_lists_are_swallowed_whole(protocol: int, count: int, item: object, values: int) -> None:
     data = pickle.dumps([item(i) for i in range(count)], protocol)  # type: ignore[operator]
