@@ -39,7 +39,8 @@ bench-quick: $(RUN_READY)  ## the same in two minutes, without other scanners
 	$(BIN)/python -m benchmarks --quick
 
 detection: $(RUN_READY)  ## verdicts over the development corpus
-	$(BIN)/python benchmarks/detection.py
+	$(BIN)/python benchmarks/detection.py --all
+	$(BIN)/python benchmarks/formats.py --benign
 
 peers:  ## install the scanners whose interfaces pvmscan.compat has, for the tests that compare with them
 	@test -d .venv-peers || $(PYTHON) -m venv .venv-peers

@@ -312,6 +312,8 @@ class _Reader:
         first = self.headers.setdefault(header.at, entry)
         if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
             yield "overlapping-members", "Two different directory entries share one local header."
+        elif first.at != entry.at:
+            yield "duplicate-name", "The directory lists the member more than once."
 
     def _link(self, entry: rec.Entry, header: rec.Header) -> str | None:
         """Where a symbolic link leads, if that is out of the archive; its target counts from its own folder."""

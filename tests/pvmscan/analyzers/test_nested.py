@@ -102,3 +102,38 @@ def test_bytes_that_nothing_loads_are_no_layer_of_a_loader() -> None:
     file = judged.file(asm.program(3, asm.dict_of(note=asm.data(asm.honest()))))
     assert len(file.streams) == 1
     assert file.verdict is Verdict.CLEAN
+
+
+def spacy_vocab(getters: bytes) -> bytes:
+    """A vocabulary as spaCy 3.8 pickles it: strings, vectors, morphology, a spare, getters, lookups, chunks."""
+    strings = asm.call(asm.glob("spacy.strings", "StringStore"), asm.list_of(asm.text("word")))
+    vectors = asm.call(asm.glob("spacy.vectors", "unpickle_vectors"), asm.data(b"\x81\xa4none\xc0"))
+    morphology = asm.call(asm.glob("spacy.morphology", "unpickle_morphology"), strings, asm.list_of())
+    parts = (strings, vectors, morphology, asm.NONE, getters, asm.NONE, asm.NONE)
+    return asm.call(asm.glob("spacy.vocab", "unpickle_vocab"), *parts)
+
+
+def spacy_doc(getters: bytes, hooks: bytes) -> bytes:
+    return asm.program(
+        3,
+        asm.call(
+            asm.glob("spacy.tokens.doc", "unpickle_doc"), spacy_vocab(getters), hooks, asm.data(b"\x80")
+        ),
+    )
+
+
+GETTERS = asm.program(4, asm.dict_of(x=asm.glob("spacy.lang.lex_attrs", "is_alpha")))
+HOOKS = asm.program(4, asm.tuple_of(*[asm.EMPTY_DICT] * 4))
+
+
+def test_spacy_documents_and_vocabularies_are_judged_by_the_pickles_that_they_carry() -> None:
+    honest = spacy_doc(asm.data(GETTERS), asm.data(HOOKS))
+    assert judged.verdict(honest) <= Verdict.UNVERIFIED
+    for getters, hooks in ((asm.malicious(), HOOKS), (GETTERS, asm.malicious())):
+        data = spacy_doc(asm.data(getters), asm.data(hooks))
+        assert judged.found(data, SHELL).location.member is not None
+
+
+def test_spacy_getters_that_cannot_be_told_are_reported() -> None:
+    data = spacy_doc(asm.call(asm.glob("some.module", "made"), asm.number(1)), asm.data(HOOKS))
+    assert judged.verdict(data) is Verdict.INCOMPLETE

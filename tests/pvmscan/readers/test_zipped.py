@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,9 @@ import assemble as asm
 import judged
 import zip_builder as build
 from pvmscan import ScanOptions, Verdict, scan_bytes
+from pvmscan.readers import Budget, Fact, Source
+from pvmscan.readers.zipped import OVERLAPPING, Zipped
+from pvmscan.report import Problem
 
 SHELL = "reachable-sink/shell-command"
 HONEST, BAD = asm.honest(), asm.malicious()
@@ -223,3 +228,40 @@ def test_a_large_array_of_objects_is_unpacked() -> None:
 def test_what_follows_a_large_array_is_judged() -> None:
     content = asm.npy(bytes(2 << 20), "|u1", f"({2 << 20},)") + BAD
     assert SHELL in judged.rules(asm.zipped({"a.npy": content}, zipfile.ZIP_DEFLATED), "x.npz")
+
+
+@pytest.mark.parametrize("count", [2, 2000])
+def test_a_directory_that_lists_one_member_many_times_is_suspicious(count: int) -> None:
+    content = zlib.compress(bytes(1 << 20))[2:-4]
+    head = build.local(b"a", content, method=8, sizes=(len(content), 1 << 20))
+    directory = build.central(b"a", 0, len(content), 1 << 20, method=8) * count
+    data = head + directory + build.end(count, len(directory), len(head))
+    assert judged.verdict(data) is Verdict.SUSPICIOUS
+    assert "archive/duplicate-name" in judged.rules(data)
+
+
+def overlapping(count: int, size: int) -> bytes:
+    """An archive whose members each quote the headers behind them, and all end in the same stream of zeros."""
+    stream, body, members = zlib.compress(bytes(size), 9)[2:-4], b"", []
+    for number in range(count):
+        name = b"%03d" % number
+        header = build.local(name, method=8, sizes=(len(stream), size))
+        body = header + (stream[:5] + body if body else stream)
+        members.append((name, len(body), len(stream), size))
+        stream = b"\0" + struct.pack("<2H", len(header), len(header) ^ 0xFFFF) + header + stream
+        size += len(header)
+    parts = [build.central(name, len(body) - at, *sizes, method=8) for name, at, *sizes in members]
+    directory = b"".join(parts)
+    return body + directory + build.end(count, len(directory), len(body))
+
+
+def test_members_that_share_their_bytes_do_not_make_a_scan_expensive() -> None:
+    data = overlapping(40, OVERLAPPING // 4)
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        assert sum(info.file_size for info in opened.infolist()) > 9 * OVERLAPPING
+    budget = Budget()
+    items = list(Zipped().read(Source(data, "x.zip"), budget))
+    assert sum(len(item.data) for item in items if isinstance(item, Source)) <= OVERLAPPING
+    assert any(isinstance(item, Problem) and item.kind == "limit" for item in items)
+    assert any(isinstance(item, Fact) and item.verdict is Verdict.SUSPICIOUS for item in items)
+    assert budget.inflated >= Budget().inflated - OVERLAPPING
