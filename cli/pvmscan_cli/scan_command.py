@@ -60,6 +60,7 @@ MAX_LOGGED = 20
     "current folder, unless that is scanned itself]",
 )  # fmt: skip
 @click.option("--no-config", is_flag=True, help="Follow no configuration.")
+@click.option("--dry-run", is_flag=True, help="Say what would be read, and how many bytes; judge nothing.")
 @click.option(
     "--log", "-l", type=click.Choice([*common.LEVELS], case_sensitive=False), default="WARNING",
     show_default=True, help="What is told on standard error.",
@@ -68,9 +69,10 @@ def command(
     paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
-    config: str | None, no_config: bool, log: str,
+    config: str | None, no_config: bool, dry_run: bool, log: str,
 ) -> int:  # fmt: skip
-    """Judge what loading each of PATHS would do: files, folders with all they hold, - for standard input.
+    """Judge what loading each of PATHS would do: files, folders with all they hold,
+    addresses (https://, hf:owner/name, s3:// and what fsspec knows), - for standard input.
 
     Verdicts, from bad to good: dangerous, suspicious, incomplete, unverified, clean.
 
@@ -82,6 +84,7 @@ def command(
       pvmscan scan -f json -o report.json models/
       pvmscan scan -f sarif=pvmscan.sarif -f console models/
       cat model.pkl | pvmscan scan -
+      pvmscan scan hf:owner/name https://example.org/model.pt
 
     Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 a source could not be judged
     (unless --fail-on never), 3 nothing to scan, 4 usage.
@@ -95,6 +98,10 @@ def command(
         raise click.UsageError("--strict and --fail-on exclude each other.")
     common.set_level(log)
     wanted = outputs.parse(formats, output, sources)
+    if dry_run:
+        from pvmscan_cli.dry_run import show
+
+        return show(select(sources, include, exclude))
     policy = configuration.policy_for(sources, config, no_config)
 
     from pvmscan import streams
@@ -126,8 +133,10 @@ def command(
 def exit_code(report: Report, fail_on: str, sources: Sequence[str]) -> Exit:
     """What the process returns for a report."""
     from pvmscan.report import Verdict
+    from pvmscan.scan import elsewhere
 
-    if not report.files or not any(source == STDIN or os.path.lexists(source) for source in sources):
+    there = (source == STDIN or os.path.lexists(source) or elsewhere(source) for source in sources)
+    if not report.files or not any(there):
         return Exit.NOTHING
     if fail_on == "never":
         return Exit.FINE
