@@ -18,9 +18,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
-from pvmscan.remote import judge
-from pvmscan.scan import scan_source
-from web_server import serving
+from pvmscan.remote import judge  # noqa: E402
+from pvmscan.scan import scan_source  # noqa: E402
+from web_server import serving  # noqa: E402
 
 
 def write(path: Path, size: int, storages: int) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -79,7 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
         way, _, name = self.path.partition("?")[0][1:].partition("/")
         if name not in self.server.files:
             return self._reply(404, b"no such file")
-        return getattr(self, "_" + way.replace("-", "_"))(name)
+        answer: Callable[[str], None] = getattr(self, "_" + way.replace("-", "_"))
+        return answer(name)
 
     # Ways to answer ---------------------------------------------------------------------------------------
 

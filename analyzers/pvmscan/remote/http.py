@@ -162,6 +162,7 @@ class Http:
         if len(data) != length:
             self.close()
             raise Passing(f"the connection ended after {len(data)} of {length} bytes")
+        response.close()  # only then does the connection take the next request
         return bytes(data)
 
     def _some(self, response: HTTPResponse, most: int) -> bytes:

@@ -48,6 +48,17 @@ def test_storages_of_an_archive_are_not_fetched(server: Server) -> None:
     assert judged.requests == len(server.asked)
 
 
+def test_one_connection_and_one_request_for_each_storage() -> None:
+    storages = {f"m/data/{number}": STORAGE for number in range(20)}
+    data = assemble.zipped({"m/data.pkl": assemble.malicious(), **storages})
+    with serving({"bad.pt": data}) as server:
+        judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
+        assert judged.report.verdict == Verdict.DANGEROUS
+        assert judged.report.errors == ()
+        assert judged.requests == len(server.asked) <= 2 * 20
+        assert judged.received < len(data) // 100
+
+
 def test_an_empty_file_is_one(server: Server) -> None:
     for way in ("honest", "no-ranges"):
         assert fetched(server, f"{way}/empty.pkl").report.skipped == "an empty file"
