@@ -71,8 +71,8 @@ def command(
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
     config: str | None, no_config: bool, dry_run: bool, log: str,
 ) -> int:  # fmt: skip
-    """Judge what loading each of PATHS would do: files, folders with all they hold,
-    addresses (https://, hf:owner/name, s3:// and what fsspec knows), - for standard input.
+    """Judge what loading each of PATHS would do: files, folders, addresses (https://, hf:owner/name, s3:// and
+    what else fsspec knows), - for standard input.
 
     Verdicts, from bad to good: dangerous, suspicious, incomplete, unverified, clean.
 
@@ -92,16 +92,12 @@ def command(
     sources = paths + more
     if not sources:
         raise click.UsageError("No path given. Name files or folders, or - for standard input.")
-    if quiet and verbose:
-        raise click.UsageError("--quiet and --verbose exclude each other.")
-    if strict and fail_on not in (None, "unverified"):
-        raise click.UsageError("--strict and --fail-on exclude each other.")
+    _exclude("--quiet and --verbose", quiet and verbose)
+    _exclude("--strict and --fail-on", strict and fail_on not in (None, "unverified"))
     common.set_level(log)
     wanted = outputs.parse(formats, output, sources)
     if dry_run:
-        from pvmscan_cli.dry_run import show
-
-        return show(select(sources, include, exclude))
+        return _show_plan(select(sources, include, exclude))
     policy = configuration.policy_for(sources, config, no_config)
 
     from pvmscan import streams
@@ -128,6 +124,17 @@ def command(
     if code == Exit.NOTHING:
         message("nothing to scan")
     return code
+
+
+def _exclude(options: str, both: bool) -> None:
+    if both:
+        raise click.UsageError(f"{options} exclude each other.")
+
+
+def _show_plan(sources: Sequence[str]) -> Exit:
+    from pvmscan_cli.dry_run import show
+
+    return show(sources)
 
 
 def exit_code(report: Report, fail_on: str, sources: Sequence[str]) -> Exit:
