@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +27,8 @@ class Pieces:
     """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`."""
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+        import tempfile  # lazily: it brings every compression library with it
+
         self._size = size
         self._fetch = fetch
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 it lives as long as this object
