@@ -170,12 +170,29 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
     """Files in the order given, folders walked in the order of their names; links to folders not followed."""
     for path in paths:
         name = os.fspath(path)
+        if elsewhere(name):
+            yield from _listed(name)
+            continue
         if name == STDIN or not os.path.isdir(name):
             yield name
             continue
         for folder, folders, files in os.walk(name, onerror=None):
             folders.sort()
             yield from (os.path.join(folder, file) for file in sorted(files))
+
+
+def elsewhere(name: str) -> bool:
+    """Does a name say where its source is by an address? Decided without importing what would fetch it."""
+    return ("://" in name or name.startswith("hf:")) and not os.path.lexists(name)
+
+
+def _listed(name: str) -> Iterator[str]:
+    from pvmscan.remote import listing
+
+    try:
+        yield from [one.url for one in listing(name)]
+    except OSError:
+        yield name  # opening it will say why
 
 
 def _size(path: str) -> int:
@@ -189,6 +206,10 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge one file; one that cannot be read is `incomplete`, with the reason."""
     name = path
     try:
+        if elsewhere(path):
+            from pvmscan import remote
+
+            return remote.judge(path, partial(scan_source, options=options)).report
         if path == STDIN:
             return scan_source(Source(sys.stdin.buffer.read(), "<stdin>"), options)
         if not os.path.isfile(path):

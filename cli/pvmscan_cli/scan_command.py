@@ -61,6 +61,7 @@ MAX_LOGGED = 20
     "current folder, unless that is scanned itself]",
 )  # fmt: skip
 @click.option("--no-config", is_flag=True, help="Follow no configuration.")
+@click.option("--dry-run", is_flag=True, help="Say what would be read, and how many bytes; judge nothing.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
     help="Break off a file that takes longer, and report it as incomplete; 0 never does. [default: 300]",
@@ -74,9 +75,10 @@ def command(
     paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
-    config: str | None, no_config: bool, timeout: float | None, no_isolation: bool, log: str,
+    config: str | None, no_config: bool, dry_run: bool, timeout: float | None, no_isolation: bool, log: str,
 ) -> int:  # fmt: skip
-    """Judge what loading each of PATHS would do: files, folders with all they hold, - for standard input.
+    """Judge what loading each of PATHS would do: files, folders, addresses (https://, hf:owner/name, s3:// and
+    what else fsspec knows), - for standard input.
 
     Verdicts, from bad to good: dangerous, suspicious, incomplete, unverified, clean.
 
@@ -88,6 +90,7 @@ def command(
       pvmscan scan -f json -o report.json models/
       pvmscan scan -f sarif=pvmscan.sarif -f console models/
       cat model.pkl | pvmscan scan -
+      pvmscan scan hf:owner/name https://example.org/model.pt
 
     Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 a source could not be judged
     (unless --fail-on never), 3 nothing to scan, 4 usage.
@@ -95,12 +98,12 @@ def command(
     sources = paths + more
     if not sources:
         raise click.UsageError("No path given. Name files or folders, or - for standard input.")
-    if quiet and verbose:
-        raise click.UsageError("--quiet and --verbose exclude each other.")
-    if strict and fail_on not in (None, "unverified"):
-        raise click.UsageError("--strict and --fail-on exclude each other.")
+    _exclude("--quiet and --verbose", quiet and verbose)
+    _exclude("--strict and --fail-on", strict and fail_on not in (None, "unverified"))
     common.set_level(log)
     wanted = outputs.parse(formats, output, sources)
+    if dry_run:
+        return _show_plan(select(sources, include, exclude))
     policy = configuration.policy_for(sources, config, no_config)
     limits = configuration.scan_options(policy, timeout, not no_isolation)
 
@@ -130,11 +133,24 @@ def command(
     return code
 
 
+def _exclude(options: str, both: bool) -> None:
+    if both:
+        raise click.UsageError(f"{options} exclude each other.")
+
+
+def _show_plan(sources: Sequence[str]) -> Exit:
+    from pvmscan_cli.dry_run import show
+
+    return show(sources)
+
+
 def exit_code(report: Report, fail_on: str, sources: Sequence[str]) -> Exit:
     """What the process returns for a report."""
     from pvmscan.report import Verdict
+    from pvmscan.scan import elsewhere
 
-    if not report.files or not any(source == STDIN or os.path.lexists(source) for source in sources):
+    there = (source == STDIN or os.path.lexists(source) or elsewhere(source) for source in sources)
+    if not report.files or not any(there):
         return Exit.NOTHING
     if fail_on == "never":
         return Exit.FINE

@@ -18,6 +18,7 @@ from pvmscan.readers.msgpack import MsgPack
 from pvmscan.readers.npy import Npy
 from pvmscan.readers.onnx import Onnx
 from pvmscan.readers.paddle import Paddle
+from pvmscan.readers.pieces import Pieces
 from pvmscan.readers.pmml import Pmml
 from pvmscan.readers.pyfile import PythonFile
 from pvmscan.readers.raw import Raw
@@ -67,11 +68,16 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
     """
     known = whole = False
     for plugin in plugins("pvmscan.readers"):
+        source = _at_hand(source)
         for item in _added(plugin, source, budget):
             yield item
             known = True
     for reader in READERS:
-        if whole or not reader.sniff(source):
+        if whole:
+            break
+        if not isinstance(reader, Zipped):
+            source = _at_hand(source)
+        if not reader.sniff(source):
             continue
         for item in reader.read(source, budget):
             if isinstance(item, Recognised):
@@ -79,6 +85,11 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
                 yield item
             known = True
+
+
+def _at_hand(source: Source) -> Source:
+    """The source with all of its bytes: only the reader of zip archives, which comes first, is content with pieces."""
+    return replace(source, data=source.data.whole()) if isinstance(source.data, Pieces) else source
 
 
 def _added(plugin: Plugin, source: Source, budget: Budget) -> Iterator[Item]:

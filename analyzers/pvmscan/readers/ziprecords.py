@@ -86,7 +86,9 @@ def read_entry(data: Buffer, at: int) -> Entry | None:
     """Read a central directory header."""
     if not 0 <= at <= len(data) - _CENTRAL.size or data[at : at + 4] != CENTRAL:
         return None
-    version, flags, method, stored, size, *lengths, attributes, offset = _CENTRAL.unpack_from(data, at)
+    version, flags, method, stored, size, *lengths, attributes, offset = _CENTRAL.unpack(
+        data[at : at + _CENTRAL.size]
+    )
     name = at + _CENTRAL.size
     extra = name + lengths[0]
     end = extra + lengths[1] + lengths[2]
@@ -101,7 +103,7 @@ def read_header(data: Buffer, at: int) -> Header | None:
     """Read a local header whose name and extra field lie inside the file."""
     if not 0 <= at <= len(data) - _LOCAL.size or data[at : at + 4] != LOCAL:
         return None
-    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack_from(data, at)
+    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack(data[at : at + _LOCAL.size])
     name = at + _LOCAL.size
     extra = name + name_length
     if extra + extra_length > len(data):
@@ -140,7 +142,7 @@ def last_end(data: Buffer, low: int, high: int) -> int:
 
 def end_of_comment(data: Buffer, end: int) -> int:
     """Where the comment of the end record at `end` stops, as declared."""
-    (*_, length) = _END.unpack_from(data, end)
+    (*_, length) = _END.unpack(data[end : end + _END.size])
     return end + END_SIZE + int(length)
 
 
@@ -152,7 +154,7 @@ def zip64_records(data: Buffer, end: int) -> list[int]:
     locator = end - _LOCATOR64.size
     if locator < 0 or data[locator : locator + 4] != LOCATOR64:
         return []
-    (stated,) = _LOCATOR64.unpack_from(data, locator)
+    (stated,) = _LOCATOR64.unpack(data[locator : locator + _LOCATOR64.size])
     last = len(data) - _END64.size
     return [at for at in sorted({stated, end - TAIL64}) if 0 <= at <= last and data[at : at + 4] == END64]
 
@@ -165,9 +167,9 @@ def views(data: Buffer, end: int) -> Iterator[View]:
     """
     records = zip64_records(data, end)
     adjacent = end - TAIL64
-    claims = [(*_END.unpack_from(data, end)[:3], adjacent if adjacent in records else end)]
+    claims = [(*_END.unpack(data[end : end + _END.size])[:3], adjacent if adjacent in records else end)]
     for record in records:
-        fields = _END64.unpack_from(data, record)
+        fields = _END64.unpack(data[record : record + _END64.size])
         claims += [(*fields, record), (*fields, adjacent)]
     for count, size, offset, stop in claims:
         yield View(offset, 0, count, size)

@@ -1,0 +1,144 @@
+"""A file that is not at hand: its bytes are fetched when a reader asks for them, and kept.
+
+What readers may do with it is what they do with bytes: its length, slices, `find` and `rfind`. It has no buffer
+interface on purpose: whatever would look at the memory itself (`re`, `struct.unpack_from`, numpy) fails with a
+`TypeError` instead of taking bytes that were never fetched for zeros. Readers that need such a look get the
+`whole` file.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pvmscan.readers.inflate import Buffer
+
+BLOCK = 4 << 10
+"""Bytes that are fetched at least: a local header of an archive, and the beginning of its member."""
+TAIL = 64 << 10
+"""Bytes at the end that are fetched at once: the end records, and the directory of most archives."""
+AHEAD = 4 << 20
+"""The most that is fetched beyond what was asked for, once reading goes on where it stopped."""
+
+
+class Pieces:
+    """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`."""
+
+    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+        import tempfile  # lazily: it brings every compression library with it
+
+        self._size = size
+        self._fetch = fetch
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 it lives as long as this object
+        self._file.truncate(size)
+        self._blocks = bytearray(-(-size // BLOCK))
+        """One for each block: is it in the file?"""
+        self._went_to, self._ahead = -1, 0
+        self.fault: OSError | None = None
+        """Why something could not be fetched, whatever the reader made of it."""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: Any) -> Any:
+        """An integer for an index, bytes for a slice; a step is refused."""
+        if not isinstance(key, slice):
+            at = range(self._size)[key]
+            return self._read(at, at + 1)[0]
+        low, high, step = key.indices(self._size)
+        if step != 1:
+            raise TypeError("a file that is fetched in pieces has no slices with a step")
+        return self._read(low, max(low, high))
+
+    def find(self, sub: bytes, start: int = 0, stop: int | None = None) -> int:
+        """As `bytes.find`, window by window."""
+        low, high, _ = slice(start, stop).indices(self._size)
+        while low + len(sub) <= high:
+            window = self._read(low, min(low + TAIL + len(sub), high))
+            if (at := window.find(sub)) >= 0:
+                return low + at
+            low += max(len(window) - len(sub) + 1, 1)
+        return -1
+
+    def rfind(self, sub: bytes, start: int = 0, stop: int | None = None) -> int:
+        """As `bytes.rfind`, window by window from the end."""
+        low, high, _ = slice(start, stop).indices(self._size)
+        while low + len(sub) <= high:
+            begin = max(low, high - TAIL - len(sub))
+            if (at := self._read(begin, high).rfind(sub)) >= 0:
+                return begin + at
+            high = begin + len(sub) - 1 if begin > low else low
+        return -1
+
+    def keep(self, start: int, data: bytes) -> None:
+        """Take bytes that came by themselves; blocks that they fill in part are fetched when needed."""
+        stop = start + len(data)
+        first = -(-start // BLOCK)
+        last = len(self._blocks) if stop == self._size else stop // BLOCK
+        if first < last:
+            self._write(start, data)
+            self._blocks[first:last] = b"\1" * (last - first)
+
+    def part(self, start: int, stop: int) -> Buffer:
+        """A large range as a view of the map, every byte of it fetched."""
+        from pvmscan.readers.view import view
+
+        self._need(start, stop)
+        return view(self._map(), start, stop)
+
+    def whole(self) -> Buffer:
+        """Everything."""
+        self._need(0, self._size)
+        return self._map() if self._size else b""
+
+    def _map(self) -> mmap.mmap:
+        self._file.flush()
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def _read(self, low: int, high: int) -> bytes:
+        self._need(low, high)
+        self._file.seek(low)
+        data = self._file.read(high - low)
+        if len(data) != high - low:
+            raise OSError("the temporary file of what was fetched is shorter than it was")
+        return data
+
+    def _need(self, low: int, high: int) -> None:
+        """Fetch what is missing of a range, in as few requests as the gaps allow."""
+        if low >= high:
+            return
+        first, last = low // BLOCK, -(-high // BLOCK)
+        while (first := self._blocks.find(0, first, last)) >= 0:
+            following = self._blocks.find(1, first, last)
+            stop = following if following >= 0 else last
+            self._load(first, stop)
+            first = stop
+
+    def _load(self, first: int, last: int) -> None:
+        """Fetch blocks, and more behind them as long as reading goes on where it stopped."""
+        self._ahead = min(max(2 * self._ahead, 16 * BLOCK), AHEAD) if first == self._went_to else 0
+        goal = min(last + self._ahead // BLOCK, len(self._blocks))
+        known = self._blocks.find(1, last, goal)
+        goal = known if known >= 0 else goal
+        for at in range(first * BLOCK, goal * BLOCK, AHEAD):
+            stop = min(at + AHEAD, goal * BLOCK, self._size)
+            data = self._fetched(at, stop)
+            self._write(at, data)
+            self._blocks[at // BLOCK : -(-stop // BLOCK)] = b"\1" * (-(-stop // BLOCK) - at // BLOCK)
+        self._went_to = goal
+
+    def _fetched(self, start: int, stop: int) -> bytes:
+        try:
+            data = self._fetch(start, stop)
+            if len(data) != stop - start:
+                raise OSError(f"{len(data)} bytes came instead of {stop - start} from {start}")
+        except OSError as error:
+            self.fault = error
+            raise
+        return data
+
+    def _write(self, at: int, data: bytes) -> None:
+        self._file.seek(at, os.SEEK_SET)
+        self._file.write(data)

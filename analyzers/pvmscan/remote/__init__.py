@@ -1,0 +1,94 @@
+"""Sources elsewhere: `hf:owner/name`, `https://...`, `s3://...` and whatever else fsspec knows.
+
+A zip archive (torch, npz, keras) is read by pieces: its end, its directory, the head of each member, and the
+members that carry code. Everything else is fetched whole into a temporary file. Either way it is `scan_source`
+that judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from pvmscan.readers import Budget, Buffer, Source, zipdir
+from pvmscan.readers.pieces import Pieces
+from pvmscan.readers.zipped import Zipped
+from pvmscan.remote.fetch import Traffic, Transport
+from pvmscan.remote.http import Http
+from pvmscan.remote.listing import Listed, listing
+from pvmscan.remote.stores import Store
+from pvmscan.remote.urls import Policy, Refused, address, is_remote, shown
+from pvmscan.report import FileReport, Problem, Verdict
+
+__all__ = ["Judged", "Listed", "Plan", "Policy", "Refused", "is_remote", "judge", "listing", "plan", "shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A report, and what it took."""
+
+    report: FileReport
+    requests: int
+    received: int
+
+
+def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None = None) -> Judged:
+    """Open a source and let `work` judge it. What cannot be fetched is `incomplete`, with the reason."""
+    traffic = Traffic(policy or Policy())
+    label = shown(name)
+    try:
+        transport = _transport(name, traffic)
+        data = transport.open()
+        if len(data) == 0:
+            report = FileReport(label, Verdict.CLEAN, size=0, skipped="an empty file")
+        else:
+            report = work(Source(cast(Buffer, data), label))
+        transport.close()
+        fault = data.fault if isinstance(data, Pieces) else None
+    except OSError as error:
+        fault, report = error, FileReport(label, Verdict.CLEAN)
+    if fault is not None:
+        report = _unfinished(report, f"{label}: {fault.strerror or fault}")
+    return Judged(report, traffic.requests, traffic.received)
+
+
+def _unfinished(report: FileReport, reason: str) -> FileReport:
+    """The report of a source that was not fetched to its end; what was found until then counts all the same."""
+    errors = tuple(error for error in report.errors if error.kind != "internal")
+    verdict = max(report.verdict, Verdict.INCOMPLETE)
+    return replace(report, verdict=verdict, errors=(*errors, Problem(reason)), skipped=None)
+
+
+def _transport(name: str, traffic: Traffic) -> Transport:
+    url = address(name)
+    return Http(url, traffic) if url.startswith(("http://", "https://")) else Store(url, traffic)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a source would be read."""
+
+    size: int
+    most: int
+    """Bytes that would be fetched: all, or of an archive the end with its directory, and what carries code."""
+    how: str
+    """`by pieces`, `whole` or `streamed`, which is all that a server without ranges offers."""
+
+
+def plan(name: str, policy: Policy | None = None) -> Plan:
+    """What judging a source would fetch; raise `OSError` if that cannot be told. Archives have their members read."""
+    traffic = Traffic(policy or Policy())
+    transport = _transport(name, traffic)
+    try:
+        data = transport.open()
+        size = len(data)
+        if not isinstance(data, Pieces):
+            return Plan(size, size, "streamed")
+        if not size or not zipdir.sniff(cast(Buffer, data)):
+            return Plan(size, size, "whole")
+        for _ in Zipped().read(Source(cast(Buffer, data), shown(name)), Budget()):
+            pass
+        return Plan(size, traffic.received, "by pieces")
+    finally:
+        transport.close()

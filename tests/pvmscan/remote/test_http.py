@@ -1,0 +1,141 @@
+"""Web servers that do what they should, and those that do not: a clear result for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+import assemble
+from pvmscan.remote import Judged, Policy, judge
+from pvmscan.report import Verdict
+from pvmscan.scan import scan_bytes, scan_source
+from web_server import Server, serving
+
+STORAGE = bytes(range(1, 251)) * 4000  # a megabyte
+BAD = assemble.zipped({"m/data.pkl": assemble.malicious(), "m/data/0": STORAGE, "m/version": b"3\n"})
+GOOD = assemble.zipped({"m/data.pkl": assemble.honest(), "m/data/0": STORAGE, "m/version": b"3\n"})
+PICKLE = assemble.malicious()
+FILES = {"bad.pt": BAD, "good.pt": GOOD, "model.pkl": PICKLE, "empty.pkl": b""}
+QUICK = Policy(timeout=0.3, pause=0.01, seconds=1.5, attempts=2)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(FILES) as running:
+        yield running
+
+
+def fetched(server: Server, path: str, policy: Policy = QUICK) -> Judged:
+    return judge(f"{server.url}/{path}", partial(scan_source), policy)
+
+
+@pytest.mark.parametrize("name", ["bad.pt", "good.pt", "model.pkl"])
+def test_the_report_is_that_of_the_file_at_hand(server: Server, name: str) -> None:
+    here = scan_bytes(FILES[name], name=f"{server.url}/honest/{name}").files[0]
+    assert fetched(server, f"honest/{name}").report == here
+    assert fetched(server, f"no-ranges/{name}").report.to_dict() == {
+        **here.to_dict(),
+        "path": f"{server.url}/no-ranges/{name}",
+    }
+
+
+def test_storages_of_an_archive_are_not_fetched(server: Server) -> None:
+    judged = fetched(server, "honest/bad.pt")
+    assert judged.report.verdict == Verdict.DANGEROUS
+    assert judged.received < len(BAD) // 8
+    assert judged.requests == len(server.asked)
+
+
+def test_one_connection_and_one_request_for_each_storage() -> None:
+    storages = {f"m/data/{number}": STORAGE for number in range(20)}
+    data = assemble.zipped({"m/data.pkl": assemble.malicious(), **storages})
+    with serving({"bad.pt": data}) as server:
+        judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
+        assert judged.report.verdict == Verdict.DANGEROUS
+        assert judged.report.errors == ()
+        assert judged.requests == len(server.asked) <= 2 * 20
+        assert judged.received < len(data) // 100
+
+
+def test_an_empty_file_is_one(server: Server) -> None:
+    for way in ("honest", "no-ranges"):
+        assert fetched(server, f"{way}/empty.pkl").report.skipped == "an empty file"
+
+
+@pytest.mark.parametrize(
+    ("way", "name", "reason"),
+    [
+        ("cut-off", "bad.pt", "connection ended after"),
+        ("cut-ranges", "bad.pt", "connection ended after"),
+        ("short", "bad.pt", "declares 65526 bytes where 65536 belong"),
+        ("shifted", "bad.pt", "the server sent bytes"),
+        ("larger", "bad.pt", "the server sent bytes"),
+        ("changing", "bad.pt", "changed on the server"),
+        ("gzip", "bad.pt", "encoded as gzip"),
+        ("silent", "bad.pt", "was silent for 0.3 seconds (2 attempts)"),
+        ("dripping", "bad.pt", "longer than 1.5 seconds"),
+        ("forbidden", "bad.pt", "HTTP 403: not allowed"),
+        ("honest", "none.pt", "HTTP 404: there is no such file"),
+        ("circle", "bad.pt", "redirects more than 5 times"),
+        ("to-file", "bad.pt", "which is no https address"),
+    ],
+)
+def test_what_is_wrong_is_told(server: Server, way: str, name: str, reason: str) -> None:
+    report = fetched(server, f"{way}/{name}").report
+    assert report.verdict == Verdict.INCOMPLETE
+    assert [reason in error.message for error in report.errors] == [True], report.errors
+    assert report.errors[0].message.startswith(f"{server.url}/{way}/{name}: ")
+
+
+def test_an_endless_file_ends_at_the_limit(server: Server) -> None:
+    judged = fetched(server, "endless/bad.pt", Policy(fetched_bytes=1 << 20))
+    assert "1048576 bytes" in judged.report.errors[0].message
+    assert judged.received <= (1 << 20) + (1 << 16)
+
+
+def test_a_file_that_is_too_large_to_fetch_is_incomplete(server: Server) -> None:
+    judged = fetched(server, "no-ranges/bad.pt", Policy(fetched_bytes=1000))
+    assert judged.report.verdict == Verdict.INCOMPLETE
+    assert judged.received == 0
+
+
+def test_a_server_that_is_busy_once_is_asked_again(server: Server) -> None:
+    assert fetched(server, "busy-once/bad.pt").report.verdict == Verdict.DANGEROUS
+
+
+def test_a_redirect_on_the_same_host_is_followed(server: Server) -> None:
+    assert fetched(server, "moved/bad.pt").report.verdict == Verdict.DANGEROUS
+
+
+def test_a_redirect_elsewhere_is_refused_unless_allowed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PVMSCAN_HTTP_TOKEN", "secret")
+    monkeypatch.setenv("PVMSCAN_HTTP_TOKEN_HOST", server.url.removeprefix("http://"))
+    with serving(FILES) as other:
+        server.elsewhere = other.url
+        report = fetched(server, "away/bad.pt").report
+        assert "redirects to another host" in report.errors[0].message
+        assert not other.asked
+        allowed = Policy(redirect_hosts=frozenset({"127.0.0.1"}))
+        assert fetched(server, "away/bad.pt", allowed).report.verdict == Verdict.DANGEROUS
+        assert server.asked[-1][1]["Authorization"] == "Bearer secret"
+        assert not any("Authorization" in headers for _, headers in other.asked)
+
+
+def test_what_was_found_before_the_fault_counts() -> None:
+    """The tail holds a pickle; the rest of the archive cannot be had."""
+    data = assemble.zipped({"m/data/0": STORAGE, "m/data.pkl": assemble.malicious()})
+    with serving({"bad.pt": data}) as server:
+        judged = fetched(server, "honest/bad.pt", Policy(fetched_bytes=(64 << 10) + 10))
+        assert judged.report.verdict >= Verdict.INCOMPLETE
+        assert "the limit" in judged.report.errors[-1].message
+
+
+def test_nobody_there() -> None:
+    with serving(FILES) as server:
+        url = server.url
+    report = judge(f"{url}/honest/bad.pt", partial(scan_source), QUICK).report
+    assert "the connection failed" in report.errors[0].message
