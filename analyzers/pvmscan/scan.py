@@ -207,6 +207,9 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
     scanning = _FileScan(source, options, knowledge_of(options.packages))
     try:
         scanning.judge()
+    except MemoryError:
+        message = "it needs more memory than there is"
+        scanning.problems.append(Problem(message, Location(source.member), "limit"))
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
         message = f"pvmscan failed: {type(error).__name__}: {error}"
         scanning.problems.append(Problem(message, Location(source.member), "internal"))

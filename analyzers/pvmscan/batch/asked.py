@@ -1,7 +1,7 @@
 """What a scan asks the knowledge: while all answers are the same, so is the verdict, and no file is needed to tell.
 
-A question is a letter and a path: `c os.system` for the rules on calls, `i` on imports, `t` on targets of writing, `h` for
-the harmless list, `l` for loaders, `s` and `p` for the modules of the standard library and known packages.
+A question is a letter and a path: `c os.system` for the rules on calls, `i` on imports, `t` on targets of
+writing, `h` for the harmless list, `l` for loaders, `s` and `p` for the modules of the standard library and packages.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from pvmscan.batch import asked, identity
-from pvmscan.batch.cell import record_of
+from pvmscan.batch.cell import record_of, unfinished
 from pvmscan.formats.json_ import dumps
 from pvmscan.scan import ScanOptions, scan_file
 
@@ -55,13 +55,18 @@ def judge(order: dict[str, Any]) -> dict[str, Any]:
     _alarm(order["seconds"] + GRACE)
     options = ScanOptions(**order["options"])
     began = time.perf_counter()
-    if not order["facts"]:
-        record = record_of(source, scan_file(source, options))
-    else:
-        with asked.watching() as questions:
+    try:
+        if not order["facts"]:
             record = record_of(source, scan_file(source, options))
-        record["asked"] = sorted(questions)
-        record["identity"] = identity.of_file(source)
+        else:
+            with asked.watching() as questions:
+                record = record_of(source, scan_file(source, options))
+            record["asked"] = sorted(questions)
+            record["identity"] = identity.of_file(source)
+    except MemoryError:
+        record = unfinished(source, "it needs more memory than there is", "limit")
+    except Exception as error:  # a mistake of ours must not hide the other sources
+        record = unfinished(source, f"pvmscan failed: {type(error).__name__}: {error}", "internal")
     record["seconds"] = round(time.perf_counter() - began, 6)
     _alarm(0)
     return record

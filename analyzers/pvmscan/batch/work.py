@@ -14,7 +14,8 @@ _held = threading.local()
 def judge(task: str) -> str:
     """The records of a task's sources, `{"records": [...]}`.
 
-    A worker that would judge otherwise answers `{"refused": why}`. Each thread of a worker keeps its cell from task to task.
+    A worker that would judge otherwise answers `{"refused": why}`. Each thread of a worker keeps its cell from task
+    to task.
     """
     order = json.loads(task)
     sources, wanted = order.pop("sources"), order.pop("versions")
