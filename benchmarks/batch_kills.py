@@ -37,7 +37,7 @@ def start(folder: Path, journal: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_at_random(folder: Path, journal: Path, kills: int, rng: random.Random) -> list[int]:
-    """Kill so many runs, spread over the work, and let a last one finish; say how many lines the journal had each time."""
+    """Kill so many runs, spread over the work, and let a last one finish; say how long the journal was each time."""
     count = sum(1 for _ in folder.iterdir())
     marks = sorted(rng.sample(range(count * 9 // 10), kills))
     found = []
@@ -70,7 +70,6 @@ def main() -> None:
     """Print what became of the sources."""
     sys.path[:0] = FLOORS
     from batches import CRAFTED, sources
-
     from pvmscan.batch import records
 
     count, kills = (int(text) for text in (*sys.argv[1:3], *("20000", "10")[len(sys.argv) - 1 :]))

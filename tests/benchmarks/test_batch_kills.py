@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 from batches import judged, sources
-
 from benchmarks.batch_kills import kill_at_random
 
 

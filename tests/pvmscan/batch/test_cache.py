@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import items, judged, sources
 
+from batches import items, judged, sources
 from pvmscan.batch import Item, Journal, Standing, asked, engine, identity, run, versions
 from pvmscan.batch.cache import Cache, CacheError
 from pvmscan.batch.rejudge import rejudge

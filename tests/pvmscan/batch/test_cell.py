@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from batches import MISBEHAVING
 
+from batches import MISBEHAVING
 from pvmscan.batch import cell
 from pvmscan.batch.cell import Cell
 from pvmscan.scan import DEFAULT_OPTIONS

@@ -8,8 +8,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from batches import judged, sources
 
+from batches import judged, sources
 from pvmscan.batch import ENGINES, EngineError, Journal, Standing, engine, run
 
 

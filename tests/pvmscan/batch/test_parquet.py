@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import sources
 
+from batches import sources
 from pvmscan.batch import Journal, engine, parquet, records, run
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import CRAFTED, MISBEHAVING, judged, sources
 
+from batches import CRAFTED, MISBEHAVING, judged, sources
 from pvmscan.batch import BatchError, Crew, Item, Journal, Limits, Standing, cell, engine, run, work
 from pvmscan.scan import scan_file
 
