@@ -91,7 +91,7 @@ def safetensors(path: Path) -> tuple[int, int]:
 def raw_pickle(path: Path) -> tuple[int, int]:
     """A pickle of a megabyte: numbers and short texts."""
     rng = random.Random(1)
-    rows = []
+    rows: list[dict[str, Any]] = []
     while len(rows) < 25_000:
         rows.append({"name": f"n{rng.randrange(10**6)}", "value": rng.random(), "count": rng.randrange(1000)})
     path.write_bytes(pickle.dumps(rows))
@@ -185,20 +185,20 @@ def main() -> None:
         )
     network = plan["network"]
     items, seconds = [], {}
-    cpu = read = stored = journal = 0.0
+    cpu = total = stored = journal = 0.0
     requests = 0
     for number, (name, size) in enumerate(draw(plan, costs)):
         cost = costs[name]
         part = min(size, cost.read or size)
         mine = cost.cpu + cost.cpu_per_byte * size
-        cpu, read, stored, journal = cpu + mine, read + part, stored + size, journal + cost.journal
+        cpu, total, stored, journal = cpu + mine, total + part, stored + size, journal + cost.journal
         requests += cost.requests
         took = network["seconds-per-request"] * cost.requests + part / network["bytes-per-second"]
         items.append(Item(str(number), int(size)))
         seconds[items[-1].name] = mine + took
     print(f"\n{plan['models']:,} models, {stored / 1e15:.2f} PB stored")
     print(
-        f"requests {requests / 1e6:.2f} million, bytes {read / 1e12:.2f} TB ({read / stored:.3%} of what is stored)"
+        f"requests {requests / 1e6:.2f} million, bytes {total / 1e12:.2f} TB ({total / stored:.3%} of what is stored)"
     )
     print(f"CPU {cpu / 3600:.1f} hours, journal {journal / 1e9:.2f} GB")
     workers = network["workers"]

@@ -14,7 +14,7 @@ from pvmscan_cli.main import cli
 from pvmscan_cli.tally import line
 
 
-def invoke(*arguments: str | Path, given: str | None = None) -> Result:
+def invoke(*arguments: str | int | Path, given: str | None = None) -> Result:
     return CliRunner().invoke(cli, [str(one) for one in arguments], prog_name="pvmscan", input=given)
 
 

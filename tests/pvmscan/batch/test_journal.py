@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from pvmscan.report import FileReport, Verdict
 TOOL = {"pvmscan": "1"}
 
 
-def record(name: str) -> dict[str, object]:
+def record(name: str) -> dict[str, Any]:
     return record_of(name, FileReport(name, Verdict.CLEAN), 0.5)
 
 
