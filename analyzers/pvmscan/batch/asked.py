@@ -1,7 +1,8 @@
 """What a scan asks the knowledge: while all answers are the same, so is the verdict, and no file is needed to tell.
 
 A question is a letter and a path: `c os.system` for the rules on calls, `i` on imports, `t` on targets of
-writing, `h` for the harmless list, `l` for loaders, `s` and `p` for the modules of the standard library and packages.
+writing, `h` for the harmless list, `l` for loaders, `s` and `p` for the modules of the standard library
+and packages, `o` for callables that are judged by content.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from pvmscan.batch import versions
 from pvmscan.knowledge import Knowledge, load
 from pvmscan.knowledge.match import Index
 
 T = TypeVar("T")
-INDICES = {"c": "calls", "i": "imports", "t": "targets", "h": "harmless", "l": "loaders"}
+INDICES = {"c": "calls", "i": "imports", "t": "targets", "h": "harmless", "l": "loaders", "o": "content"}
+DERIVED = "d"
+"""The question to what was derived from source, as a whole: its answers rest on each other, so every scan asks it."""
 SETS = {"s": "stdlib", "p": "packages"}
 NO_ANSWER = frozenset(
     {"calls", "imports", "targets", "example", "counter_example", "references", "why", "package"}
@@ -51,7 +55,7 @@ class _WatchedSet(frozenset[str]):
 def watching(knowledge: Knowledge | None = None) -> Iterator[set[str]]:
     """The questions that are asked inside the block; for one thread at a time."""
     known = load() if knowledge is None else knowledge
-    questions: set[str] = set()
+    questions: set[str] = {DERIVED}
     before = {name: getattr(known, name) for name in (*INDICES.values(), *SETS.values())}
     for letter, name in INDICES.items():
         setattr(known, name, _WatchedIndex(before[name], letter, questions))
@@ -75,6 +79,8 @@ def answers(questions: Iterable[str], knowledge: Knowledge) -> str:
 
 
 def _answer(question: str, knowledge: Knowledge) -> str:
+    if question == DERIVED:
+        return versions.derived()
     letter, _, path = question.partition(" ")
     if letter in SETS:
         return str(path in getattr(knowledge, SETS[letter]))
@@ -83,4 +89,6 @@ def _answer(question: str, knowledge: Knowledge) -> str:
 
 
 def _said(entry: Any) -> str:
+    if isinstance(entry, bool):
+        return str(entry)
     return repr([(one.name, getattr(entry, one.name)) for one in fields(entry) if one.name not in NO_ANSWER])

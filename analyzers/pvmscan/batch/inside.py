@@ -53,7 +53,7 @@ def judge(order: dict[str, Any]) -> dict[str, Any]:
     source: str = order["source"]
     limit_memory(order["memory"])
     _alarm(order["seconds"] + GRACE)
-    options = ScanOptions(**order["options"])
+    options = ScanOptions(**{**order["options"], "packages": tuple(order["options"]["packages"])})
     began = time.perf_counter()
     try:
         if not order["facts"]:

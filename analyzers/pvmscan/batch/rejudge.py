@@ -11,7 +11,7 @@ from typing import Any
 
 from pvmscan.knowledge import Knowledge, Status, effects_of
 from pvmscan.report import Verdict
-from pvmscan.settle import arguments_matter
+from pvmscan.settle import call_matters
 
 CLEAN, UNVERIFIED, HARMLESS = str(Verdict.CLEAN), str(Verdict.UNVERIFIED), Status.HARMLESS.value
 
@@ -49,6 +49,6 @@ def _use(use: dict[str, Any], knowledge: Knowledge) -> dict[str, Any] | None:
         return None
     if len(written) != 2 or knowledge.imports.all(written[0]):
         return None
-    if use["called"] and arguments_matter(path, "REDUCE", knowledge):
+    if use["called"] and call_matters(path, "REDUCE", knowledge):
         return None
     return {**use, "status": status.value}

@@ -172,7 +172,8 @@ class _Batch:
             "seconds": self.limits.seconds,
             "memory": self.limits.memory,
             "options": asdict(self.limits.options),
-            "facts": self.cache is not None,
+            # packages of the user are knowledge that no cache has a version of
+            "facts": self.cache is not None and not self.limits.options.packages,
         }
         try:
             future = executor.submit(judge, json.dumps(order))

@@ -25,7 +25,7 @@ def test_answers_change_with_what_decides_and_with_nothing_else() -> None:
 
 
 def test_every_part_of_the_knowledge_is_watched() -> None:
-    assert {*INDICES.values(), *SETS.values(), "rules"} == set(Knowledge.__slots__)
+    assert {*INDICES.values(), *SETS.values(), "rules", "categories", "summaries"} == set(Knowledge.__slots__)
     known = Knowledge()
     with watching(known) as questions:
         known.is_stdlib("os.path")
@@ -33,6 +33,6 @@ def test_every_part_of_the_knowledge_is_watched() -> None:
         known.loaders.all("a.b")
         known.targets.exact("c")
         known.imports.wild("d")
-    assert questions == {"s os", "p torch", "l a.b", "t c", "i d"}
+    assert questions == {"s os", "p torch", "l a.b", "t c", "i d", "d"}
     known.is_stdlib("sys")
-    assert len(questions) == 5
+    assert len(questions) == 6
