@@ -53,7 +53,7 @@ def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settle
         counts[offset] = used.counts[number * COLUMNS + IMPORT]
         for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)):
             if used.counts[number * COLUMNS + column]:
-                if _arguments_matter(path, via, knowledge):
+                if call_matters(path, via, knowledge):
                     return None
                 calls.append(_call(value, via, offset))
     trace.events.extend(calls)
@@ -65,7 +65,7 @@ def _call(callee: Value, via: str, offset: int) -> Call:
     return Call(offset, via, callee, (Unknown(offset, "arguments that make no difference"),), mode=mode)
 
 
-def _arguments_matter(path: str, via: str, knowledge: Knowledge) -> bool:
+def call_matters(path: str, via: str, knowledge: Knowledge) -> bool:
     """Could some arguments of this callee lead to another judgement?"""
     if knowledge.loaders.all(path) or builds_code(path) or looks_at_arguments(path):
         return True

@@ -20,6 +20,8 @@ SECTIONS = {
         "scan": "Judge files and folders: what would loading them do?",
         "globals": "List every global that files name.",
         "weights-only": "Say whether PyTorch's safe loader would take a file.",
+        "batch": "Judge very many sources, on one machine or a cluster; can be broken off and gone on with.",
+        "rejudge": "Judge again from a cache, under the rules of today, without the files.",
         "diff": "Show what a new version of a file does that the old one does not.",
     },
     "Look inside": {
