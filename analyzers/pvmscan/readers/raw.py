@@ -19,7 +19,7 @@ from pvm.trace import Import, Trace
 from pvm.usage import NeedsMachine
 from pvm.values import Call, Value
 from pvmscan.readers import joblib, torchlegacy
-from pvmscan.readers.base import UNRECOGNISED, Budget, Item, Source, Stream
+from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
 
@@ -30,6 +30,16 @@ _MODEL_NAME = re.compile(
 )
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
+TRIED, TRIED_FOR_BYTE = 100_000, 32
+"""Instructions at places in the middle of data that any source may cost, and more for each of its bytes: a small
+file of nothing but such places is not worth a second.
+"""
+TRIAL_CONSTANT = 4096
+"""Bytes of a constant that such a run decodes: no name is longer."""
+WINDOW = 1 << 16
+"""Bytes that it looks at first, so that a line without end costs no more."""
+_LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
+"""Opcodes whose argument is a line."""
 BYTES_AS_OPCODE = 16
 """Bytes of a skeletal pass that cost about as much as an instruction of the machine."""
 _MAGIC_LONG = b"\x8a\x0a" + torchlegacy.MAGIC.to_bytes(10, "little")
@@ -62,21 +72,28 @@ class _Walk:
         self.legacy: list[tuple[int, _Run]] = []
         """The pickles of a torch file of the old format: storages follow the last of them."""
         self.candidates = Candidates(source.data)
+        self.floor = max(0, budget.tried - TRIED - TRIED_FOR_BYTE * len(source.data))
+        """Where this source has spent its share of the instructions for places in the middle of data."""
+        self.faulty = False
+        """A short run has come to a fault here already, so the skeletal pass cannot speak for it."""
+        self.newline = 0, -1
+        """From where on a newline was looked for, and where it is."""
 
     def items(self) -> Iterator[Item]:
         """Pickle after pickle; then, where none follows, the places that look like one."""
         position, size = 0, len(self.data)
         while position < size:
-            if self.budget.opcodes <= 0 or self.budget.tried <= 0:
+            if self.budget.opcodes <= 0 or self.budget.tried <= self.floor:
                 yield Problem(
                     "more places to look for pickles than the limit allows", self._at(position), "limit"
                 )
                 return
             start = position
-            if start not in (0, self.found) and not self._worth_trying(start):
+            first = start in (0, self.found)
+            if not first and not self._worth_trying(start):
                 position = self.candidates.after(start + 1)
                 continue
-            run = self._skim(start) or self._run(start)
+            run = (self._skim(start) if first or not self.faulty else None) or self._run(start)
             if not self._plausible(start, run):
                 if start == 0:
                     yield from self._not_a_pickle(run)
@@ -103,12 +120,38 @@ class _Walk:
         return position
 
     def _worth_trying(self, start: int) -> bool:
-        """A short run in one dialect: most places in the middle of data lead nowhere at once."""
-        trace = pvm.run(self.data, start=start, encoding="any", limits=Limits(opcodes=TRIAL))
-        self.budget.tried -= trace.opcodes
+        """A short run in one dialect over the bytes at hand: most places in the middle of data lead nowhere at once,
+        and lines of words are names that nothing calls.
+        """
+        window = bytes(self.data[start : start + WINDOW])
+        trace = self._trial(window, 0)
+        fault = trace.fault
+        if fault is not None and fault.kind == "truncated" and start + len(window) < len(self.data):
+            if window[fault.offset : fault.offset + 1] in _LINES:
+                end = self._newline(start + len(window))
+                if end == len(self.data):
+                    return False
+                self.budget.tried -= (end - start) // BYTES_AS_OPCODE
+                return True
+            trace = self._trial(self.data, start)
         undecided = trace.fault is not None and trace.fault.kind == "limit"
+        self.faulty = trace.fault is not None and not undecided
         differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
-        return undecided or differs or _imports_names(trace)
+        return undecided or differs or _does_something(trace)
+
+    def _trial(self, data: Buffer, start: int) -> Trace:
+        limits = Limits(opcodes=TRIAL, constant_bytes=TRIAL_CONSTANT)
+        trace = pvm.run(data, start=start, encoding="any", limits=limits)
+        self.budget.tried -= trace.opcodes
+        return trace
+
+    def _newline(self, position: int) -> int:
+        """The first newline from a position on; the length of the data if there is none. Looked for once."""
+        low, end = self.newline
+        if not low <= position <= end:
+            end = self.data.find(b"\n", position)
+            self.newline = position, end if end >= 0 else len(self.data)
+        return self.newline[1]
 
     def _skim(self, start: int) -> _Run | None:
         """The skeletal pass; None where the pickle needs the machine."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import Verdict
-from pvmscan.readers import Budget, Source
+from pvmscan.readers import Budget, Source, raw
+from pvmscan.readers.candidates import Candidates
 from pvmscan.readers.raw import Raw
 from pvmscan.report import Problem
 
@@ -216,3 +218,60 @@ def test_a_stream_of_pickles_is_as_bad_as_its_worst(parts: list[bytes]) -> None:
 def test_no_junk_in_front_hides_a_payload(junk: bytes) -> None:
     """A loader that seeks to the pickle runs it."""
     assert judged.verdict(junk + asm.malicious(4)) >= Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"V" + b"x" * 200_000 + b"\n0",
+        asm.data(bytes(200_000)) + b"0",
+        b"T" + struct.pack("<I", 200_000) + bytes(range(256)) * 781 + bytes(64) + b"0",
+    ],
+)
+def test_a_payload_behind_a_long_constant_in_the_middle_of_data_is_found(before: bytes) -> None:
+    bad = asm.program(2, before + asm.call(asm.glob("os", "system"), asm.text("echo inert")))
+    judged.found(noise(1000) + bad + noise(100_000), SHELL, "x.bin")
+
+
+def test_words_in_lines_are_looked_at_once_and_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `c` in a list of words may begin a GLOBAL; nothing calls what it names."""
+    words = b"\n".join(b"%c%dcab" % (97 + number % 26, number) for number in range(3000))
+    runs: list[int] = []
+    whole = raw._Walk._run
+
+    def counted(walk: raw._Walk, start: int) -> raw._Run:
+        runs.append(start)
+        return whole(walk, start)
+
+    monkeypatch.setattr(raw._Walk, "_run", counted)
+    data = b"\0" + words
+    assert len(list(starts(data))) > 2900
+    list(Raw().read(Source(data, "vocab.txt"), Budget()))
+    assert runs == [0]
+
+
+def starts(data: bytes) -> Iterator[int]:
+    candidates, at = Candidates(data), -1
+    while (at := candidates.after(at + 1)) < len(data):
+        yield at
+
+
+def test_a_small_file_of_false_starts_spends_little_of_the_budget() -> None:
+    budget = Budget()
+    items = list(Raw().read(Source(b"\0\1" + b"\x80\x04(" * 1000, "x.bin"), budget))
+    assert Budget().tried - budget.tried < raw.TRIED + raw.TRIED_FOR_BYTE * 3002 + 10_000
+    assert any(isinstance(item, Problem) and item.kind == "limit" for item in items)
+
+
+def test_a_newline_that_is_not_there_is_looked_for_once() -> None:
+    class Counting(bytes):
+        searched = 0
+
+        def find(self, *where: object) -> int:  # type: ignore[override]
+            Counting.searched += 1
+            return super().find(*where)  # type: ignore[arg-type]
+
+    data = Counting(b"\0" + b"\x80\x02Vx" * 50_000)
+    walk = raw._Walk(Source(data, "x.bin"), Budget())
+    assert not any(walk._worth_trying(at) for at in range(1, 40_000, 4))
+    assert Counting.searched == 1
