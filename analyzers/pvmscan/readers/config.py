@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
+from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.evidence import named
 from pvmscan.readers.jsontree import NotJson, Pairs, looks_like_json, objects, parse, plain
@@ -25,6 +26,9 @@ _WORTH_READING = re.compile(
     rb'|_diffusers_version|type|template)"|\{\{|\{%|\\u00|\0'
 )
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+MAX_PLACED = 100
+"""Facts of a document whose place is looked for: each is a search."""
 
 
 class Config:
@@ -54,12 +58,24 @@ class Config:
             key = (fact.rule, fact.message, fact.payload)
             if key not in told:
                 told.add(key)
+                if fact.offset is None and len(told) <= MAX_PLACED:
+                    fact = replace(fact, offset=_place(fact, source.data))
                 yield fact
         yield Recognised("json", whole=False)
 
 
 def _is_named(source: Source) -> bool:
     return (source.member or source.name).lower().endswith(".json")
+
+
+def _place(fact: Fact, data: Buffer) -> int:
+    """Where the JSON says it: at the text that the fact is about, else at the start of the document."""
+    said = fact.payload or ""
+    for text in (said, said.rpartition(".")[2], said.rpartition(".")[0]):
+        at = data.find(json.dumps(text)[1:-1].encode()) if text else -1
+        if at >= 0:
+            return at
+    return 0
 
 
 def _facts(tree: Any, source: Source) -> Iterator[Fact]:
@@ -158,17 +174,20 @@ def _targets(node: Pairs, path: str, source: Source) -> Iterator[Fact]:
             yield from target(value, source, payload, path)
 
 
-def target(value: str, source: Source, payload: str, path: str = "") -> Iterator[Fact]:
+def target(
+    value: str, source: Source, payload: str, path: str = "", offset: int | None = None
+) -> Iterator[Fact]:
     """A fact about a callable that hydra is told to call, unless that is known to be harmless."""
     where = f"The config, at {path}, names a callable to be called" if path else "The config names a callable"
     if not _NAME.fullmatch(value):
         message = f"{where} by an expression that is computed."
         yield Fact(
-            "named-callable/unknown", message, Verdict.UNVERIFIED, source.member, None, "code-execution",
+            "named-callable/unknown", message, Verdict.UNVERIFIED, source.member, offset, "code-execution",
             payload=payload,
         )  # fmt: skip
         return
-    fact = named(value, where, source, payload=payload, trusted=tuple(words("configs", "trusted_targets")))
+    trusted = tuple(words("configs", "trusted_targets"))
+    fact = named(value, where, source, offset, payload=payload, trusted=trusted)
     if fact is not None:
         yield fact
 

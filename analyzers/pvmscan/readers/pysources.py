@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pvmscan.knowledge import load
@@ -13,6 +14,7 @@ from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdic
 _WORTH_A_LOOK = frozenset({"code-execution", "file-write", "network"})
 """Effects that honest modules seldom have on import. Loading other files on import is common among handlers."""
 _HONEST = frozenset({"os.makedirs", "os.mkdir"})
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 ANY = "*"
 """Entry that stands for every function."""
 
@@ -32,15 +34,22 @@ def judge_module(
         yield Problem(reason, Location(member, 0), "unreadable")
         return
     later = sinks(text, knowledge, certain | likely, rules) or ()
-    told = set()
+    told, starts = set(), line_starts(source)
     for one in (each for each in runs if each.on_import):
         told.add((one.line, one.path))
-        yield from _fact(one, member, why, _when_run(one), Confidence.CERTAIN)
+        at = starts[one.line - 1]
+        yield from _fact(one, member, at, why, _when_run(one), Confidence.CERTAIN)
     for one in later:
         if (one.line, one.path) not in told and (one.on_import or ANY in likely):
-            yield from _fact(one, member, why, _when_perhaps(one), Confidence.POSSIBLE)
+            at = starts[one.line - 1]
+            yield from _fact(one, member, at, why, _when_perhaps(one), Confidence.POSSIBLE)
     if text.strip():
         yield Fact("source/python-module", f"{why}.", Verdict.UNVERIFIED, member, 0, effect="code-execution")
+
+
+def line_starts(source: bytes) -> list[int]:
+    """Where each line begins, as `ast` counts lines: one that it numbers n at place n - 1."""
+    return [0, *(match.end() for match in _LINE_END.finditer(source))]
 
 
 def _when_run(one: Reached) -> Verdict:
@@ -63,7 +72,7 @@ def _when_perhaps(one: Reached) -> Verdict:
 
 
 def _fact(
-    one: Reached, member: str | None, why: str, verdict: Verdict, confidence: Confidence
+    one: Reached, member: str | None, offset: int, why: str, verdict: Verdict, confidence: Confidence
 ) -> Iterator[Fact]:
     if verdict < Verdict.SUSPICIOUS:
         return
@@ -74,10 +83,10 @@ def _fact(
         message,
         verdict,
         member,
-        None,
+        offset,
         effect=one.rule.effect,
         severity=severity,
         confidence=confidence,
         payload=one.text,
-        chain=(Step("code", f"line {one.line}: {one.text}"),),
+        chain=(Step("code", f"line {one.line}: {one.text}", offset),),
     )

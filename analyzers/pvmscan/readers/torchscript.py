@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pvmscan.pymodule import Names
 from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table
+from pvmscan.readers.pysources import line_starts
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
 
 _LIMIT = 16 << 20
@@ -28,13 +29,15 @@ def judge_script(source: bytes, member: str) -> Iterator[Item]:
     known = table("torch")
     names = Names(tree, ("torch", "ops"))
     foreign: set[str] = set()
+    starts = line_starts(source)
     for function in _functions(tree):
         for node in ast.walk(function):
             if not isinstance(node, ast.Attribute):
                 continue
             for path in names.paths(node):
                 if path in known["script_writes"] or path in known["script_reads"]:
-                    yield _file_access(node, path, function.name, member, path in known["script_writes"])
+                    at = starts[node.lineno - 1]
+                    yield _file_access(node, path, function.name, member, at, path in known["script_writes"])
                 foreign |= _foreign(path, known["script_namespaces"])
     for namespace in sorted(foreign):
         message = f"The script calls operators of {namespace}, which a native library brings."
@@ -52,7 +55,9 @@ def _foreign(path: str, namespaces: list[str]) -> set[str]:
     return {parts[1]} if parts[0] == "ops" and len(parts) > 2 and parts[1] not in namespaces else set()
 
 
-def _file_access(node: ast.Attribute, path: str, function: str, member: str, writes: bool) -> Fact:
+def _file_access(
+    node: ast.Attribute, path: str, function: str, member: str, offset: int, writes: bool
+) -> Fact:
     loads = function == "__setstate__"
     when = "Loading" if loads else "Running the model"
     what = "writes a file" if writes else "reads a file"
@@ -62,10 +67,10 @@ def _file_access(node: ast.Attribute, path: str, function: str, member: str, wri
         f"{when} calls {path} in {function}: it {what}.",
         Verdict.DANGEROUS if loads and writes else Verdict.SUSPICIOUS,
         member,
-        None,
+        offset,
         effect=effect,
         severity=Severity.HIGH if loads else Severity.MEDIUM,
         confidence=Confidence.CERTAIN,
         payload=f"{path} in {function}, line {node.lineno}",
-        chain=(Step("code", f"line {node.lineno}: {ast.unparse(node)}"),),
+        chain=(Step("code", f"line {node.lineno}: {ast.unparse(node)}", offset),),
     )

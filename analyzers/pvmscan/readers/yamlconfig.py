@@ -59,7 +59,7 @@ class Yaml:
 
 def _value(scalar: Scalar, source: Source, text: str) -> Iterator[Fact]:
     if scalar.key in words("configs", "target_keys"):
-        yield from target(scalar.text, source, _around(text, scalar))
+        yield from target(scalar.text, source, _around(text, scalar), offset=scalar.offset)
     elif scalar.key == "loader_module" and not scalar.text.startswith("mlflow."):
         fact = named(scalar.text, "MLflow imports a module", source, scalar.offset)
         if fact is not None:

@@ -138,3 +138,11 @@ def test_what_xgboost_writes_is_clean(name: str) -> None:
 def test_json_that_cannot_be_read_is_incomplete() -> None:
     assert judged.problems(b'{"_target_": "os.system"', "config.json") == ["malformed"]
     assert judged.problems(b'{"a": ' + b"[" * 200_000 + b'"auto_map"', "config.json") == ["malformed"]
+
+
+def test_a_finding_says_where_the_document_names_the_callable() -> None:
+    data = b'{"a": 1, "model": {"_target_": "os.system", "command": "echo inert"}}'
+    finding = judged.found(data, "named-callable/shell-command", "config.json")
+    assert finding.location.offset is not None
+    assert finding.location.offset > 8
+    assert finding.location.absolute == finding.location.offset

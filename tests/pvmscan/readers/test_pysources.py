@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pvmscan import Verdict
 from pvmscan.readers.base import Fact
 from pvmscan.readers.pysources import ANY, judge_module
@@ -51,3 +53,11 @@ def test_source_that_does_not_parse_is_a_problem() -> None:
     assert [type(one) for one in judge_module(b"def (", "m.py", "It is imported", NOBODY, NOBODY)] == [
         Problem
     ]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_fact_says_where_its_line_begins(end: bytes) -> None:
+    source = end.join([b"import os", b"# \xc3\xa9", b"os.system('echo inert')", b""])
+    facts = judge_module(source, "m.py", "Somebody imports this module", frozenset(), frozenset())
+    places = {one.offset for one in facts if isinstance(one, Fact) and one.rule == "source/shell-command"}
+    assert places == {source.index(b"os.system")}
