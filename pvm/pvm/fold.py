@@ -87,7 +87,10 @@ class Converter:
         raw = bytes(self.data[value.start : value.stop])
         match value.kind:
             case "str":
-                return raw.decode("utf-8", "surrogatepass")
+                try:
+                    return raw.decode("utf-8", "surrogatepass")
+                except UnicodeDecodeError:  # only what Python 2 wrote as str
+                    return raw.decode("latin-1")
             case "int":
                 raise NotConcrete
             case _:

@@ -159,6 +159,14 @@ class State:
                 raise Reject(f"a string is not valid {self.encoding}") from None
             self.stack.append(_any_text(raw))
 
+    def push_string_at(self, count: int) -> None:
+        """Push a Python 2 str of that many bytes."""
+        start, stop = self.input.take(count)
+        if stop - start > self.limits.constant_bytes:
+            self.stack.append(Blob(self.offset, "bytes" if self.encoding == "bytes" else "str", start, stop))
+        else:
+            self.push_string(self.data[start:stop])
+
     def push_integer(self, count: int) -> None:
         """Push a two's complement integer of that many bytes."""
         start, stop = self.input.take(count)

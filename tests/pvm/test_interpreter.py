@@ -11,9 +11,11 @@ import zlib
 import pytest
 
 import pvm
+from pvm.fold import to_python
+from pvm.limits import Limits
 from pvm.paths import path_of
 from pvm.trace import Import
-from pvm.values import Call, Global, Unknown, Value, reveal
+from pvm.values import Blob, Call, Global, Unknown, Value, reveal
 
 
 def _push(value: object) -> bytes:
@@ -222,3 +224,18 @@ def test_local_names_are_refused_after_the_import_up_to_3_13() -> None:
     old, new = pvm.run(data), pvm.run(data, python_version=(3, 14))
     assert not old.complete and new.complete
     assert len(old.events) == len(new.events) == 1
+
+
+@pytest.mark.parametrize("opcode", [b"U\x28", b"T\x28\0\0\0"])
+@pytest.mark.parametrize(("encoding", "kind"), [("bytes", "bytes"), ("any", "str")])
+def test_a_long_python_2_string_is_not_decoded(opcode: bytes, encoding: str, kind: str) -> None:
+    limits = Limits(constant_bytes=39)
+    result = pvm.run(opcode + b"\xff" * 40 + b".", encoding=encoding, limits=limits).result
+    assert isinstance(result, Blob)
+    assert (result.kind, result.stop - result.start) == (kind, 40)
+
+
+def test_a_long_python_2_string_is_decoded_where_it_is_needed() -> None:
+    data = b"T\x28\0\0\0" + b"\xff" * 40 + b"."
+    result = pvm.run(data, encoding="any", limits=Limits(constant_bytes=39)).result
+    assert to_python(result, data, 100) == "\xff" * 40

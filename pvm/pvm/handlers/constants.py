@@ -97,15 +97,13 @@ def binstring(state: State) -> None:
     count = state.input.number(decode.U4)
     if state.pure and count >= 2**31:
         raise Reject("a BINSTRING of negative length")
-    start, stop = state.input.take(count)
-    state.push_string(state.data[start:stop])
+    state.push_string_at(count)
 
 
 @opcode("SHORT_BINSTRING")
 def short_binstring(state: State) -> None:
     """Push a Python 2 str of up to 255 bytes."""
-    start, stop = state.input.take(state.input.byte())
-    state.push_string(state.data[start:stop])
+    state.push_string_at(state.input.byte())
 
 
 @opcode("UNICODE")
