@@ -23,6 +23,7 @@ from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
+from pvmscan.parts import fact_finding, inside, placed, stream_report
 from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
@@ -32,7 +33,6 @@ from pvmscan.report import (
     Location,
     Problem,
     Report,
-    Severity,
     Step,
     StreamReport,
     Verdict,
@@ -320,9 +320,9 @@ class _FileScan:
                 case Stream():
                     self._stream(item, source, budget, outer)
                 case Fact():
-                    self._add(_inside(_fact_finding(item), outer), source)
+                    self._add(inside(fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(replace(item, location=_placed(item.location, source)))
+                    self.problems.append(replace(item, location=placed(item.location, source)))
                 case Source():
                     self._read(item, budget, outer)
                 case Recognised():
@@ -340,7 +340,7 @@ class _FileScan:
             context = Context(trace, self.knowledge, stream.member)
             for finding in analyze(context):
                 verdict = max(verdict, finding.verdict)
-                self._add(_inside(finding, outer), source)
+                self._add(inside(finding, outer), source)
             if context.walks <= 0:
                 where = Location(stream.member, stream.offset)
                 self.problems.append(
@@ -350,7 +350,7 @@ class _FileScan:
             for layer in layers(context, stream.data, NESTED_BYTES):
                 self._layer(layer, source, budget, stream, outer)
         verdict = max(verdict, self._fault(stream, traces, source))
-        self.streams.append(_stream_report(stream, traces, verdict))
+        self.streams.append(stream_report(stream, traces, verdict))
 
     def _fault(self, stream: Stream, traces: tuple[Trace, ...], source: Source) -> Verdict:
         """A stream that no loader reads to its end is incomplete."""
@@ -362,7 +362,7 @@ class _FileScan:
         self.problems.append(
             Problem(
                 f"the pickle cannot be followed to its end: {fault.reason}",
-                _placed(Location(stream.member, fault.offset), source),
+                placed(Location(stream.member, fault.offset), source),
                 fault.kind,
             )
         )
@@ -428,7 +428,7 @@ class _FileScan:
             self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
     def _add(self, finding: Finding, source: Source) -> None:
-        finding = replace(finding, location=_placed(finding.location, source))
+        finding = replace(finding, location=placed(finding.location, source))
         key = (finding.rule, finding.location, finding.message)
         if key in self.findings:
             return
@@ -456,50 +456,3 @@ def _settled(context: Context) -> set[int]:
 def _rank(finding: Finding) -> tuple[object, ...]:
     place = finding.location
     return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0
-
-
-def _placed(location: Location, source: Source) -> Location:
-    """The location with its place in the file, where the bytes of the source lie there as they are."""
-    if location.offset is None or location.member != source.member:
-        return location
-    return replace(location, absolute=source.offset_of(location.offset))
-
-
-def _inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
-    """A finding in a nested layer shows how the layer is reached."""
-    if not outer:
-        return finding
-    return replace(finding, chain=(*outer, *finding.chain))
-
-
-def _fact_finding(fact: Fact) -> Finding:
-    severity = Severity.MEDIUM if fact.verdict >= Verdict.SUSPICIOUS else Severity.INFO
-    return Finding(
-        rule=fact.rule,
-        severity=severity if fact.severity is None else fact.severity,
-        confidence=fact.confidence,
-        message=fact.message,
-        effect=fact.effect,
-        verdict=fact.verdict,
-        location=Location(fact.member, fact.offset),
-        chain=fact.chain,
-        payload=fact.payload,
-        subject=fact.subject,
-    )
-
-
-def _stream_report(stream: Stream, traces: tuple[Trace, ...], verdict: Verdict) -> StreamReport:
-    first = traces[0]
-    fault = next((trace.fault for trace in traces if trace.fault is not None), None)
-    return StreamReport(
-        member=stream.member,
-        offset=stream.offset,
-        length=stream.length,
-        format=stream.format,
-        verdict=verdict,
-        protocol=max(trace.protocol for trace in traces),
-        opcodes=first.opcodes or None,
-        dialects=tuple(str(trace.dialect) for trace in traces),
-        stop=first.stop,
-        fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
-    )

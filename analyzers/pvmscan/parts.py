@@ -1,0 +1,58 @@
+"""Parts of a report from what readers and the machine give: findings in their place, streams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pvm.trace import Trace
+from pvmscan.readers import Fact, Source, Stream
+from pvmscan.report import Finding, Location, Severity, Step, StreamReport, Verdict
+
+
+def placed(location: Location, source: Source) -> Location:
+    """The location with its place in the file, where the bytes of the source lie there as they are."""
+    if location.offset is None or location.member != source.member:
+        return location
+    return replace(location, absolute=source.offset_of(location.offset))
+
+
+def inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
+    """A finding in a nested layer shows how the layer is reached."""
+    if not outer:
+        return finding
+    return replace(finding, chain=(*outer, *finding.chain))
+
+
+def fact_finding(fact: Fact) -> Finding:
+    """What a reader says, as a finding."""
+    severity = Severity.MEDIUM if fact.verdict >= Verdict.SUSPICIOUS else Severity.INFO
+    return Finding(
+        rule=fact.rule,
+        severity=severity if fact.severity is None else fact.severity,
+        confidence=fact.confidence,
+        message=fact.message,
+        effect=fact.effect,
+        verdict=fact.verdict,
+        location=Location(fact.member, fact.offset),
+        chain=fact.chain,
+        payload=fact.payload,
+        subject=fact.subject,
+    )
+
+
+def stream_report(stream: Stream, traces: tuple[Trace, ...], verdict: Verdict) -> StreamReport:
+    """What the runs of one pickle amount to."""
+    first = traces[0]
+    fault = next((trace.fault for trace in traces if trace.fault is not None), None)
+    return StreamReport(
+        member=stream.member,
+        offset=stream.offset,
+        length=stream.length,
+        format=stream.format,
+        verdict=verdict,
+        protocol=max(trace.protocol for trace in traces),
+        opcodes=first.opcodes or None,
+        dialects=tuple(str(trace.dialect) for trace in traces),
+        stop=first.stop,
+        fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
+    )
