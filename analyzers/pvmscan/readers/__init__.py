@@ -7,64 +7,18 @@ from dataclasses import replace
 
 from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
-from pvmscan.readers.compressed import Compressed
-from pvmscan.readers.config import Config
-from pvmscan.readers.foreign import Foreign
-from pvmscan.readers.gguf import Gguf
-from pvmscan.readers.hdf5 import Hdf5
-from pvmscan.readers.keras_config import KerasJson
-from pvmscan.readers.misnamed import Misnamed
-from pvmscan.readers.msgpack import MsgPack
-from pvmscan.readers.npy import Npy
-from pvmscan.readers.onnx import Onnx
-from pvmscan.readers.paddle import Paddle
+from pvmscan.readers.doors import Look, doors
 from pvmscan.readers.pieces import Pieces
-from pvmscan.readers.pmml import Pmml
-from pvmscan.readers.pyfile import PythonFile
-from pvmscan.readers.raw import Raw
-from pvmscan.readers.rdata import RData
-from pvmscan.readers.safetensors import Safetensors
-from pvmscan.readers.sevenzip import SevenZip
-from pvmscan.readers.tar import Tar
-from pvmscan.readers.template import Template
-from pvmscan.readers.tensorflow import TensorFlow
-from pvmscan.readers.tflite import TensorFlowLite
-from pvmscan.readers.yamlconfig import Yaml
-from pvmscan.readers.zipped import Zipped
 from pvmscan.report import Location, Problem
 
-READERS: tuple[Reader, ...] = (
-    Zipped(),
-    Tar(),
-    SevenZip(),
-    Compressed(),
-    Npy(),
-    Hdf5(),
-    KerasJson(),
-    TensorFlow(),
-    Safetensors(),
-    Gguf(),
-    Onnx(),
-    Paddle(),
-    TensorFlowLite(),
-    RData(),
-    MsgPack(),
-    Config(),
-    Yaml(),
-    Template(),
-    Pmml(),
-    PythonFile(),
-    Foreign(),
-    Misnamed(),
-    Raw(),
-)
+READERS = doors()
 
 
 def read(source: Source, budget: Budget) -> Iterator[Item]:
     """What every reader finds in a source, in order.
 
     That no reader knows the content is told only if that is so; a reader that has accounted for every byte
-    ends the reading.
+    ends the reading. Readers are imported as they are needed.
     """
     known = whole = False
     for plugin in plugins("pvmscan.readers"):
@@ -72,14 +26,16 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
         for item in _added(plugin, source, budget):
             yield item
             known = True
-    for reader in READERS:
+    look = Look(source)
+    for door in READERS:
         if whole:
             break
-        if not isinstance(reader, Zipped):
+        if isinstance(source.data, Pieces) and door is not READERS[0]:
             source = _at_hand(source)
-        if not reader.sniff(source):
+            look = Look(source)
+        if not door.opens(look) or not door.reader.sniff(source):
             continue
-        for item in reader.read(source, budget):
+        for item in door.reader.read(source, budget):
             if isinstance(item, Recognised):
                 whole = whole or item.whole
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):

@@ -1,0 +1,204 @@
+"""Which readers can make anything of some bytes, decided before a reader is even imported.
+
+A reader's `sniff` says whether it wants a source; its door says, cheaper and more generously, whether asking is worth
+while. The conditions stand in `data/doors.json`, one row a reader, in the order in which readers read. A door must
+open for whatever its reader would sniff: `tests/pvmscan/readers/test_doors.py` holds them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source
+from pvmscan.readers.data import table
+
+HEAD = 1024
+"""First bytes of which most conditions speak."""
+TAIL = 22 + 0xFFFF
+"""An end record of zip and the longest comment (APPNOTE 4.3.16)."""
+MOST_FIELDS = 200_000
+_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+_BYTES = 2
+"""Wire type of fields with a length; https://protobuf.dev/programming-guides/encoding."""
+_FIXED = {1: 8, 5: 4}
+_GROUP, _END_GROUP = 3, 4
+
+
+class Look:
+    """What the doors see of a source."""
+
+    def __init__(self, source: Source) -> None:
+        self.data: Buffer = source.data
+        self.size = len(source.data)
+        self.head = bytes(source.data[:HEAD])
+        self.names = tuple(
+            name.lower().removesuffix("\n") for name in (source.name, source.member) if name is not None
+        )
+        self._stripped: dict[bytes, bytes] = {}
+        self._fields: dict[frozenset[int], bool] = {}
+
+    def behind(self, leading: bytes) -> bytes:
+        """The head without leading bytes of some kinds."""
+        if leading not in self._stripped:
+            self._stripped[leading] = self.head.lstrip(leading)
+        return self._stripped[leading]
+
+    @cached_property
+    def text(self) -> bool:
+        """Can it be text in UTF-8, or in UTF-16 with its mark? Neither begins with a byte that goes on with another."""
+        if self.head.startswith(_MARKS):
+            return True
+        return self.head.find(b"\0") < 0 and not b"\x80" <= self.head[:1] < b"\xc2"
+
+    def has_field(self, wanted: frozenset[int]) -> bool:
+        """Has the outer message of Protocol Buffers one of these fields, with a length?"""
+        if wanted not in self._fields:
+            self._fields[wanted] = any(number in wanted for number in _fields(self.data, self.size))
+        return self._fields[wanted]
+
+
+def _fields(data: Buffer, size: int) -> Iterator[int]:
+    """The numbers, in order, until no field follows. What stands in groups counts as stepped over."""
+    at = inside = 0
+    for _ in range(MOST_FIELDS):
+        tag, at = _varint(data, at, size)
+        kind = tag & 7
+        if tag < 8 or at > size:
+            return
+        if kind == _BYTES:
+            if not inside:
+                yield tag >> 3
+            length, at = _varint(data, at, size)
+            at += length
+        elif kind == 0:
+            _, at = _varint(data, at, size)
+        elif kind in _FIXED:
+            at += _FIXED[kind]
+        elif kind == _GROUP:
+            inside += 1
+        elif kind == _END_GROUP and inside:
+            inside -= 1
+        else:
+            return
+
+
+def _varint(data: Buffer, at: int, size: int) -> tuple[int, int]:
+    """The number, and where it ends: beyond the data if there is none."""
+    number = 0
+    for shift in range(0, 70, 7):
+        if at >= size:
+            break
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+    return 0, size + 1
+
+
+Condition = Callable[[Look], bool]
+
+
+def _starts(row: dict[str, Any]) -> Condition:
+    prefixes = tuple(map(bytes.fromhex, row["starts"]))
+    at, leading = row.get("at", 0), bytes.fromhex(row.get("after", ""))
+    if leading:
+        return lambda look: look.behind(leading).startswith(prefixes)
+    return lambda look: look.head.startswith(prefixes, at)
+
+
+def _first(row: dict[str, Any]) -> Condition:
+    allowed = bytes.fromhex(row["first"])
+    return lambda look: look.head[:1] in allowed and look.size > 0
+
+
+def _steps(row: dict[str, Any]) -> Condition:
+    magic = bytes.fromhex(row["steps"])
+
+    def opens(look: Look) -> bool:
+        at = 0
+        while at < look.size:
+            if look.data[at : at + len(magic)] == magic:
+                return True
+            at = at * 2 or 512
+        return False
+
+    return opens
+
+
+def _tail(row: dict[str, Any]) -> Condition:
+    magic = bytes.fromhex(row["tail"])
+    return lambda look: look.data.rfind(magic, max(0, look.size - TAIL)) >= 0
+
+
+def _fields_among(row: dict[str, Any]) -> Condition:
+    wanted = frozenset(row["fields"])
+    return lambda look: look.has_field(wanted)
+
+
+def _zero(row: dict[str, Any]) -> Condition:
+    at = row["zero"]
+    return lambda look: look.head[at : at + 1] == b"\0"
+
+
+def _least(row: dict[str, Any]) -> Condition:
+    size = row["least"]
+    return lambda look: look.size >= size
+
+
+def _text(row: dict[str, Any]) -> Condition:
+    return lambda look: look.text
+
+
+def _name(row: dict[str, Any]) -> Condition:
+    suffixes = tuple(row["name"])
+    return lambda look: any(name.endswith(suffixes) for name in look.names)
+
+
+_CONDITIONS: dict[str, Callable[[dict[str, Any]], Condition]] = {
+    "starts": _starts,
+    "first": _first,
+    "steps": _steps,
+    "tail": _tail,
+    "fields": _fields_among,
+    "zero": _zero,
+    "least": _least,
+    "text": _text,
+    "name": _name,
+}
+
+
+class Door:
+    """A reader that is imported when there is something for it."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.id: str = row["id"]
+        self._place: str = row["reader"]
+        self._conditions = [make(row) for key, make in _CONDITIONS.items() if key in row]
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reader itself."""
+        module, _, name = self._place.partition(":")
+        made: Reader = getattr(import_module(f"pvmscan.readers.{module}"), name)()
+        return made
+
+    def opens(self, look: Look) -> bool:
+        """Is asking the reader worth while?"""
+        return not self._conditions or any(holds(look) for holds in self._conditions)
+
+    def sniff(self, source: Source) -> bool:
+        """Could a loader of this format open the source?"""
+        return bool(source.data) and self.opens(Look(source)) and self.reader.sniff(source)
+
+    def read(self, source: Source, budget: Budget) -> Iterator[Item]:
+        """Everything that the reader finds."""
+        return self.reader.read(source, budget)
+
+
+def doors() -> tuple[Door, ...]:
+    """Of all readers, in their order."""
+    return tuple(map(Door, table("doors")["readers"]))

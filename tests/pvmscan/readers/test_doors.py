@@ -1,0 +1,86 @@
+"""Doors open for whatever their readers would take, and readers that have nothing to read are not imported."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pvmscan.readers import READERS, Source
+from pvmscan.readers.data import table
+from pvmscan.readers.doors import HEAD, Look
+from pvmscan.readers.foreign import magics
+from tests import corpus
+
+NAMES = ("model", "model.pb", "a.json", "chat_template.txt", "x.yaml", "x.py\n", "MLmodel", "m.onnx", "m.gguf")
+MAGICS = sorted(
+    {bytes.fromhex(text) for row in table("doors")["readers"] for text in [*row.get("starts", ()), row.get("tail", "")]}
+    | {bytes.fromhex(row.get("hex", "")) for row in table("magics")["formats"]}
+)
+BITS = st.one_of(st.sampled_from(MAGICS), st.binary(max_size=24), st.integers(0, 600).map(bytes))
+
+
+def kept(source: Source) -> None:
+    """Every door that stays shut belongs to a reader that would not have taken the source."""
+    look = Look(source)
+    for door in READERS:
+        if not door.opens(look):
+            assert not door.reader.sniff(source), door.id
+
+
+@given(st.lists(BITS, max_size=6).map(b"".join), st.sampled_from(NAMES), st.none() | st.sampled_from(NAMES))
+@example(b"\x5d\0\0", "model", None)
+@example(b"\xef\xbb\xbf {", "model", None)
+@example(b"", "model.pb", None)
+def test_a_shut_door_hides_nothing(data: bytes, name: str, member: str | None) -> None:
+    kept(Source(data, name, member))
+
+
+@pytest.mark.parametrize("folder", ["formats", "benign", "malicious", "tricky"])
+def test_nor_in_the_corpus(folder: str) -> None:
+    corpus.rows(folder)
+    files = [path for path in sorted((corpus.CORPUS / folder).rglob("*")) if path.is_file()]
+    for path in files:
+        kept(Source(path.read_bytes(), path.name))
+
+
+def test_formats_known_by_their_first_bytes_alone_have_an_open_door() -> None:
+    door = next(one for one in READERS if one.id == "foreign")
+    for one in magics():
+        data = bytes(one.at) + (one.magic or b"12 300\n")
+        assert one.matches(data)
+        assert door.opens(Look(Source(data, "x"))), one.name
+
+
+def test_the_ends_of_long_files_count() -> None:
+    doors = {one.id: one for one in READERS}
+    far = bytes(HEAD * 4) + b"PK\5\6" + bytes(18)
+    assert doors["zip"].opens(Look(Source(far, "x")))
+    assert doors["hdf5"].opens(Look(Source(bytes(2048) + b"\x89HDF\r\n\x1a\n", "x")))
+
+
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_a_graph_behind_fields_that_nobody_knows(number: int) -> None:
+    door = next(one for one in READERS if one.id == "tensorflow")
+    skipped = b"\x80\x04\x01" + b"\x29" + bytes(8) + b"\x2d" + bytes(4) + b"\x33\x0a\x01a\x34"
+    assert door.opens(Look(Source(skipped + bytes([number << 3 | 2]), "x")))
+    assert not door.opens(Look(Source(skipped, "x")))
+    assert not door.opens(Look(Source(skipped + b"\x07", "x")))
+
+
+def test_a_tiny_pickle_imports_the_reader_of_pickles_alone() -> None:
+    code = (
+        "import sys, json; from pvmscan.scan import scan_bytes; scan_bytes(b'\\x80\\x04K\\x05.');"
+        "print(json.dumps([name for name in sys.modules if name.startswith('pvmscan.readers.')]))"
+    )
+    root = Path(__file__).parents[3]
+    paths = [str(root / "pvm"), str(root / "analyzers")]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {code}"], capture_output=True, check=True
+    )
+    modules = set(json.loads(done.stdout))
+    assert "pvmscan.readers.raw" in modules
+    assert not {f"pvmscan.readers.{name}" for name in ("zipped", "tensorflow", "hdf5", "keras_config")} & modules
