@@ -33,7 +33,7 @@ class _WatchedIndex(Index[T]):
         self._exact, self._wild, self._found = index._exact, index._wild, index._found
         self.letter, self.questions = letter, questions
 
-    def exact(self, path: str) -> list[T]:
+    def exact(self, path: str) -> tuple[T, ...]:
         self.questions.add(f"{self.letter} {path}")
         return super().exact(path)
 

@@ -35,23 +35,27 @@ class Index(Generic[T]):
     """Things by pattern: exact paths in a dictionary, others by their first literal component."""
 
     def __init__(self) -> None:
-        self._exact: dict[str, list[T]] = {}
+        self._exact: dict[str, tuple[T, ...]] = {}
         self._wild: dict[str, list[tuple[str, T]]] = {}
         self._found: dict[str, tuple[T, ...]] = {}
 
     def add(self, patterns: Iterable[str], thing: T) -> None:
         """Enter a thing under all its patterns."""
         self._found.clear()
+        plain: dict[str, tuple[T, ...]] = {}
         for pattern in patterns:
-            if not _WILD.search(pattern):
-                self._exact.setdefault(pattern, []).append(thing)
-                continue
-            head = pattern.partition(".")[0]
-            self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
+            if "*" in pattern or "?" in pattern or "[" in pattern:
+                head = pattern.partition(".")[0]
+                self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
+            else:
+                plain[pattern] = (thing,)
+        for path in plain.keys() & self._exact.keys():
+            plain[path] = (*self._exact[path], thing)
+        self._exact.update(plain)
 
-    def exact(self, path: str) -> list[T]:
+    def exact(self, path: str) -> tuple[T, ...]:
         """Things entered under exactly this path."""
-        return self._exact.get(path, [])
+        return self._exact.get(path, ())
 
     def wild(self, path: str) -> tuple[T, ...]:
         """Things with a wildcard pattern that matches."""

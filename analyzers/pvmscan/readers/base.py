@@ -5,16 +5,14 @@ To add a format, write a module with a `Reader` and list it in `pvmscan.readers.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from pvm.skeleton import Skeleton
 from pvm.trace import Trace
+from pvmscan.buffer import Buffer as Buffer
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
-
-Buffer: TypeAlias = bytes | mmap.mmap
 
 UNRECOGNISED = "unrecognised"
 """Kind of the problem that no reader knows the content: void if another reader does."""

@@ -13,7 +13,6 @@ one byte before the damage is lost.
 
 from __future__ import annotations
 
-import mmap
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,20 +21,18 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
+from pvmscan.buffer import Buffer
 from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode, is_skippable
 
 __all__ = [
     "DAMAGED",
     "OVER_LIMIT",
     "TRUNCATED",
-    "Buffer",
     "Inflated",
     "inflate",
     "inflate_span",
     "sniff_codec",
 ]
-
-Buffer: TypeAlias = bytes | mmap.mmap
 
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\x00"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pvmscan.readers.inflate import Buffer
+    from pvmscan.buffer import Buffer
 
 MAGIC = b"\x04\x22\x4d\x18"
 DAMAGED = "the compressed data is damaged"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvmscan.readers.inflate import Buffer
+from pvmscan.buffer import Buffer
 from pvmscan.readers.pieces import Pieces
 
 COPIED = 64 << 20

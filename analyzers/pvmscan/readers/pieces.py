@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pvmscan.readers.inflate import Buffer
+from pvmscan.buffer import Buffer
 
 BLOCK = 4 << 10
 """Bytes that are fetched at least: a local header of an archive, and the beginning of its member."""

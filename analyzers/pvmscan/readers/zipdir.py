@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from pvmscan.buffer import Buffer
 from pvmscan.readers import ziprecords as rec
-from pvmscan.readers.inflate import Buffer
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.zipmember import Member, member_bytes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import cast
 
-from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Buffer, Inflated, inflate_span
+from pvmscan.buffer import Buffer
+from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Inflated, inflate_span
 from pvmscan.readers.parts import part
 
 _CODECS = {8: "deflate", 12: "bzip2", 14: "zip-lzma", 93: "zstd", 95: "xz"}  # APPNOTE 4.4.5

@@ -3,22 +3,45 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import corpus
 from pvmscan.readers import READERS, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.doors import HEAD, Look
 from pvmscan.readers.foreign import magics
-from tests import corpus
 
-NAMES = ("model", "model.pb", "a.json", "chat_template.txt", "x.yaml", "x.py\n", "MLmodel", "m.onnx", "m.gguf")
+NAMES = (
+    "model",
+    "model.pb",
+    "a.json",
+    "chat_template.txt",
+    "x.yaml",
+    "x.py\n",
+    "MLmodel",
+    "m.onnx",
+    "m.gguf",
+)
+
+
+def magics_in_modules() -> set[bytes]:
+    """The constants by which readers know their formats, from the readers themselves."""
+    places = {row["reader"].partition(":")[0] for row in table("doors")["readers"]} | {
+        "ziprecords",
+        "inflate",
+    }
+    values = [value for place in places for value in vars(import_module(f"pvmscan.readers.{place}")).values()]
+    flat = [one for value in values for one in (value if isinstance(value, (tuple, frozenset)) else (value,))]
+    return {one for one in flat if isinstance(one, bytes) and len(one) < 40}
+
+
 MAGICS = sorted(
-    {bytes.fromhex(text) for row in table("doors")["readers"] for text in [*row.get("starts", ()), row.get("tail", "")]}
-    | {bytes.fromhex(row.get("hex", "")) for row in table("magics")["formats"]}
+    magics_in_modules() | {bytes.fromhex(row.get("hex", "")) for row in table("magics")["formats"]}
 )
 BITS = st.one_of(st.sampled_from(MAGICS), st.binary(max_size=24), st.integers(0, 600).map(bytes))
 
@@ -31,11 +54,17 @@ def kept(source: Source) -> None:
             assert not door.reader.sniff(source), door.id
 
 
+@pytest.mark.parametrize("magic", MAGICS)
+@pytest.mark.parametrize("behind", [b"", b"X\n\0\0\0\2", b"\0" * 600])
+def test_nor_what_marks_a_format(magic: bytes, behind: bytes) -> None:
+    kept(Source(magic + behind, "model"))
+
+
 @given(st.lists(BITS, max_size=6).map(b"".join), st.sampled_from(NAMES), st.none() | st.sampled_from(NAMES))
 @example(b"\x5d\0\0", "model", None)
 @example(b"\xef\xbb\xbf {", "model", None)
 @example(b"", "model.pb", None)
-def test_a_shut_door_hides_nothing(data: bytes, name: str, member: str | None) -> None:
+def test_shut_doors_hide_nothing_hides_nothing(data: bytes, name: str, member: str | None) -> None:
     kept(Source(data, name, member))
 
 
@@ -79,8 +108,12 @@ def test_a_tiny_pickle_imports_the_reader_of_pickles_alone() -> None:
     root = Path(__file__).parents[3]
     paths = [str(root / "pvm"), str(root / "analyzers")]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {code}"], capture_output=True, check=True
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {code}"],
+        capture_output=True,
+        check=True,
     )
     modules = set(json.loads(done.stdout))
     assert "pvmscan.readers.raw" in modules
-    assert not {f"pvmscan.readers.{name}" for name in ("zipped", "tensorflow", "hdf5", "keras_config")} & modules
+    assert (
+        not {f"pvmscan.readers.{name}" for name in ("zipped", "tensorflow", "hdf5", "keras_config")} & modules
+    )

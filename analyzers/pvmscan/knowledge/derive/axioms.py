@@ -42,10 +42,9 @@ class Axioms:
     aliases: dict[str, str]
     """Modules under names that are bound when the interpreter starts."""
 
-    def of(self, name: str) -> list[Axiom]:
+    def of(self, name: str) -> tuple[Axiom, ...]:
         """Axioms of a dotted name: exact ones, else those whose pattern matches."""
-        exact = self.index.exact(name)
-        return exact or list(self.index.wild(name))
+        return self.index.exact(name) or self.index.wild(name)
 
 
 @cache

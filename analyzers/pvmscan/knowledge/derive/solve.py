@@ -318,7 +318,7 @@ class Solver:
 
     # Seeds -----------------------------------------------------------------------------------------------
 
-    def _axioms(self, node: Node, site: Site, name: str, axioms: list[Axiom]) -> None:
+    def _axioms(self, node: Node, site: Site, name: str, axioms: tuple[Axiom, ...]) -> None:
         matched: set[str] = set()
         for axiom in axioms:
             if axiom.effect == "harmless" or (
