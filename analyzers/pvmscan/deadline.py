@@ -17,7 +17,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -29,17 +29,11 @@ class OutOfTime(BaseException):
     """The time for this file is over."""
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
+def within(seconds: float) -> AbstractContextManager[None]:
     """Raise `OutOfTime` in the body when it takes longer; 0 is no limit."""
     if seconds <= 0:
-        yield
-    elif _has_timer():
-        with _by_signal(seconds):
-            yield
-    else:
-        with _by_thread(seconds):
-            yield
+        return nullcontext()
+    return _BySignal(seconds) if _has_timer() else _by_thread(seconds)
 
 
 def _has_timer() -> bool:
@@ -49,22 +43,25 @@ def _has_timer() -> bool:
     return signal.getitimer(signal.ITIMER_REAL)[0] == 0 and signal.getsignal(signal.SIGALRM) is not None
 
 
-@contextmanager
-def _by_signal(seconds: float) -> Iterator[None]:
-    armed = True
+class _BySignal:
+    """A class, since it is entered for each of many small files."""
 
-    def ring(number: int, frame: FrameType | None) -> None:
-        if armed:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.armed = True
+
+    def ring(self, number: int, frame: FrameType | None) -> None:
+        if self.armed:
             raise OutOfTime
 
-    before: Any = signal.signal(signal.SIGALRM, ring)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
-        yield
-    finally:
-        armed = False
+    def __enter__(self) -> None:
+        self.before: Any = signal.signal(signal.SIGALRM, self.ring)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
+
+    def __exit__(self, *_: object) -> None:
+        self.armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, self.before)
 
 
 @contextmanager

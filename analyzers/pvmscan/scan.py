@@ -44,6 +44,8 @@ STDIN = "-"
 MAX_FINDINGS_PER_RULE = 100
 """Further findings of one rule and verdict are counted, not kept."""
 NESTED_BYTES = 256 << 20
+MAPPED = 64 << 10
+"""Larger files are mapped: reading smaller ones takes less time than making a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +214,15 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
             return remote.judge(path, partial(scan_source, options=options)).report
         if path == STDIN:
             return scan_source(Source(sys.stdin.buffer.read(), "<stdin>"), options)
-        if not os.path.isfile(path):
+        if not os.path.isfile(path):  # asked first: opening a pipe would wait for its other end
             reason = "is no regular file" if os.path.exists(path) else "does not exist"
             return _unread(name, f"{path}: {reason}")
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
+            if size <= MAPPED:
+                return scan_source(Source(file.read(), name), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return scan_source(Source(data, name), options)
@@ -333,6 +337,10 @@ class _FileScan:
         # an analyzer of somebody else may want arguments that the skeletal pass does not have
         if stream.skeleton is not None and not plugins("pvmscan.analyzers"):
             settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
+        if settled is not None and not settled.trace.events:
+            # nothing is imported or called, so there is nothing that analyzers could look at
+            self.streams.append(stream_report(stream, (settled.trace,), Verdict.CLEAN))
+            return
         traces = (settled.trace,) if settled is not None else stream.traces
         counts = settled.counts if settled is not None else {}
         verdict = Verdict.CLEAN

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
-from pvmscan.readers.doors import Look, doors
+from pvmscan.readers.doors import DOORS, Look, opened
 from pvmscan.readers.pieces import Pieces
 from pvmscan.report import Location, Problem
 
-READERS = doors()
+READERS = DOORS
 
 
 def read(source: Source, budget: Budget) -> Iterator[Item]:
@@ -26,14 +26,12 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
         for item in _added(plugin, source, budget):
             yield item
             known = True
-    look = Look(source)
-    for door in READERS:
+    for door in opened(Look(source)):
         if whole:
             break
-        if isinstance(source.data, Pieces) and door is not READERS[0]:
+        if door is not READERS[0]:
             source = _at_hand(source)
-            look = Look(source)
-        if not door.opens(look) or not door.reader.sniff(source):
+        if not door.reader.sniff(source):
             continue
         for item in door.reader.read(source, budget):
             if isinstance(item, Recognised):

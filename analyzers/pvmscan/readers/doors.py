@@ -8,7 +8,8 @@ open for whatever its reader would sniff: `tests/pvmscan/readers/test_doors.py` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,8 @@ TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
 MOST_FIELDS = 200_000
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+_NO_TEXT = frozenset(range(0x80, 0xC2))
+"""Bytes that go on with a letter of UTF-8, or begin none; they begin no mark of an encoding either."""
 _BYTES = 2
 """Wire type of fields with a length; https://protobuf.dev/programming-guides/encoding."""
 _FIXED = {1: 8, 5: 4}
@@ -34,9 +37,8 @@ class Look:
         self.data: Buffer = source.data
         self.size = len(source.data)
         self.head = bytes(source.data[:HEAD])
-        self.names = tuple(
-            name.lower().removesuffix("\n") for name in (source.name, source.member) if name is not None
-        )
+        self.name = source.name.lower().removesuffix("\n")
+        self.member = (source.member or "").lower().removesuffix("\n")
         self._stripped: dict[bytes, bytes] = {}
         self._fields: dict[frozenset[int], bool] = {}
 
@@ -48,10 +50,8 @@ class Look:
 
     @cached_property
     def text(self) -> bool:
-        """Can it be text in UTF-8, or in UTF-16 with its mark? Neither begins with a byte that goes on with another."""
-        if self.head.startswith(_MARKS):
-            return True
-        return self.head.find(b"\0") < 0 and not b"\x80" <= self.head[:1] < b"\xc2"
+        """Can it be text, in UTF-8 or with a mark of its encoding?"""
+        return self.head.find(b"\0") < 0 or self.head.startswith(_MARKS)
 
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
@@ -99,26 +99,34 @@ def _varint(data: Buffer, at: int, size: int) -> tuple[int, int]:
     return 0, size + 1
 
 
-Condition = Callable[[Look], bool]
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a row."""
+
+    holds: Callable[[Look], bool]
+    firsts: frozenset[int] | None = None
+    """First bytes with which it can hold; None for all."""
 
 
 def _starts(row: dict[str, Any]) -> Condition:
     prefixes = tuple(map(bytes.fromhex, row["starts"]))
     at, leading = row.get("at", 0), bytes.fromhex(row.get("after", ""))
+    if at:
+        return Condition(lambda look: look.head.startswith(prefixes, at))
+    firsts = frozenset(leading) | {prefix[0] for prefix in prefixes}
     if leading:
-        return lambda look: look.behind(leading).startswith(prefixes)
-    return lambda look: look.head.startswith(prefixes, at)
+        return Condition(lambda look: look.behind(leading).startswith(prefixes), firsts)
+    return Condition(lambda look: look.head.startswith(prefixes), firsts)
 
 
 def _first(row: dict[str, Any]) -> Condition:
-    allowed = bytes.fromhex(row["first"])
-    return lambda look: look.head[:1] in allowed and look.size > 0
+    return Condition(lambda look: True, frozenset(bytes.fromhex(row["first"])))
 
 
 def _steps(row: dict[str, Any]) -> Condition:
     magic = bytes.fromhex(row["steps"])
 
-    def opens(look: Look) -> bool:
+    def holds(look: Look) -> bool:
         at = 0
         while at < look.size:
             if look.data[at : at + len(magic)] == magic:
@@ -126,36 +134,36 @@ def _steps(row: dict[str, Any]) -> Condition:
             at = at * 2 or 512
         return False
 
-    return opens
+    return Condition(holds)
 
 
 def _tail(row: dict[str, Any]) -> Condition:
     magic = bytes.fromhex(row["tail"])
-    return lambda look: look.data.rfind(magic, max(0, look.size - TAIL)) >= 0
+    return Condition(lambda look: look.data.rfind(magic, max(0, look.size - TAIL)) >= 0)
 
 
 def _fields_among(row: dict[str, Any]) -> Condition:
     wanted = frozenset(row["fields"])
-    return lambda look: look.has_field(wanted)
+    return Condition(lambda look: look.has_field(wanted))
 
 
 def _zero(row: dict[str, Any]) -> Condition:
     at = row["zero"]
-    return lambda look: look.head[at : at + 1] == b"\0"
+    return Condition(lambda look: look.head[at : at + 1] == b"\0")
 
 
 def _least(row: dict[str, Any]) -> Condition:
     size = row["least"]
-    return lambda look: look.size >= size
+    return Condition(lambda look: look.size >= size)
 
 
 def _text(row: dict[str, Any]) -> Condition:
-    return lambda look: look.text
+    return Condition(lambda look: look.text, frozenset(range(256)) - _NO_TEXT)
 
 
 def _name(row: dict[str, Any]) -> Condition:
-    suffixes = tuple(row["name"])
-    return lambda look: any(name.endswith(suffixes) for name in look.names)
+    ends = tuple(row["name"])
+    return Condition(lambda look: look.name.endswith(ends) or look.member.endswith(ends))
 
 
 _CONDITIONS: dict[str, Callable[[dict[str, Any]], Condition]] = {
@@ -186,19 +194,46 @@ class Door:
         made: Reader = getattr(import_module(f"pvmscan.readers.{module}"), name)()
         return made
 
+    def conditions(self, first: bytes) -> tuple[Callable[[Look], bool], ...] | None:
+        """Those that can hold for content with this first byte, of which one must; None if none is needed."""
+        if not self._conditions:
+            return None
+        return tuple(
+            one.holds for one in self._conditions if one.firsts is None or one.firsts.issuperset(first)
+        )
+
     def opens(self, look: Look) -> bool:
         """Is asking the reader worth while?"""
-        return not self._conditions or any(holds(look) for holds in self._conditions)
+        conditions = self.conditions(look.head[:1])
+        return conditions is None or any(holds(look) for holds in conditions)
 
     def sniff(self, source: Source) -> bool:
         """Could a loader of this format open the source?"""
-        return bool(source.data) and self.opens(Look(source)) and self.reader.sniff(source)
+        return self.opens(Look(source)) and self.reader.sniff(source)
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Everything that the reader finds."""
         return self.reader.read(source, budget)
 
 
-def doors() -> tuple[Door, ...]:
-    """Of all readers, in their order."""
-    return tuple(map(Door, table("doors")["readers"]))
+DOORS = tuple(map(Door, table("doors")["readers"]))
+"""Of all readers, in the order in which they read."""
+
+
+@cache
+def _rows(first: bytes) -> tuple[tuple[Door, tuple[Callable[[Look], bool], ...] | None], ...]:
+    """The doors that content with this first byte can open, with their conditions."""
+    rows = ((door, door.conditions(first)) for door in DOORS)
+    return tuple((door, conditions) for door, conditions in rows if conditions is None or conditions)
+
+
+def opened(look: Look) -> Iterator[Door]:
+    """The doors that open, in their order."""
+    for door, conditions in _rows(look.head[:1]):
+        if conditions is None:
+            yield door
+            continue
+        for holds in conditions:
+            if holds(look):
+                yield door
+                break

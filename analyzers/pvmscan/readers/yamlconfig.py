@@ -39,6 +39,8 @@ class Yaml:
         head = bytes(source.data[:1024])
         if b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             return False
+        if b"\x80" <= head[:1] < b"\xc2":  # begins no text in UTF-8, which is what loaders read
+            return False
         if _NAMED.search(source.member or source.name) is not None:
             return True
         text = bytes(source.data[:MAX_BYTES])

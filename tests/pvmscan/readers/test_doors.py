@@ -64,7 +64,7 @@ def test_nor_what_marks_a_format(magic: bytes, behind: bytes) -> None:
 @example(b"\x5d\0\0", "model", None)
 @example(b"\xef\xbb\xbf {", "model", None)
 @example(b"", "model.pb", None)
-def test_shut_doors_hide_nothing_hides_nothing(data: bytes, name: str, member: str | None) -> None:
+def test_a_shut_door_hides_nothing(data: bytes, name: str, member: str | None) -> None:
     kept(Source(data, name, member))
 
 
