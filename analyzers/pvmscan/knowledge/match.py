@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 MAX_REMEMBERED = 50_000
 _TOKEN = re.compile(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
+_LITERAL = re.compile(r"[^*?\[]*")
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -31,12 +32,20 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
+def matches(pattern: str, path: str) -> bool:
+    """Does a pattern match? The usual ones are told without a regular expression: making many takes its time."""
+    if pattern == "*":
+        return "." not in path
+    return pattern == "**" or compiled(pattern).fullmatch(path) is not None
+
+
 class Index(Generic[T]):
     """Things by pattern: exact paths in a dictionary, others by their first literal component."""
 
     def __init__(self) -> None:
         self._exact: dict[str, tuple[T, ...]] = {}
-        self._wild: dict[str, list[tuple[str, T]]] = {}
+        self._wild: dict[str, list[tuple[str, str, T]]] = {}
+        """By head: what a path must begin with, the rest of the pattern, and the thing."""
         self._found: dict[str, tuple[T, ...]] = {}
 
     def add(self, patterns: Iterable[str], thing: T) -> None:
@@ -46,7 +55,9 @@ class Index(Generic[T]):
         for pattern in patterns:
             if "*" in pattern or "?" in pattern or "[" in pattern:
                 head = pattern.partition(".")[0]
-                self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
+                prefix = _LITERAL.match(pattern)[0]  # type: ignore[index] # it matches everything
+                entry = prefix, pattern[len(prefix) :], thing
+                self._wild.setdefault("" if _WILD.search(head) else head, []).append(entry)
             else:
                 plain[pattern] = (thing,)
         for path in plain.keys() & self._exact.keys():
@@ -72,6 +83,6 @@ class Index(Generic[T]):
 
     def _search(self, path: str) -> Iterator[T]:
         for head in (path.partition(".")[0], ""):
-            for pattern, thing in self._wild.get(head, ()):
-                if compiled(pattern).fullmatch(path):
+            for prefix, rest, thing in self._wild.get(head, ()):
+                if path.startswith(prefix) and matches(rest, path[len(prefix) :]):
                     yield thing

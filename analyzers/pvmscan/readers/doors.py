@@ -20,6 +20,8 @@ HEAD = 1024
 """First bytes of which most conditions speak."""
 TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
+MOST_TEXT = 8 << 20
+"""How far a text is searched for words."""
 MOST_FIELDS = 200_000
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 _NO_TEXT = frozenset(range(0x80, 0xC2))
@@ -157,8 +159,16 @@ def _least(row: dict[str, Any]) -> Condition:
     return Condition(lambda look: look.size >= size)
 
 
-def _text(row: dict[str, Any]) -> Condition:
-    return Condition(lambda look: look.text, frozenset(range(256)) - _NO_TEXT)
+def _words(row: dict[str, Any]) -> Condition:
+    words = tuple(row["words"].encode().split())
+
+    def holds(look: Look) -> bool:
+        if not look.text:
+            return False
+        text = look.data[:MOST_TEXT]
+        return any(word in text for word in words)
+
+    return Condition(holds, frozenset(range(256)) - _NO_TEXT)
 
 
 def _name(row: dict[str, Any]) -> Condition:
@@ -174,7 +184,7 @@ _CONDITIONS: dict[str, Callable[[dict[str, Any]], Condition]] = {
     "fields": _fields_among,
     "zero": _zero,
     "least": _least,
-    "text": _text,
+    "words": _words,
     "name": _name,
 }
 

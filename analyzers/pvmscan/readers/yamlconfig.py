@@ -20,8 +20,6 @@ _NAMED = re.compile(r"(\.ya?ml|(^|[/!])MLmodel)$", re.IGNORECASE)
 _TELLING = re.compile(
     rb"(^|\n)[ \t-]*[\"']?(_target_|loader_module)[\"']?[ \t]*:|!!python/|tag:yaml\.org,2002:python/"
 )
-_WORDS = (b"_target_", b"loader_module", b"!!python/", b"tag:yaml.org,2002:python/")
-"""What `_TELLING` cannot do without: finding one is a hundred times as fast."""
 _TAG = re.compile(
     r"!?(?:!|<?tag:yaml\.org,2002:)python/([\w/]+):([\w.]+)|!?(?:!|<?tag:yaml\.org,2002:)python/(\w+)"
 )
@@ -44,7 +42,7 @@ class Yaml:
         if _NAMED.search(source.member or source.name) is not None:
             return True
         text = bytes(source.data[:MAX_BYTES])
-        return any(word in text for word in _WORDS) and _TELLING.search(text) is not None
+        return _TELLING.search(text) is not None
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """What its scalars and tags name."""
