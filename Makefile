@@ -10,13 +10,13 @@ DEV_READY := $(VENV)/.dev-ready
 demo: $(RUN_READY)  ## make sample files, scan them, draw a call chain
 	@bash benchmarks/demo.sh $(BIN)
 
-test: $(DEV_READY)  ## run the tests; those of the skeletal pass again in the compiled build, where there is a compiler
+test: $(DEV_READY)  ## run the tests; those of the compiled modules again, where there is a compiler
 	PVM_PURE=1 $(BIN)/python -m pytest
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled; \
 	else echo "no C compiler: the compiled build is not tested"; fi
 
 test-compiled: compiled
-	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py \
+	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py tests/pvm/test_straight.py tests/pvm/test_exactness.py \
 		tests/pvmscan/test_settle.py tests/pvmscan/test_scan.py tests/pvmscan/readers
 
 check: $(DEV_READY)  ## lint, format, strict types, import contracts

@@ -88,6 +88,14 @@ class Contiguous:
         if self.position + length > self.size:
             raise Reject("a frame is longer than the input", kind="truncated")
 
+    def straight(self) -> int:
+        """Up to where reads follow each other whatever they are; the position if that cannot be told."""
+        return self.size
+
+    def go_on(self, position: int) -> None:
+        """All bytes before were read, within `straight`."""
+        self.position = position
+
     def resume(self) -> int:
         """Where a further load from the same stream starts."""
         return self.position
@@ -175,6 +183,15 @@ class Dropping(_Buffered):
         self.position = self.fetched = end + 1
         return start, end
 
+    def straight(self) -> int:
+        """The buffer, or all of the input outside of frames."""
+        return self.fetched if self.position < self.fetched else self.size
+
+    def go_on(self, position: int) -> None:
+        """All bytes before were read."""
+        self.position = position
+        self.fetched = max(self.fetched, position)
+
     def frame(self, length: int) -> None:
         """Read a frame into the buffer."""
         start, _ = self.take(length)
@@ -252,6 +269,17 @@ class Framed(_Buffered):
             return start, max(start, self.size - 1)
         self.position = self.fetched = end + 1
         return start, end
+
+    def straight(self) -> int:
+        """The frame, or all of the input outside of frames."""
+        if self.position < self.fetched:
+            return self.fetched
+        return self.position if self.inside or self.beyond >= 0 else self.size
+
+    def go_on(self, position: int) -> None:
+        """All bytes before were read."""
+        self.position = position
+        self.fetched = max(self.fetched, position)
 
     def frame(self, length: int) -> None:
         """Enter a frame; the one before must be used up."""

@@ -21,6 +21,7 @@ from pvm.world import World
 
 HOOKS = frozenset({"append", "extend", "add", "__setstate__", "__setitem__"})
 """Attributes of an object that opcodes call."""
+_NO_CALLS = frozenset({str, bytes, int, float, bool, type(None)})
 MAX_FORCED = 1000
 """Calls that one iterator makes."""
 LAZY = frozenset(
@@ -231,10 +232,10 @@ class Interpreter(World):
                 owner.state = []
             owner.state.append(state)
         for part in state_parts(state):
-            fields = self.namespace.fields(part)
             if isinstance(owner, Global):
                 self._write_namespace(owner, part)
-            else:
+            elif _may_name_hook(part):
+                fields = self.namespace.fields(part)
                 for hook in HOOKS & fields.keys():
                     self.namespace.write(target, hook, fields[hook])
 
@@ -257,6 +258,14 @@ class Interpreter(World):
         value = module_value(name, offset, (call,))
         self.events.append(Import(offset, via, name, "", 4, value, True))
         return self.namespace.modules.get(name, value)
+
+
+def _may_name_hook(state: Value) -> bool:
+    """Could a state have a key that names a method which opcodes call? Told without indexing the state."""
+    if not isinstance(state, Container) or state.kind != "dict":
+        return False
+    keys = state.items[::2]
+    return not (HOOKS.isdisjoint(keys) and _NO_CALLS.issuperset(map(type, keys)))
 
 
 def items_of(value: Value) -> list[Value] | None:

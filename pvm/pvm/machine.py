@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from pvm import straight
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
@@ -18,6 +19,10 @@ from pvm.state import Inline, State
 from pvm.trace import Fault, Trace
 from pvm.world import World
 
+CHECKED = 4096
+"""Instructions after which limits are looked at."""
+_ASCII = frozenset({"ascii", "any"})
+"""Encodings in which a string of Python 2 of ASCII bytes is that text."""
 Observer: TypeAlias = Callable[[State], None]
 """Called after each instruction."""
 
@@ -48,6 +53,12 @@ def _loop(state: State, observer: Observer | None) -> None:
     count = 0
     try:
         while trace.stop is None:
+            if observer is None:
+                done = _straight(state, CHECKED - count % CHECKED)
+                count += done
+                if done and not count % CHECKED:
+                    state.check_limits(count)
+                    continue
             offset = next_opcode()
             state.offset = offset
             if offset >= state.frame_end > 0:
@@ -56,7 +67,35 @@ def _loop(state: State, observer: Observer | None) -> None:
             handlers[data[offset]](state)
             if observer is not None:
                 observer(state)
-            if not count & 0xFFF:
+            if not count % CHECKED:
                 state.check_limits(count)
     finally:
         trace.opcodes = count
+
+
+def _straight(state: State, most: int) -> int:
+    """Execute what only moves constants, at most so many instructions; how many there were."""
+    source = state.input
+    start = source.position
+    if start >= source.size or state.data[start] not in straight.BEGINS or start >= state.frame_end > 0:
+        return 0
+    stop = source.straight()
+    if state.frame_end > 0:
+        stop = min(stop, state.frame_end)
+    end, count = straight.run(
+        state.data,
+        state.window,
+        start,
+        stop,
+        most,
+        state.stack,
+        state.marks,
+        state.memo,
+        state.limits.constant_bytes,
+        state.encoding in _ASCII,
+    )
+    if count:
+        state.offset = end
+        source.go_on(end)
+        state.fence = state.marks[-1] if state.marks else 0
+    return count

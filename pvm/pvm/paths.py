@@ -72,7 +72,9 @@ def path_of(value: Value) -> str | None:
     built-in type (`builtins.str.join`); the result of another call is written `module.function().name`.
     """
     value = reveal(value)
-    if not isinstance(value, Global | Attribute):
+    if type(value) is Global:  # nearly always
+        return value.path
+    if not isinstance(value, Attribute):
         return None
     suffix: list[str] = []
     for _ in range(MAX_STEPS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-MODULES = ("scanning", "skeleton")
+MODULES = ("scanning", "skeleton", "straight")
 """In the order in which they import each other; `hatch_build.py` compiles them."""
 
 

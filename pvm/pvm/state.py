@@ -7,9 +7,9 @@ Stack, marks and memo are exact. The objects that names and calls bring in are t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pvm import decode
+from pvm import decode, straight
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
@@ -40,6 +40,8 @@ class State:
         inline: Inline | None = None,
     ) -> None:
         self.data = data
+        self.window: Any = memoryview(data) if straight.COMPILED else data
+        """The input, as `pvm.straight` looks at it."""
         self.dialect = dialect
         self.pure = dialect.pure_python
         self.world = world

@@ -26,7 +26,7 @@ class Node:
 class Global(Node):
     """An object that the loader imports by name."""
 
-    __slots__ = ("module", "name", "resolved", "sources")
+    __slots__ = ("module", "name", "path", "resolved", "sources")
 
     def __init__(
         self, offset: int, module: str, name: str, resolved: tuple[str, str], sources: tuple[Value, ...] = ()
@@ -38,14 +38,10 @@ class Global(Node):
         """As written in the pickle; empty for the module itself."""
         self.resolved = resolved
         """(module, dotted name) after renaming and aliases: what the loader really reaches."""
+        self.path = f"{resolved[0]}.{resolved[1]}" if resolved[1] else resolved[0]
+        """The resolved dotted path, such as `os.system`."""
         self.sources = sources
         """The values that gave the name when it was computed and not written down."""
-
-    @property
-    def path(self) -> str:
-        """The resolved dotted path, such as `os.system`."""
-        module, name = self.resolved
-        return f"{module}.{name}" if name else module
 
 
 class Attribute(Node):
@@ -277,7 +273,7 @@ def _structure(value: Value) -> object:
 
 def reveal(value: Value) -> Value:
     """See through a call whose result is known; every other value is returned as it is."""
-    while isinstance(value, Call) and not isinstance(value.result, Unset):
+    while type(value) is Call and not isinstance(value.result, Unset):
         value = value.result
     return value
 

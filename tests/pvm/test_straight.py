@@ -1,0 +1,113 @@
+"""Straight runs leave what the handlers leave: the machine with an observer executes one instruction at a time."""
+
+import mmap
+import pickle
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import programs
+from pvm import Trace, dialects, machine, straight
+from pvm.interpreter import Interpreter
+from pvm.limits import Limits
+from pvm.plain import trace_to_dict
+from pvm.state import State
+from pvm.values import Container, children
+
+DIALECTS = dialects.every("c")
+
+
+def stepped(data: bytes, **options: Any) -> Trace:
+    def watch(state: State) -> None:
+        pass
+
+    return machine.run(data, options.pop("dialect", DIALECTS[0]), Interpreter(), observer=watch, **options)
+
+
+def swallowed(data: bytes, **options: Any) -> Trace:
+    return machine.run(data, options.pop("dialect", DIALECTS[0]), Interpreter(), **options)
+
+
+def story(trace: Trace) -> object:
+    """Everything that a run tells, with when items came into containers."""
+    seen: dict[int, object] = {}
+    pending = [trace.result]
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        if isinstance(value, Container):
+            seen[id(value)] = value.offset, list(value.when or ()), list(value.before or ()), len(value.items)
+        elif isinstance(value, tuple):
+            seen[id(value)] = len(value)
+        pending.extend(children(value))
+    return trace_to_dict(trace), list(seen.values())
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+@pytest.mark.parametrize("edge", [0.02, 0.3])
+def test_programs_of_all_kinds(dialect: dialects.Dialect, edge: float) -> None:
+    for program in islice(programs.stream(4711, edge=edge), 300):
+        for encoding in ("ascii", "bytes", "latin-1", "any"):
+            options = {"dialect": dialect, "encoding": encoding}
+            assert story(swallowed(program, **options)) == story(stepped(program, **options)), program.hex()
+
+
+@settings(max_examples=200, deadline=None)
+@given(programs.programs(), st.sampled_from(DIALECTS), st.integers(0, 20))
+def test_any_program(program: bytes, dialect: dialects.Dialect, longest: int) -> None:
+    options = {"dialect": dialect, "limits": Limits(constant_bytes=longest)}
+    assert story(swallowed(program, **options)) == story(stepped(program, **options))
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+)
+
+
+@given(PLAIN, st.integers(0, 5))
+def test_what_python_writes(value: object, protocol: int) -> None:
+    data = pickle.dumps(value, protocol)
+    assert story(swallowed(data)) == story(stepped(data))
+
+
+@given(PLAIN, st.integers(0, 5), st.data())
+def test_what_is_cut_off(value: object, protocol: int, choice: st.DataObject) -> None:
+    data = pickle.dumps(value, protocol)
+    data = data[: choice.draw(st.integers(0, len(data)))]
+    for dialect in DIALECTS:
+        assert story(swallowed(data, dialect=dialect)) == story(stepped(data, dialect=dialect))
+
+
+def test_limits_hold_within_a_run() -> None:
+    data = b"(" + b"N" * 20_000 + b"t."
+    short = Limits(opcodes=5000)
+    assert swallowed(data, limits=short).opcodes == stepped(data, limits=short).opcodes == 8192
+    high = Limits(stack=6000)
+    fault = swallowed(data, limits=high).fault
+    assert fault is not None
+    assert fault.kind == "limit"
+
+
+def test_a_mapped_file(tmp_path: Path) -> None:
+    data = pickle.dumps({"a": [1, 2.5, "x", b"y"]}, 4)
+    (tmp_path / "x").write_bytes(data)
+    with (
+        (tmp_path / "x").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        assert story(swallowed(mapped)) == story(stepped(data))  # type: ignore[arg-type]
+
+
+def test_most_of_an_honest_pickle_is_straight() -> None:
+    data = pickle.dumps([{"number": index, "half": index / 2} for index in range(1000)], 4)
+    stack: list[Any] = []
+    end, count = straight.run(data, data, 11, len(data), 1 << 20, stack, [], {}, 1 << 20, True)
+    assert end == len(data) - 1
+    assert count > 5000
+    assert len(stack) == 1
