@@ -175,7 +175,7 @@ def test_imports_are_roots_with_their_whole_name() -> None:
     def function(x: Any) -> Any:
         from xml.sax import handler as K
 
-        return K.version.title(x)
+        return [x, K.version.title()]
 
     found = uses(code_of(function))
     assert set(found.roots or ()) == {"xml.sax"}
