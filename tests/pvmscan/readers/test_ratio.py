@@ -7,6 +7,7 @@ import gzip
 import lzma
 import zipfile
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,12 @@ from pvmscan.readers import ratio
 from pvmscan.readers.inflate import OVER_LIMIT, Inflated
 
 FREE = 1 << 16
-PACKERS = {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zlib": zlib.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zlib": zlib.compress,
+}
 
 
 @pytest.fixture(autouse=True)
