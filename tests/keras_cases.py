@@ -138,6 +138,13 @@ def graph(*nodes: bytes, functions: dict[str, list[bytes]] | None = None) -> byt
     return b"".join(field(1, one) for one in nodes) + (field(2, library) if functions else b"")
 
 
+def metadata(config: Any) -> bytes:
+    """A `keras_metadata.pb` of one layer: an object, or JSON as it stands."""
+    text = config if isinstance(config, str) else json.dumps(config)
+    layer = b"\x10\x01" + field(3, "root.layer-0") + field(4, "_tf_keras_layer") + field(5, text)
+    return field(1, layer)
+
+
 def saved(*graphs: bytes, more: bytes = b"") -> bytes:
     """A `SavedModel` of some graphs; `more` are further fields of each `MetaGraphDef`."""
     return b"\x08\x01" + b"".join(field(2, field(2, one) + more) for one in graphs)

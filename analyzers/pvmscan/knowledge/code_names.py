@@ -29,9 +29,17 @@ def dangerous(words: Iterable[str]) -> list[str]:
     return [word for word in words if _pattern("dangerous").fullmatch(word)]
 
 
-def dangerous_in_layer(words: Iterable[str]) -> list[str]:
-    """Those that the code of a layer has no business with; of dotted names every part counts."""
-    pattern, other = _pattern("dangerous", "layers"), _pattern("words")
+def computes(roots: Iterable[str]) -> bool:
+    """Are they packages and functions that only compute, by the names that models give them?"""
+    return all(_pattern("computing").fullmatch(root) for root in roots)
+
+
+def dangerous_in_layer(words: Iterable[str], *, computing: bool = False) -> list[str]:
+    """Those that the code of a layer has no business with; of dotted names every part counts.
+
+    `computing`: the code reaches nothing but packages that compute, so what is a method there is no sign.
+    """
+    pattern, other = _pattern("dangerous", "layers"), _pattern("words", *(["methods"] if computing else []))
     return [
         word
         for word in words

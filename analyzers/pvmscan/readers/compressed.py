@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvmscan.readers import ratio
 from pvmscan.readers.base import Budget, Item, Recognised, Source
-from pvmscan.readers.inflate import inflate, sniff_codec
+from pvmscan.readers.inflate import OVER_LIMIT, Inflated, inflate, sniff_codec
 from pvmscan.report import Location, Problem
 
 _WEAK = frozenset({"zlib", "lzma"})
@@ -29,18 +30,28 @@ class Compressed:
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """The decompressed content as a nested source."""
         for codec in sniff_codec(bytes(source.data[:64])):
-            result = inflate(source.data, codec, limit=budget.inflated)
+            result = _inflate(source, codec, budget)
             if not result.data and codec in _WEAK:
                 continue
             budget.inflated -= len(result.data)
             member = f"{source.member}!{codec}" if source.member else codec
+            yield from ratio.told(result, len(source.data), source.member, 0)
             if not result.complete and not (codec in _WEAK and len(result.data) < 16):
-                yield Problem(f"{codec}: {result.reason}", Location(source.member, 0), "unreadable")
+                yield Problem(f"{codec}: {result.reason}", Location(source.member, 0), _kind(result))
             if result.data:
                 expected = codec not in _WEAK and (source.expected or _is_model(source))
                 yield Source(result.data, source.name, member, source.depth + 1, expected)
             if result.complete and not result.trailing and codec not in _WEAK:
                 yield Recognised(codec)  # compressed bytes may look like anything
+
+
+def _inflate(source: Source, codec: str, budget: Budget) -> Inflated:
+    packed = len(source.data)
+    return ratio.unpack(lambda limit: inflate(source.data, codec, limit=limit), packed, budget.inflated)
+
+
+def _kind(result: Inflated) -> str:
+    return "limit" if result.reason == OVER_LIMIT else "unreadable"
 
 
 def _is_model(source: Source) -> bool:

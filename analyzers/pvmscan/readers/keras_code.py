@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pvmscan.knowledge.code_names import dangerous_in_layer, reads_files, reflective
+from pvmscan.knowledge.code_names import computes, dangerous_in_layer, reads_files, reflective
 from pvmscan.readers.base import Item, Source
+from pvmscan.readers.bytecode import uses
 from pvmscan.readers.keras_place import Place, Trail, outside
-from pvmscan.readers.marshalled import NotMarshal, read_code
+from pvmscan.readers.marshalled import Code, NotMarshal, read_code
 from pvmscan.report import Problem, Severity, Verdict
 
 MAX_CODE = 16 << 20
 _BASE64_CODE = re.compile(r"\s*[4Y]\s*w")
 """Base64 of `e3` or `63`, with which a marshalled code object begins."""
 _HIDDEN = re.compile(r"__(globals|builtins|subclasses|import|code|loader|dict)__")
+_DOTTED = re.compile(r"[A-Za-z_][\w.]*")
 _WORD = re.compile(rb"[A-Za-z_][\w.]{1,60}")
 
 
@@ -46,26 +48,31 @@ def code_item(text: str, place: Place, trail: Trail, *, certain: bool = False) -
         except NotMarshal as error:
             reason, plain = str(error), plain + data
             continue
-        names, constants = code.names(), code.constants()
-        opens = reads_files(names)
-        hidden = [one for one in constants if _HIDDEN.search(one) or (opens and outside(one))]
-        payload = [*names, *(repr(one) for one in constants if one not in names)]
-        yield _fact(names, hidden, payload, text, place, trail)
+        yield _judged(code, text, place, trail)
         return
     if not certain:
         return
     words = [word.decode() for word in _WORD.findall(plain)]
     if dangerous_in_layer(words):
-        yield _fact(words, [], words, text, place, trail)
+        yield _fact(dangerous_in_layer(words), [], words, text, place, trail)
     message = f"the code of a Lambda layer cannot be read ({reason}), at {trail.text()}"
     yield Problem(message, place.location(), "malformed")
 
 
-def _fact(
-    names: list[str], hidden: list[str], payload: list[str], text: str, place: Place, trail: Trail
-) -> Item:
-    """The judgement of code by its names, and by texts in it: names to look up, files to read."""
-    bad, odd = dangerous_in_layer(names), reflective(names) or [one[:60] for one in hidden]
+def _judged(code: Code, text: str, place: Place, trail: Trail) -> Item:
+    """The judgement of code by what it looks up, and by texts in it: names to look up, files to read."""
+    names, constants, found = code.names(), code.constants(), uses(code)
+    computing = found.roots is not None and computes(found.roots)
+    bad, odd = dangerous_in_layer(found.paths, computing=computing), reflective(found.paths)
+    if odd and not bad:  # the name is a text that it looks up
+        bad = dangerous_in_layer(one for one in constants if _DOTTED.fullmatch(one))
+    opens = reads_files(names)
+    odd += [one[:60] for one in constants if _HIDDEN.search(one) or (opens and outside(one))]
+    payload = [*found.paths, *(repr(one) for one in constants if one not in names)]
+    return _fact(bad, odd, payload, text, place, trail)
+
+
+def _fact(bad: list[str], odd: list[str], payload: list[str], text: str, place: Place, trail: Trail) -> Item:
     verdict = Verdict.DANGEROUS if bad else Verdict.SUSPICIOUS if odd else Verdict.UNVERIFIED
     if bad or odd:
         says = f", and the code names {', '.join((bad or odd)[:6])}."

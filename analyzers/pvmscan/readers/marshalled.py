@@ -45,6 +45,8 @@ class Code:
     """A code object: what it names, and what it holds."""
 
     parts: dict[str, Value] = field(default_factory=dict)
+    layout: str = ""
+    """Versions of Python that write code objects like this one."""
 
     def words(self, part: str) -> tuple[str, ...]:
         """Texts of a part."""
@@ -192,7 +194,7 @@ class _Reader:
 
     def _code(self, depth: int) -> Code:
         self._take(4 * self.layout.integers)
-        code = Code()
+        code = Code(layout=self.layout.versions)
         for part in self.layout.before:
             code.parts[part] = self.value(depth + 1)
         self._take(4)

@@ -1,8 +1,8 @@
-"""Protocol buffers without a library: the wire format and the text format, by a small schema.
+"""Protocol buffers by a small schema: fields by their names, in the wire format (`wire`) and in the text format.
 
 A message is read when it is asked for, and only the fields that the schema names; everything else is stepped
 over by its length, so tensors cost nothing. Neither reader raises on bad input: each notes where and why it
-stopped, and keeps what came before (https://protobuf.dev/programming-guides/encoding and `.../text-format-spec`).
+stopped, and keeps what came before (text: https://protobuf.dev/reference/protobuf/textformat-spec).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pvmscan.readers import wire
 from pvmscan.readers.base import Buffer
 
 Schema = Mapping[str, Mapping[int, tuple[str, str]]]
 """Message to number to (name of the field, message of its value or "" for plain bytes)."""
 MAX_FIELDS = 50_000_000
-MAX_DEPTH = 100
-VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
+MAX_DEPTH = wire.MAX_DEPTH
 
 
-@dataclass
-class Notes:
+@dataclass(slots=True)
+class Notes(wire.Allowance):
     """What a reading had to leave out, and what it may still spend."""
 
     fields: int = MAX_FIELDS
@@ -71,31 +71,16 @@ class Wire:
 
     def fields(self) -> Iterator[tuple[int, int, int]]:
         """Number and span of every field that has a length."""
-        data, position, end = self.data, self.start, self.stop
-        while position < end:
-            self.notes.fields -= 1
-            if self.notes.fields < 0:
-                return self.notes.stop(position, "more fields than the limit allows")
-            tag = data[position]
-            start = position + 2
-            if tag & 0x87 == BYTES and start <= end and data[start - 1] < 0x80 and tag > 7:
-                number, kind, stop = tag >> 3, BYTES, start + data[start - 1]  # nearly all of them
-            else:
-                found = _field(data, position, end)
-                if found is None:
-                    return self.notes.stop(position, f"no field of a {self.kind}")
-                number, kind, start, stop = found
-            if stop > end:
-                self.notes.stop(position, f"a field of a {self.kind} that ends beyond it")
-                stop = end
-            if kind == GROUP:
-                stop = _group_end(data, start, end)
-                if stop < 0:
-                    return self.notes.stop(position, "a group without end")
-            elif kind == BYTES:
-                yield number, start, stop
-            position = stop
-        return None
+        try:
+            for number, kind, start, stop, _ in wire.Message(
+                self.data, self.start, self.stop, self.notes
+            ).rows():
+                if kind == wire.BYTES:
+                    yield number, start, stop
+        except wire.Malformed as fault:
+            self.notes.stop(fault.offset, f"in a {self.kind}: {fault}")
+            if fault.cut is not None:
+                yield fault.cut.number, fault.cut.start, fault.cut.stop
 
     def spans(self, name: str) -> Iterator[tuple[int, int]]:
         """Where the contents of a field lie."""
@@ -126,51 +111,6 @@ class Wire:
         """The contents of a field of text or bytes."""
         for start, stop in self.spans(name):
             yield bytes(self.data[start:stop])
-
-
-def _field(data: Buffer, position: int, end: int) -> tuple[int, int, int, int] | None:
-    """Number, wire type and span of the field at a position; its end may lie beyond the end of the message."""
-    tag, start = _varint(data, position, end)
-    number, kind = tag >> 3, tag & 7
-    if start < 0 or not 0 < number < 1 << 29:
-        return None
-    stop = start
-    if kind == VARINT:
-        _, stop = _varint(data, start, end)
-    elif kind == BYTES:
-        length, start = _varint(data, start, end)
-        stop = start + length if start >= 0 else -1
-    elif kind in (FIXED64, FIXED32):
-        stop = start + (8 if kind == FIXED64 else 4)
-    elif kind not in (GROUP, END_GROUP):
-        return None
-    return (number, kind, start, stop) if 0 <= start <= stop else None
-
-
-def _varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
-    """The number and where it ends; a negative end if there is none."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= end:
-            return 0, -1
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    return 0, -1
-
-
-def _group_end(data: Buffer, position: int, end: int) -> int:
-    """Where a group ends, with everything nested in it."""
-    open_groups = 1
-    while open_groups:
-        found = _field(data, position, end)
-        if found is None or found[3] > end:
-            return -1
-        _, kind, _, position = found
-        open_groups += (kind == GROUP) - (kind == END_GROUP)
-    return position
 
 
 _TOKEN = re.compile(

@@ -19,7 +19,7 @@ from pvm.trace import Import, Trace
 from pvm.usage import NeedsMachine
 from pvm.values import Call, Value
 from pvmscan.readers import joblib, torchlegacy
-from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Item, Source, Stream
+from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
 
@@ -71,6 +71,7 @@ class _Walk:
         """Where a loader goes on that reads one pickle after the other."""
         self.legacy: list[tuple[int, _Run]] = []
         """The pickles of a torch file of the old format: storages follow the last of them."""
+        self.facts: list[Fact] = []
         self.candidates = Candidates(source.data)
         self.floor = max(0, budget.tried - TRIED - TRIED_FOR_BYTE * len(source.data))
         """Where this source has spent its share of the instructions for places in the middle of data."""
@@ -106,6 +107,8 @@ class _Walk:
                 yield from self._also_at(other)
             if run.resumes:
                 position = self._after(start, run)
+                yield from self.facts
+                self.facts.clear()
             else:
                 position = self.candidates.after(max(start, run.stuck) + 1)
 
@@ -117,6 +120,7 @@ class _Walk:
             if len(self.legacy) == torchlegacy.PICKLES:
                 last = [(one.traces or self._run(at).traces)[0] for at, one in self.legacy[-2:]]
                 position = self.found = torchlegacy.after_storages(self.data, position, last)
+                self.facts.extend(torchlegacy.carried_sources(last[0], self.source.member))
         return position
 
     def _worth_trying(self, start: int) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from pvmscan.readers import ratio
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside
+from pvmscan.readers.inflate import Inflated
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.report import Location, Problem, Verdict
 
@@ -64,11 +66,14 @@ class SevenZip:
         yield from _odd(names, source)
         for name, content in unpacked.files.items():
             budget.inflated -= len(content)
-            if content:
-                yield Source(
-                    bytes(content), source.name, inside(source, name), source.depth + 1, expected=True
-                )
+            yield from _member(source, inside(source, name), bytes(content), unpacked.room >= 0)
         yield Recognised("7z", whole=False)
+
+
+def _member(source: Source, member: str, content: bytes, complete: bool) -> Iterator[Item]:
+    yield from ratio.told(Inflated(content, complete, "", "7z", 0), len(source.data), member, None)
+    if content:
+        yield Source(content, source.name, member, source.depth + 1, expected=True)
 
 
 def _odd(names: list[str], source: Source) -> Iterator[Fact]:

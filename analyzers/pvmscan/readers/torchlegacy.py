@@ -2,19 +2,20 @@
 
 The pickles are a magic number, a protocol number, a dictionary about the machine, the object, and a list of storage
 keys. Then, for each key in the order of that list, eight bytes that count the items, and the items. The object names
-its storages by persistent ids `('storage', type, key, location, count, view)` (PyTorch 2.13, `torch/serialization.py`,
-`_legacy_save` and `_legacy_load`).
+its storages by persistent ids `('storage', type, key, location, count, view)`, and the source of its modules' classes by
+`('module', class, file, source)` (PyTorch 2.13, `torch/serialization.py`, `_legacy_save` and `_legacy_load`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pvm.paths import path_of
 from pvm.trace import PersistentLoad, Trace
 from pvm.values import Container, Value, reveal
-from pvmscan.readers.base import Buffer
+from pvmscan.readers.base import Buffer, Fact
 from pvmscan.readers.data import table
+from pvmscan.report import Confidence, Verdict
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PICKLES = 5
@@ -38,6 +39,29 @@ def after_storages(data: Buffer, start: int, traces: Sequence[Trace]) -> int:
             return at
         at = end
     return at
+
+
+def carried_sources(trace: Trace, member: str | None) -> Iterator[Fact]:
+    """Classes whose source the object brings along: the loader compares it with what is installed.
+
+    Where they differ, and the class has a true `dump_patches`, it writes the difference as `<class>.patch` into the
+    working directory (`_check_container_source`).
+    """
+    found: dict[str, int] = {}
+    for event in trace.events:
+        pid = reveal(event.pid) if isinstance(event, PersistentLoad) else None
+        if isinstance(pid, tuple) and len(pid) >= 4 and _text(pid[0]) == "module":
+            found.setdefault(path_of(pid[1]) or "a class that is computed", event.offset)
+    if found:
+        names = ", ".join(found)[:300]
+        message = (
+            f"The file brings the source of {names}. Where it differs from the installed one, and the class asks "
+            "for it, loading writes the difference as a .patch file into the working directory."
+        )
+        yield Fact(
+            "side-file/source-patch", message, Verdict.UNVERIFIED, member, min(found.values()), "file-write",
+            payload=names, confidence=Confidence.POSSIBLE,
+        )  # fmt: skip
 
 
 def _item_sizes(trace: Trace) -> dict[str, int]:

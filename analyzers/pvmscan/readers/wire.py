@@ -17,11 +17,12 @@ MAX_DEPTH = 100
 
 
 class Malformed(Exception):
-    """The bytes are no message; says why and at which offset."""
+    """The bytes are no message; says why and at which offset, and which field is cut off there."""
 
-    def __init__(self, reason: str, offset: int) -> None:
+    def __init__(self, reason: str, offset: int, cut: Field | None = None) -> None:
         super().__init__(reason)
         self.offset = offset
+        self.cut = cut
 
 
 @dataclass(slots=True)
@@ -53,6 +54,10 @@ class Message:
 
     def __iter__(self) -> Iterator[Field]:
         """The fields in their order."""
+        return map(Field._make, self.rows())
+
+    def rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """The same without their names, for the many that are stepped over."""
         at, data, stop = self.start, self.data, self.stop
         while at < stop:
             self.allowance.fields -= 1
@@ -61,12 +66,18 @@ class Message:
             tag = data[at]
             if tag < 0x80 and not tag & 7 and tag > 7 and at + 1 < stop and data[at + 1] < 0x80:
                 # trees hold long lists of small numbers: these need no more than this
-                yield Field(tag >> 3, VARINT, at + 1, at + 2, data[at + 1])
+                yield tag >> 3, VARINT, at + 1, at + 2, data[at + 1]
                 at += 2
                 continue
+            if tag & 0x87 == BYTES and tag > 7 and at + 1 < stop and data[at + 1] < 0x80:
+                end = at + 2 + data[at + 1]  # and nearly all other fields these
+                if end <= stop:
+                    yield tag >> 3, BYTES, at + 2, end, 0
+                    at = end
+                    continue
             found = self._field(at)
             if found.kind == GROUP:
-                at = self._group_end(found.stop)
+                at = self._group_end(at, found.stop)
             else:
                 if found.kind == END_GROUP:
                     raise Malformed("the end of a group that did not begin", at)
@@ -99,7 +110,8 @@ class Message:
         elif kind not in (GROUP, END_GROUP):
             raise Malformed("a field of no known type", at)
         if stop > self.stop:
-            raise Malformed("it ends inside a field", at)
+            cut = Field(number, kind, start, self.stop) if kind == BYTES and start <= self.stop else None
+            raise Malformed("it ends inside a field", at, cut)
         return Field(number, kind, start, stop, value)
 
     def _varint(self, at: int) -> tuple[int, int]:
@@ -114,13 +126,13 @@ class Message:
                 return value, at
         raise Malformed("a number longer than ten bytes", at)
 
-    def _group_end(self, at: int) -> int:
+    def _group_end(self, begin: int, at: int) -> int:
         """Where a group ends, with the groups in it."""
         nested = 1
         while nested:
             self.allowance.fields -= 1
             if at >= self.stop or self.allowance.fields < 0:
-                raise Malformed("a group without end", at)
+                raise Malformed("a group without end", begin)
             found = self._field(at)
             nested += (found.kind == GROUP) - (found.kind == END_GROUP)
             at = found.stop

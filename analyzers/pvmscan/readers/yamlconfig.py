@@ -18,11 +18,10 @@ from pvmscan.report import Location, Problem, Verdict
 
 _NAMED = re.compile(r"(\.ya?ml|(^|[/!])MLmodel)$", re.IGNORECASE)
 _TELLING = re.compile(
-    rb"(^|\n)[ \t-]*[\"']?(_target_|loader_module)[\"']?[ \t]*:|!!python/|tag:yaml\.org,2002:python/"
+    rb"(^|\n)[ \t-]*[\"']?(_target_|loader_module)[\"']?[ \t]*:|!!p(y|%)|tag:yaml\.org,2002:|(^|\n)%TAG\s"
 )
-_TAG = re.compile(
-    r"!?(?:!|<?tag:yaml\.org,2002:)python/([\w/]+):([\w.]+)|!?(?:!|<?tag:yaml\.org,2002:)python/(\w+)"
-)
+_TAG = re.compile(r"tag:yaml\.org,2002:python/([\w/]+):([\w.]+)")
+"""`!!python/tuple` and its like, without a name, are data."""
 _CALLS = frozenset({"object/apply", "object/new", "object", "new"})
 MAX_BYTES = 8 << 20
 
@@ -82,12 +81,10 @@ def _around(text: str, scalar: Scalar) -> str:
 def _tags(scalar: Scalar, source: Source) -> Iterator[Fact]:
     """`!!python/object/apply:os.system [...]`: PyYAML's unsafe loaders call it."""
     for tag in scalar.tags:
-        match = _TAG.search(tag.replace("%70", "p"))
+        match = _TAG.search(tag)
         if match is None:
             continue
         kind, path = match[1], match[2]
-        if path is None:
-            continue  # `!!python/tuple` and its like are data
         what = "calls" if kind in _CALLS else "imports"
         fact = named(
             path, f"Loading the YAML with PyYAML's unsafe loaders {what} a name", source, scalar.offset

@@ -20,12 +20,15 @@ _TOKEN = re.compile(
     |(?P<block>(?<=[\s:])[|>][-+0-9]*[ \t]*(?:\#[^\n]*)?\n)
     |(?P<colon>:(?=[\s"',\[\]{}]|$))
     |(?P<open>[\[{])|(?P<close>[\]}])|(?P<comma>,)
-    |(?P<dash>(?<![^\s\[{,])[-?](?=\s|$))
+    |(?P<dash>(?<![^\s\[{,])[-?](?=\s|$)|(?<![^\n])(?:---|\.\.\.)(?=\s|$))
     |(?P<line>\n[ \t]*)
     |(?P<space>[ \t\r]+)
     |(?P<plain>[^\s](?:[^\n:#,\[\]{}]|:(?!\s|$)|(?<!\s)\#|,(?!\s))*)""",
     re.VERBOSE,
 )
+_DIRECTIVE = re.compile(r"^%TAG[ \t]+(!\w*!?)[ \t]+(\S+)", re.MULTILINE)
+_HANDLE = re.compile(r"!(?:[\w-]*!)?")
+_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r?\n[ \t]*|.)", re.DOTALL)
 _LETTERS = {
     "n": "\n",
@@ -50,6 +53,7 @@ class Scalar:
     """The key it is the value of; None for keys themselves and for items of lists."""
     text: str
     tags: tuple[str, ...]
+    """In full, `tag:yaml.org,2002:python/name:os.system`, or as they stand where they have no prefix."""
     offset: int
     """In characters."""
 
@@ -63,6 +67,7 @@ def scalars(text: str) -> Iterator[Scalar]:
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
+        self.handles = {"!!": "tag:yaml.org,2002:", **dict(_DIRECTIVE.findall(text))}
         self.anchors: dict[str, str] = {}
         self.key: str | None = None
         self.tags: list[str] = []
@@ -84,7 +89,7 @@ class _Reader:
                 last, at = self._block(token, at)
                 yield self._give(last, match.start())
             elif kind == "tag":
-                self.tags.append(token)
+                self.tags.append(self._tag(token))
             elif kind == "anchor":
                 self.names.append(token[1:])
             elif kind == "colon":
@@ -107,6 +112,15 @@ class _Reader:
         if self.tags:
             yield Scalar(self.key, "", tuple(self.tags), offset)
         self.tags, self.names = [], []
+
+    def _tag(self, token: str) -> str:
+        """A tag with the prefix that its handle stands for, and without escapes (YAML 1.2.2, 6.9.1)."""
+        handle = _HANDLE.match(token)
+        if token.startswith("!<"):
+            token = token[2:].rstrip(">")
+        elif handle is not None and handle[0] in self.handles:
+            token = self.handles[handle[0]] + token[handle.end() :]
+        return _PERCENT.sub(lambda match: chr(int(match[1], 16)), token)
 
     def _scalar(self, kind: str, token: str) -> str:
         if kind == "double":

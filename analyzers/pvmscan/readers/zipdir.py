@@ -53,7 +53,7 @@ class Directory:
     anomalies: tuple[Anomaly, ...]
     complete: bool  # False when a limit was hit or a directory could not be read to its end
     start: int  # first byte that belongs to the archive; prefix data lies before it
-    loose: tuple[rec.Span, ...] = ()  # bytes behind the start that belong to no member and are not all zero
+    loose: tuple[rec.Span, ...] = ()  # bytes behind the start of no member, not all zero; comments
 
 
 def sniff(data: Buffer) -> bool:
@@ -194,6 +194,8 @@ class _Reader:
         if archive.stop > len(self.data):
             self.notes.add("truncated", "The file ends inside the archive comment.", end)
         self.archives.append(archive)
+        if archive.stop > end + rec.END_SIZE:
+            self.loose.append((end + rec.END_SIZE, min(archive.stop, len(self.data))))
         for record in records:
             spans += [(record, record + 56), (end - 20, end)]
         return [*spans, (end, min(archive.stop, len(self.data)))]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvmscan.readers import npy, zipdir
+from pvmscan.readers import npy, ratio, zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
+from pvmscan.readers.inflate import OVER_LIMIT
 from pvmscan.readers.parts import part
 from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
@@ -25,7 +26,7 @@ _ARRAY_HEAD = 1 << 17
 _LARGE = 1 << 20
 """A smaller array is unpacked and read like any member."""
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
-_OVERLAP = "overlapping-members"
+_OVERLAP, _LIMIT = "overlapping-members", "limit-reached"
 OVERLAPPING = 64 << 20
 """Bytes that all members together may inflate to where several claim the same bytes: no honest archive has these,
 and a small file of that kind unpacks to terabytes (D. Fifield, A better zip bomb, 2019)."""
@@ -47,8 +48,8 @@ class Zipped:
         directory = zipdir.read_directory(source.data, max_members=max(budget.members, 1))
         budget.members -= len(directory.members)
         for anomaly in directory.anomalies:
-            yield _fact(anomaly, source)
-        if not directory.complete:
+            yield _odd(anomaly, source)
+        if not (directory.complete or any(anomaly.kind == _LIMIT for anomaly in directory.anomalies)):
             yield Problem(
                 "the archive's directory could not be read to its end", Location(source.member, None)
             )
@@ -84,7 +85,9 @@ def _loose(source: Source, low: int, high: int) -> Source:
     )
 
 
-def _fact(anomaly: zipdir.Anomaly, source: Source) -> Fact:
+def _odd(anomaly: zipdir.Anomaly, source: Source) -> Item:
+    if anomaly.kind == _LIMIT:  # of ours, and no mistake of the archive
+        return Problem(anomaly.message, Location(source.member, anomaly.offset), "limit")
     verdict = Verdict.UNVERIFIED if anomaly.kind in _HARMLESS_ANOMALIES else Verdict.SUSPICIOUS
     name = anomaly.member if source.member is None else f"{source.member}!{anomaly.member}"
     return Fact(f"archive/{anomaly.kind}", anomaly.message, verdict, name, anomaly.offset)
@@ -102,10 +105,13 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
     if limit <= 0:
         yield Problem("more decompressed bytes than the limit allows", Location(path), "limit")
         return
-    inflated = member_bytes(source.data, member, limit=limit)
+    packed = member.stored_size
+    inflated = ratio.unpack(lambda room: member_bytes(source.data, member, limit=room), packed, limit)
     budget.inflated -= 0 if stored else len(inflated.data)
+    yield from ratio.told(inflated, packed, path, member.offset)
     if not inflated.complete:
-        yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), "unreadable")
+        kind = "limit" if inflated.reason == OVER_LIMIT else "unreadable"
+        yield Problem(f"member {member.name}: {inflated.reason}", Location(path, member.offset), kind)
     for name in (member.name, *member.aliases):
         for item in layout.judge(name, path, inflated.data):
             budget.seen.add(path.encode("utf-8", "replace"))  # its role is known better here than by its name

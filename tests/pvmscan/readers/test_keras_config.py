@@ -164,7 +164,22 @@ def test_code_that_cannot_be_read_is_incomplete_and_dangerous_if_it_names_someth
         ("lambda x: [exec('1') for _ in (1,)]", Verdict.DANGEROUS),
         ("lambda x: tf.io.write_file('/tmp/pvmscan-inert/x', 'y')", Verdict.DANGEROUS),
         ("lambda x: (lambda: (lambda: sys.modules['o' + 's'])())()", Verdict.DANGEROUS),
-        ("lambda x: getattr(tf, 'sys' + 'tem')(x)", Verdict.SUSPICIOUS),
+        ("lambda x: getattr(tf, 'sys' + 'tem')(x)", Verdict.DANGEROUS),
+        ("lambda x: getattr(tf, 'sys', 'tem'[::-1])", Verdict.DANGEROUS),
+        ("lambda x: getattr(tf, x.name)(x)", Verdict.SUSPICIOUS),
+        ("lambda x: getattr(x, 'shape')", Verdict.SUSPICIOUS),
+        ("lambda x: x * 2", Verdict.UNVERIFIED),
+        ("lambda x: K.eval(x)", Verdict.UNVERIFIED),
+        ("lambda x: tf.keras.backend.eval(K.l2_normalize(x, axis=1))", Verdict.UNVERIFIED),
+        ("lambda x: [K.eval(y) for y in tf.unstack(x)]", Verdict.UNVERIFIED),
+        ("lambda x: tf.expand_dims(x, -1)", Verdict.UNVERIFIED),
+        ("lambda x: (pd if x is not None else K).eval('1')", Verdict.DANGEROUS),
+        ("lambda x: pd.eval('1')", Verdict.DANGEROUS),
+        ("lambda x: eval('1')", Verdict.DANGEROUS),
+        ("lambda x: (K, eval)[1]('1')", Verdict.DANGEROUS),
+        ("lambda x: K.os.system('echo inert')", Verdict.DANGEROUS),
+        ("lambda x: (lambda f: f('1'))(exec)", Verdict.DANGEROUS),
+        ("lambda x: [y for y in (__import__,)]", Verdict.DANGEROUS),
         ("lambda x: '{0.__init__.__globals__}'.format(x)", Verdict.SUSPICIOUS),
         ("lambda x: tf.io.decode_png(tf.io.read_file(x))", Verdict.UNVERIFIED),
         ("lambda x: tf.io.read_file('/etc/hostname')", Verdict.SUSPICIOUS),
@@ -175,6 +190,34 @@ def test_code_that_cannot_be_read_is_incomplete_and_dangerous_if_it_names_someth
 )
 def test_code_is_judged_by_what_it_names(source: str, expected: Verdict) -> None:
     assert verdict(model(node("Lambda", {"function": code_node(code_text(source))}))) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("lambda x: __import__('os').system('echo inert')", "__import__, system, 'os', 'echo inert'"),
+        ("lambda x: os.system('echo inert')", "os.system, 'echo inert'"),
+        ("lambda x: tf.expand_dims(K.l2_normalize(x, 1), -1)", "tf.expand_dims, K.l2_normalize"),
+    ],
+)
+def test_the_evidence_says_what_the_code_calls(source: str, says: str) -> None:
+    text = code_text(source)
+    carriers = {
+        "m.keras": archive(model(node("Lambda", {"function": code_node(text)}))),
+        "m.h5": build.legacy(
+            model(
+                {
+                    "class_name": "Lambda",
+                    "config": {"function": [text, None, None], "function_type": "lambda"},
+                }
+            )
+        ),
+        "keras_metadata.pb": build.metadata(
+            {"class_name": "Lambda", "config": {"function": [text, None, None], "function_type": "lambda"}}
+        ),
+    }
+    for name, data in carriers.items():
+        assert judged.found(data, "keras/lambda", name).payload == says
 
 
 # Names -----------------------------------------------------------------------------------------------------

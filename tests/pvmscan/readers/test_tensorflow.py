@@ -19,6 +19,7 @@ from keras_cases import (
     const,
     field,
     graph,
+    metadata,
     model,
     node,
     saved,
@@ -309,18 +310,13 @@ def test_functions_of_the_file_are_no_unknown_operations() -> None:
 # Keras inside ----------------------------------------------------------------------------------------------
 
 
-def keras_metadata(config: str) -> bytes:
-    layer = b"\x10\x01" + field(3, "root") + field(4, "_tf_keras_sequential") + field(5, config)
-    return field(1, layer)
-
-
 def test_configs_in_metadata_are_judged() -> None:
-    one = judged.found(keras_metadata(BAD_CONFIG), "keras/lambda", "keras_metadata.pb")
+    one = judged.found(metadata(BAD_CONFIG), "keras/lambda", "keras_metadata.pb")
     assert one.verdict is Verdict.DANGEROUS
     assert one.location.offset
-    assert verdict(keras_metadata(BAD_CONFIG.replace(SHELL, HONEST)), "x") is Verdict.UNVERIFIED
-    assert verdict(keras_metadata(json.dumps(model(node("Dense")))), "x") is Verdict.CLEAN
-    assert verdict(keras_metadata("{broken"), "x") is Verdict.INCOMPLETE
+    assert verdict(metadata(BAD_CONFIG.replace(SHELL, HONEST)), "x") is Verdict.UNVERIFIED
+    assert verdict(metadata(json.dumps(model(node("Dense")))), "x") is Verdict.CLEAN
+    assert verdict(metadata("{broken"), "x") is Verdict.INCOMPLETE
 
 
 def test_configs_in_the_object_graph_are_judged() -> None:
@@ -330,7 +326,7 @@ def test_configs_in_the_object_graph_are_judged() -> None:
 
 
 def test_the_same_layer_in_two_configs_is_told_once() -> None:
-    assert len(judged.places(keras_metadata(BAD_CONFIG) + keras_metadata(BAD_CONFIG), "keras/lambda")) == 1
+    assert len(judged.places(metadata(BAD_CONFIG) + metadata(BAD_CONFIG), "keras/lambda")) == 1
 
 
 # Hostile files ---------------------------------------------------------------------------------------------

@@ -71,3 +71,15 @@ def test_a_count_that_does_not_fit_hides_nothing() -> None:
 def test_storages_of_an_unknown_type_are_searched() -> None:
     data = legacy(asm.malicious()).replace(b"ByteStorage", b"MyeyStorage")
     assert SHELL in judged.rules(data, "m.pt")
+
+
+def test_sources_that_the_file_brings_are_told() -> None:
+    module = asm.tuple_of(
+        asm.text("module"), asm.glob("mymodels", "Net"), asm.text("net.py"), asm.text("class Net: pass\n")
+    )
+    found = judged.found(
+        legacy(parts={3: asm.program(2, asm.persistent(module))}), "side-file/source-patch", "m.pt"
+    )
+    assert (found.verdict, found.payload, found.effect) == (Verdict.UNVERIFIED, "mymodels.Net", "file-write")
+    assert found.location.offset
+    assert "side-file/source-patch" not in judged.rules(legacy(bytes(8)), "m.pt")

@@ -49,8 +49,25 @@ def test_text_of_a_block_is_no_key() -> None:
 
 def test_tags_belong_to_what_follows() -> None:
     found = [(one.text, one.tags) for one in scalars("a: !!python/object/apply:os.system ['x']\nb: !t v")]
-    assert found[1] == ("", ("!!python/object/apply:os.system",))
+    assert found[1] == ("", ("tag:yaml.org,2002:python/object/apply:os.system",))
     assert ("v", ("!t",)) in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/name:os.system x",
+        "!<tag:yaml.org,2002:python/name:os.system> x",
+        "!!p%79thon/name%3Aos.system x",
+        "%TAG !p! tag:yaml.org,2002:python/\n---\n!p!name:os.system x",
+        "%TAG ! tag:yaml.org,2002:\n---\n!python/name:os.system x",
+        "%TAG !! tag:yaml.org,2002:py\n--- !!thon/name:os.system x",
+    ],
+)
+def test_a_tag_is_the_same_however_it_is_written(text: str) -> None:
+    assert ("x", ("tag:yaml.org,2002:python/name:os.system",)) in [
+        (one.text, one.tags) for one in scalars(text)
+    ]
 
 
 @settings(deadline=None, max_examples=300)
