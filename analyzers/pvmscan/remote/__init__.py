@@ -19,7 +19,7 @@ from pvmscan.remote.http import Http
 from pvmscan.remote.listing import Listed, listing
 from pvmscan.remote.stores import Store
 from pvmscan.remote.urls import Policy, Refused, address, is_remote, shown
-from pvmscan.report import FileReport, Problem, Verdict
+from pvmscan.report import Fetched, FileReport, Problem, Verdict
 
 __all__ = ["Judged", "Listed", "Plan", "Policy", "Refused", "is_remote", "judge", "listing", "plan", "shown"]
 
@@ -50,7 +50,8 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
         fault, report = error, FileReport(label, Verdict.CLEAN)
     if fault is not None:
         report = _unfinished(report, f"{label}: {fault.strerror or fault}")
-    return Judged(report, traffic.requests, traffic.received)
+    cost = Fetched(traffic.received, traffic.requests)
+    return Judged(replace(report, fetched=cost), traffic.requests, traffic.received)
 
 
 def _unfinished(report: FileReport, reason: str) -> FileReport:
