@@ -204,19 +204,22 @@ def _size(path: str) -> int:
         return 0
 
 
-def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
-    """Judge one file; one that cannot be read is `incomplete`, with the reason."""
-    name = path
+def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | None = None) -> FileReport:
+    """Judge one file; one that cannot be read is `incomplete`, with the reason.
+
+    `name` is what the report calls a file of this machine, where that is not its path.
+    """
     try:
-        if elsewhere(path):
+        if name is None and elsewhere(path):
             from pvmscan import remote
 
             return remote.judge(path, partial(scan_source, options=options)).report
+        name = name or path
         if path == STDIN:
             return scan_source(Source(sys.stdin.buffer.read(), "<stdin>"), options)
         if not os.path.isfile(path):  # asked first: opening a pipe would wait for its other end
             reason = "is no regular file" if os.path.exists(path) else "does not exist"
-            return _unread(name, f"{path}: {reason}")
+            return _unread(name, f"{name}: {reason}")
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
@@ -225,9 +228,10 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
                 return scan_source(Source(file.read(), name), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return scan_source(Source(data, name), options)
+            return scan_source(Source(data, name, path=os.path.abspath(path)), options)
     except OSError as error:
-        return _unread(name, f"{path}: {error.strerror or error}")
+        name = name or path
+        return _unread(name, f"{name}: {error.strerror or error}")
 
 
 def _unread(name: str, message: str) -> FileReport:

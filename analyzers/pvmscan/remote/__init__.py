@@ -14,6 +14,7 @@ from typing import cast
 from pvmscan.readers import Budget, Buffer, Source, zipdir
 from pvmscan.readers.pieces import Pieces
 from pvmscan.readers.zipped import Zipped
+from pvmscan.remote.allowed import AllowList
 from pvmscan.remote.fetch import Traffic, Transport
 from pvmscan.remote.http import Http
 from pvmscan.remote.listing import Listed, listing
@@ -21,7 +22,19 @@ from pvmscan.remote.stores import Store
 from pvmscan.remote.urls import Policy, Refused, address, is_remote, shown
 from pvmscan.report import Fetched, FileReport, Problem, Verdict
 
-__all__ = ["Judged", "Listed", "Plan", "Policy", "Refused", "is_remote", "judge", "listing", "plan", "shown"]
+__all__ = [
+    "AllowList",
+    "Judged",
+    "Listed",
+    "Plan",
+    "Policy",
+    "Refused",
+    "is_remote",
+    "judge",
+    "listing",
+    "plan",
+    "shown",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,8 @@ def _unfinished(report: FileReport, reason: str) -> FileReport:
 
 
 def _transport(name: str, traffic: Traffic) -> Transport:
-    url = address(name)
+    allow = traffic.policy.allow
+    url = address(name) if allow is None else allow.canonical(name)
     return Http(url, traffic) if url.startswith(("http://", "https://")) else Store(url, traffic)
 
 

@@ -121,15 +121,25 @@ class Http:
         timeout = min(self.traffic.policy.timeout, self.traffic.left)
         try:
             if self.connection is None:
-                kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-                self.connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+                self.connection = self._connection(parts.scheme, parts.hostname or "", parts.port, timeout)
             self.connection.request("GET", target, headers=headers)
             return self.connection.getresponse()
         except (OSError, HTTPException, ValueError) as error:
             raise self._fault(error) from None
 
+    def _connection(self, scheme: str, host: str, port: int | None, timeout: float) -> HTTPConnection:
+        allow = self.traffic.policy.allow
+        if allow is not None:
+            from pvmscan.remote.dial import connection
+
+            return connection(scheme, host, port, timeout, allow)
+        kind = HTTPSConnection if scheme == "https" else HTTPConnection
+        return kind(host, port, timeout=timeout)
+
     def _fault(self, error: Exception) -> OSError:
         self.close()
+        if isinstance(error, Refused):
+            return error
         if isinstance(error, TimeoutError):
             return Passing(f"the server was silent for {self.traffic.policy.timeout:g} seconds")
         if isinstance(error, ValueError):
