@@ -22,6 +22,11 @@ from pvmscan.remote import judge  # noqa: E402
 from pvmscan.scan import scan_source  # noqa: E402
 from web_server import serving  # noqa: E402
 
+WAYS = {
+    "honest": "a server that sends lists of ranges",
+    "no-lists": "a server that sends one range at a time, on eight connections",
+}
+
 
 def write(path: Path, size: int, storages: int) -> None:
     """An archive with an honest pickle and so many storages of zeros, of `size` bytes together."""
@@ -53,20 +58,24 @@ def main() -> None:
         path = Path(folder) / "model.pt"
         write(path, int(options.gigabytes * 1e9), options.storages)
         size = path.stat().st_size
+        print(f"file        {size:>14,} bytes, {options.storages} storages")
         with serving({"model.pt": path}) as server:
-            started = time.perf_counter()
-            judged = judge(f"{server.url}/honest/model.pt", partial(scan_source))
-            seconds = time.perf_counter() - started
-        report = judged.report
-        print(f"file       {size:>14,} bytes, {options.storages} storages")
-        print(f"fetched    {judged.received:>14,} bytes, {judged.received / size:.3%}")
-        print(f"requests   {judged.requests:>14,}")
-        print(f"time       {seconds:>14.2f} s on loopback")
-        print(
-            f"verdict    {report.verdict!s:>14}, {len(report.streams)} pickles, {len(report.errors)} errors"
-        )
-        for error in report.errors:
-            print(f"  {error.message}")
+            for way, words in WAYS.items():
+                _measure(f"{server.url}/{way}/model.pt", words, size)
+
+
+def _measure(url: str, words: str, size: int) -> None:
+    started = time.perf_counter()
+    judged = judge(url, partial(scan_source))
+    seconds = time.perf_counter() - started
+    report = judged.report
+    print(f"\n{words}")
+    print(f"  fetched   {judged.received:>14,} bytes, {judged.received / size:.3%}")
+    print(f"  requests  {judged.requests:>14,}")
+    print(f"  time      {seconds:>14.2f} s on loopback")
+    print(f"  verdict   {report.verdict!s:>14}, {len(report.streams)} pickles, {len(report.errors)} errors")
+    for error in report.errors:
+        print(f"  {error.message}")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 from pvmscan.buffer import Buffer
+
+Span: TypeAlias = tuple[int, int]
+"""Start and stop."""
 
 BLOCK = 4 << 10
 """Bytes that are fetched at least: a local header of an archive, and the beginning of its member."""
@@ -21,16 +25,29 @@ TAIL = 64 << 10
 """Bytes at the end that are fetched at once: the end records, and the directory of most archives."""
 AHEAD = 4 << 20
 """The most that is fetched beyond what was asked for, once reading goes on where it stopped."""
+NEAR = 64 << 10
+"""Bytes between two places that are fetched with them: that costs less than another request."""
+SPARED = 512
+"""One byte in so many of the file may be fetched for the sake of fewer requests."""
 
 
 class Pieces:
-    """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`."""
+    """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`.
 
-    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+    `fetch_many` takes many places and yields offsets and bytes, in any order; what is missing among them is fetched
+    when it is asked for.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        fetch: Callable[[int, int], bytes],
+        fetch_many: Callable[[list[Span]], Iterable[tuple[int, bytes]]] | None = None,
+    ) -> None:
         import tempfile  # lazily: it brings every compression library with it
 
         self._size = size
-        self._fetch = fetch
+        self._fetch, self._fetch_many = fetch, fetch_many
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 it lives as long as this object
         self._file.truncate(size)
         self._blocks = bytearray(-(-size // BLOCK))
@@ -80,6 +97,34 @@ class Pieces:
         if first < last:
             self._write(start, data)
             self._blocks[first:last] = b"\1" * (last - first)
+
+    def soon(self, spans: Iterable[Span]) -> None:
+        """Have all of these places at hand, in few requests, because they will be read."""
+        missing = self._missing(spans)
+        if self._fetch_many is None or len(missing) < 2:
+            return
+        with suppress(OSError):  # whoever reads the place will meet the fault again
+            for at, data in self._fetch_many(missing):
+                self.keep(at, data)
+
+    def _missing(self, spans: Iterable[Span]) -> list[Span]:
+        """What is not at hand of these places, in order, near ones together."""
+        runs: list[Span] = []
+        spare = self._size // SPARED
+        for low, high in sorted(spans):
+            first, last = max(low, 0) // BLOCK, -(-min(high, self._size) // BLOCK)
+            while first < last and (first := self._blocks.find(0, first, last)) >= 0:
+                following = self._blocks.find(1, first, last)
+                stop = following if following >= 0 else last
+                start, end = runs[-1] if runs else (-1, -1)
+                gap = (first - end) * BLOCK
+                if runs and gap <= min(NEAR, max(spare, 0)):
+                    spare -= max(gap, 0)
+                    runs[-1] = (start, max(end, stop))
+                else:
+                    runs.append((first, stop))
+                first = stop
+        return [(start * BLOCK, min(stop * BLOCK, self._size)) for start, stop in runs]
 
     def part(self, start: int, stop: int) -> Buffer:
         """A large range as a view of the map, every byte of it fetched."""
@@ -142,3 +187,9 @@ class Pieces:
     def _write(self, at: int, data: bytes) -> None:
         self._file.seek(at, os.SEEK_SET)
         self._file.write(data)
+
+
+def soon(data: Buffer, spans: Callable[[], Iterable[Span]]) -> None:
+    """Say which places will be read; for a file at hand that is nothing to know."""
+    if isinstance(data, Pieces):
+        data.soon(spans())

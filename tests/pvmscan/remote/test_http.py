@@ -48,15 +48,42 @@ def test_storages_of_an_archive_are_not_fetched(server: Server) -> None:
     assert judged.requests == len(server.asked)
 
 
-def test_one_connection_and_one_request_for_each_storage() -> None:
-    storages = {f"m/data/{number}": STORAGE for number in range(20)}
-    data = assemble.zipped({"m/data.pkl": assemble.malicious(), **storages})
-    with serving({"bad.pt": data}) as server:
+MANY = assemble.zipped(
+    {"m/data.pkl": assemble.malicious(), **{f"m/data/{number}": STORAGE for number in range(40)}}
+)
+
+
+def test_headers_of_storages_come_together() -> None:
+    with serving({"bad.pt": MANY}) as server:
         judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
-        assert judged.report.verdict == Verdict.DANGEROUS
-        assert judged.report.errors == ()
-        assert judged.requests == len(server.asked) <= 2 * 20
-        assert judged.received < len(data) // 100
+        here = scan_bytes(MANY, name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert judged.requests == len(server.asked) <= 4
+        assert judged.received < len(MANY) // 100
+
+
+@pytest.mark.parametrize("way", ["one-range", "no-lists", "long-lines", "wrong-lists", "endless-lists"])
+def test_a_server_without_lists_of_ranges_is_asked_for_each(way: str) -> None:
+    with serving({"bad.pt": MANY}) as server:
+        judged = fetched(server, f"{way}/bad.pt", Policy(attempts=2))
+        here = scan_bytes(MANY, name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert 40 < judged.requests == len(server.asked) <= 50
+        asked = [headers["Range"] for _, headers in server.asked]
+        assert len(set(asked)) == len(asked) and sum("," in one for one in asked) == 1
+
+
+def test_a_header_that_disagrees_is_seen_in_the_list() -> None:
+    """The directory lists a storage, its local header names a pickle."""
+    lying = bytearray(MANY)
+    at = MANY.index(b"m/data/7")
+    lying[at : at + 8] = b"m/x.pkl\0"
+    with serving({"bad.pt": bytes(lying)}) as server:
+        judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
+        here = scan_bytes(bytes(lying), name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert any(finding.rule.endswith("name-mismatch") for finding in judged.report.findings)
+        assert judged.requests <= 6
 
 
 def test_an_empty_file_is_one(server: Server) -> None:
