@@ -24,7 +24,7 @@ from web_server import serving  # noqa: E402
 
 WAYS = {
     "honest": "a server that sends lists of ranges",
-    "no-lists": "a server that sends one range at a time, on eight connections",
+    "one-range": "a server that sends one range at a time, on eight connections",
 }
 
 

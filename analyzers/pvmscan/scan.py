@@ -185,7 +185,7 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
 
 def elsewhere(name: str) -> bool:
     """Does a name say where its source is by an address? Decided without importing what would fetch it."""
-    return ("://" in name or name.startswith("hf:")) and not os.path.lexists(name)
+    return ("://" in name or name.startswith(("hf:", "models:/"))) and not os.path.lexists(name)
 
 
 def _listed(name: str) -> Iterator[str]:

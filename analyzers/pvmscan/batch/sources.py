@@ -36,6 +36,17 @@ class Item:
         return key_of(self.name)
 
 
+def remote_items(name: str) -> Iterator[Item]:
+    """The files at an address, with their sizes where these are told; itself where it cannot be listed."""
+    from pvmscan.remote import listing
+
+    try:
+        found = [Item(one.url, one.size) for one in listing(name)]
+    except OSError:
+        found = [Item(name)]  # opening it will say why
+    yield from found
+
+
 def key_of(name: str) -> str:
     """Key of a source in journals."""
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -77,6 +77,10 @@ def _unfinished(report: FileReport, reason: str) -> FileReport:
 def _transport(name: str, traffic: Traffic) -> Transport:
     allow = traffic.policy.allow
     url = address(name) if allow is None else allow.canonical(name)
+    if url.startswith("models:/"):
+        from pvmscan.remote.models import Registered
+
+        return Registered(url, traffic)
     return Http(url, traffic) if url.startswith(("http://", "https://")) else Store(url, traffic)
 
 

@@ -29,6 +29,11 @@ def listing(name: str, policy: Policy | None = None) -> Iterator[Listed]:
     if url.startswith(("http://", "https://")):
         yield Listed(name, None)
         return
+    if url.startswith("models:/"):
+        from pvmscan.remote.models import files
+
+        yield from (Listed(one, size) for one, size in files(url))
+        return
     system, path = file_system(url)
 
     def find() -> dict[str, dict[str, object]]:

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 if TYPE_CHECKING:
     from pvmscan.remote.allowed import AllowList
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|hf:")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|hf:|models:/")
 """Two characters at least: one is a drive of Windows."""
 
 
