@@ -257,8 +257,17 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
 
 
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
-    """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
+    """Every pickle of a file or of what lies at an address, run but not judged: for graphs, traces and decompilation.
+
+    Raise `OSError` where it cannot be read.
+    """
     name = os.fspath(path)
+    if elsewhere(name):
+        from pvmscan.remote import opened
+
+        with opened(name) as source:
+            yield from _streams(source, options.budget())
+        return
     data: Buffer
     if name == STDIN:
         data = sys.stdin.buffer.read()
@@ -266,8 +275,11 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
         with open(name, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    budget = options.budget()
-    pending = [Source(data, name)]
+    yield from _streams(Source(data, name), options.budget())
+
+
+def _streams(first: Source, budget: Budget) -> Iterator[Stream]:
+    pending = [first]
     while pending:
         source = pending.pop(0)
         for item in read(source, budget):

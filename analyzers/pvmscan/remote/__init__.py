@@ -7,7 +7,8 @@ that judges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -32,6 +33,7 @@ __all__ = [
     "is_remote",
     "judge",
     "listing",
+    "opened",
     "plan",
     "shown",
 ]
@@ -65,6 +67,22 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
         report = _unfinished(report, f"{label}: {fault.strerror or fault}")
     cost = Fetched(traffic.received, traffic.requests)
     return Judged(replace(report, fetched=cost), traffic.requests, traffic.received)
+
+
+@contextmanager
+def opened(name: str, policy: Policy | None = None) -> Iterator[Source]:
+    """The content of a source elsewhere; raise `OSError` where it cannot be fetched, now or in the body."""
+    transport = _transport(name, Traffic(policy or Policy()))
+    data = transport.open()
+    try:
+        yield Source(cast(Buffer, data), shown(name))
+        if isinstance(data, Pieces) and data.fault is not None:
+            raise data.fault
+    except BaseException:
+        with suppress(OSError):
+            transport.close()
+        raise
+    transport.close()
 
 
 def _unfinished(report: FileReport, reason: str) -> FileReport:
