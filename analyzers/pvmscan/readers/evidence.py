@@ -8,10 +8,11 @@ from pvm.names import canonical
 from pvm.trace import Import
 from pvmscan.knowledge import GRADES, Judgement, Rule, Status, effects_of, load
 from pvmscan.readers.base import Buffer, Fact, Source
+from pvmscan.readers.pieces import Pieces
 from pvmscan.report import Severity, Step, Verdict
 
 _MOST_PARTS = 12
-_TRIAL = 256
+_TRIAL, _TRIAL_BYTES = 256, 64 << 10
 """Instructions after which a run from the start counts as a pickle."""
 
 
@@ -76,6 +77,11 @@ def _verdict(rule: Rule) -> Verdict:
 
 def is_pickle_too(data: Buffer) -> bool:
     """Would an unpickler that is given the data get anywhere, although they are of another format?"""
+    if isinstance(data, Pieces):
+        head = data[:_TRIAL_BYTES]
+        fault = pvm.run(head, encoding="any", limits=Limits(opcodes=_TRIAL)).fault
+        # only a program that the end of the head has cut off could go on
+        data = data.whole() if fault is not None and fault.kind == "truncated" else head
     trace = pvm.run(data, encoding="any", limits=Limits(opcodes=_TRIAL))
     return trace.complete or trace.opcodes >= _TRIAL or any(isinstance(one, Import) for one in trace.events)
 

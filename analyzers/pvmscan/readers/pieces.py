@@ -25,6 +25,8 @@ TAIL = 64 << 10
 """Bytes at the end that are fetched at once: the end records, and the directory of most archives."""
 AHEAD = 4 << 20
 """The most that is fetched beyond what was asked for, once reading goes on where it stopped."""
+WINDOW = 64 << 10
+"""Bytes at hand that are kept in memory."""
 NEAR = 64 << 10
 """Bytes between two places that are fetched with them: that costs less than another request."""
 SPARED = 512
@@ -52,7 +54,9 @@ class Pieces:
         self._file.truncate(size)
         self._blocks = bytearray(-(-size // BLOCK))
         """One for each block: is it in the file?"""
-        self._went_to, self._ahead = -1, 0
+        self._went_to, self._ahead = len(self._blocks) + 1, 0
+        self._window, self._window_at = b"", 0
+        """What was read last, with what is at hand behind it: readers go on in small steps."""
         self.fault: OSError | None = None
         """Why something could not be fetched, whatever the reader made of it."""
 
@@ -143,7 +147,22 @@ class Pieces:
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def _read(self, low: int, high: int) -> bytes:
+        if low >= high:
+            return b""
+        start = low - self._window_at
+        if 0 <= start and high - self._window_at <= len(self._window):
+            return self._window[start : start + high - low]
         self._need(low, high)
+        if high - low >= WINDOW:
+            return self._kept(low, high)
+        first, last = low // BLOCK, -(-high // BLOCK)
+        following = self._blocks.find(0, last, first + WINDOW // BLOCK)
+        stop = following if following >= 0 else max(first + WINDOW // BLOCK, last)
+        self._window = self._kept(low, min(stop * BLOCK, self._size))
+        self._window_at = low
+        return self._window[: high - low]
+
+    def _kept(self, low: int, high: int) -> bytes:
         self._file.seek(low)
         data = self._file.read(high - low)
         if len(data) != high - low:
@@ -163,7 +182,8 @@ class Pieces:
 
     def _load(self, first: int, last: int) -> None:
         """Fetch blocks, and more behind them as long as reading goes on where it stopped."""
-        self._ahead = min(max(2 * self._ahead, 16 * BLOCK), AHEAD) if first == self._went_to else 0
+        goes_on = first >= self._went_to and self._blocks.find(0, self._went_to, first) < 0
+        self._ahead = min(max(2 * self._ahead, 16 * BLOCK), AHEAD) if goes_on else 0
         goal = min(last + self._ahead // BLOCK, len(self._blocks))
         known = self._blocks.find(1, last, goal)
         goal = known if known >= 0 else goal

@@ -1,8 +1,8 @@
 """Sources elsewhere: `hf:owner/name`, `https://...`, `s3://...` and whatever else fsspec knows.
 
 A zip archive (torch, npz, keras) is read by pieces: its end, its directory, the head of each member, and the
-members that carry code. Everything else is fetched whole into a temporary file. Either way it is `scan_source`
-that judges.
+members that carry code; of plain arrays, safetensors and GGUF it is the headers. Everything else is fetched whole into
+a temporary file, which is mapped. Either way it is `scan_source` that judges.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
-from pvmscan.readers import Budget, Buffer, Source, zipdir
+from pvmscan.readers import Budget, Buffer, Source, read
 from pvmscan.readers.pieces import Pieces
-from pvmscan.readers.zipped import Zipped
 from pvmscan.remote.allowed import AllowList
 from pvmscan.remote.fetch import Traffic, Transport
 from pvmscan.remote.http import Http
@@ -108,13 +107,24 @@ class Plan:
 
     size: int
     most: int
-    """Bytes that would be fetched: all, or of an archive the end with its directory, and what carries code."""
+    """Bytes that would be fetched: all, or what is read of a file by pieces."""
     how: str
     """`by pieces`, `whole` or `streamed`, which is all that a server without ranges offers."""
 
 
+class _Whole(Exception):
+    """Judging takes the whole file."""
+
+
 def plan(name: str, policy: Policy | None = None) -> Plan:
-    """What judging a source would fetch; raise `OSError` if that cannot be told. Archives have their members read."""
+    """What judging a source would fetch; raise `OSError` if that cannot be told.
+
+    A file that is read by pieces has these fetched.
+    """
+
+    def at_hand(_: Source) -> Source:
+        raise _Whole
+
     traffic = Traffic(policy or Policy())
     transport = _transport(name, traffic)
     try:
@@ -122,10 +132,12 @@ def plan(name: str, policy: Policy | None = None) -> Plan:
         size = len(data)
         if not isinstance(data, Pieces):
             return Plan(size, size, "streamed")
-        if not size or not zipdir.sniff(cast(Buffer, data)):
+        if not size:
             return Plan(size, size, "whole")
-        for _ in Zipped().read(Source(cast(Buffer, data), shown(name)), Budget()):
+        for _ in read(Source(cast(Buffer, data), shown(name)), Budget(), at_hand):
             pass
         return Plan(size, traffic.received, "by pieces")
+    except _Whole:
+        return Plan(size, size, "whole")
     finally:
         transport.close()
