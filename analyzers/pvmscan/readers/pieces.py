@@ -150,7 +150,7 @@ class Pieces:
         if low >= high:
             return b""
         start = low - self._window_at
-        if 0 <= start and high - self._window_at <= len(self._window):
+        if start >= 0 and high - self._window_at <= len(self._window):
             return self._window[start : start + high - low]
         self._need(low, high)
         if high - low >= WINDOW:

@@ -20,9 +20,9 @@ numpy = pytest.importorskip("numpy")
 TENSORS = bytes(range(1, 251)) * 16_000  # 4 MB
 
 
-def safetensors(size: int = len(TENSORS), rest: bytes = b"") -> bytes:
+def safetensors(size: int = len(TENSORS), rest: bytes = b"", length: int = 1000) -> bytes:
     table = {"a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}
-    header = json.dumps(table).encode().ljust(1000)
+    header = json.dumps(table).encode().ljust(length)
     return struct.pack("<Q", len(header)) + header + TENSORS[:size] + rest
 
 
@@ -44,6 +44,14 @@ def npy(array: object) -> bytes:
     return out.getvalue()
 
 
+def _late() -> bytes:
+    """A pickle that begins with the length, has the header as a text, and goes on in the tensors."""
+    whole = safetensors(length=0x5350)  # PERSID
+    at = 8 + 0x5350
+    tensors = bytes(200_000) + b"\n" + assemble.malicious()
+    return whole[:at] + tensors + whole[at + len(tensors) :]
+
+
 PLAIN = npy(numpy.arange(500_000.0))
 HIDDEN = TENSORS[:512] + b"\x89HDF\r\n\x1a\n"
 BY_PIECES = {
@@ -51,6 +59,9 @@ BY_PIECES = {
     "a.npy": PLAIN,
     "a.gguf": gguf("{{ messages }}"),
     "bad.gguf": gguf("{{ ''.__class__.__mro__[1].__subclasses__() }}"),
+    # lengths that begin like lines of PUT and PERSID
+    "put.safetensors": safetensors(length=0x7370),
+    "persistent.safetensors": safetensors(length=0x5150),
     "a-with-the-name-of-a.pkl": safetensors(),
 }
 WHOLE = {
@@ -62,6 +73,8 @@ WHOLE = {
     "two.npy": PLAIN + npy(numpy.array([b"x"])),
     "hdf.safetensors": struct.pack("<Q", 504) + b"{}".ljust(504) + b"\x89HDF\r\n\x1a\n" + TENSORS,
     "pickle.safetensors": b"\x80\x04N.\0\0\0\0" + b"{" + TENSORS,
+    # a line of PERSID that ends behind what is tried first, and a pickle behind it
+    "late.safetensors": _late(),
     "tar.npy": PLAIN[:257] + b"ustar" + PLAIN[262:],
 }
 
