@@ -29,7 +29,9 @@ class _SparkExecutor(Executor):
 
     def _job(self, function: Callable[..., Any], arguments: Any, named: Any) -> Any:
         # all of it, as `first` would have Spark end the worker with its cell
-        (found,) = self.context.parallelize([arguments], 1).map(lambda given: function(*given, **named)).collect()
+        (found,) = (
+            self.context.parallelize([arguments], 1).map(lambda given: function(*given, **named)).collect()
+        )
         return found
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
