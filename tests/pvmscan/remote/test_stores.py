@@ -114,7 +114,11 @@ def test_a_listing_names_the_content_where_the_store_does(
 ) -> None:
     system = type(fsspec.filesystem("memory"))
     find = system.find
-    tags = {"/models/a.pt": {"ETag": '"1"'}, "/models/b.pkl": {"etag": 'W/"2"'}, "/models/empty": {"ETag": 3}}
+    tags: dict[str, dict[str, object]] = {
+        "/models/a.pt": {"ETag": '"1"'},
+        "/models/b.pkl": {"etag": 'W/"2"'},
+        "/models/empty": {"ETag": 3},
+    }
 
     def tagged(self: object, path: str, **options: object) -> dict[str, dict[str, object]]:
         return {name: {**info, **tags[name]} for name, info in find(self, path, **options).items()}
