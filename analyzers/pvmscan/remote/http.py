@@ -140,7 +140,7 @@ class Http:
             raise Passing(f"the connection ended after {len(data)} bytes of the ranges that were asked for")
         response.close()  # only then does the connection take the next request
         try:
-            return list(lists.parts(bytes(data), boundary, self.size))
+            return list(lists.asked_for(group, lists.parts(bytes(data), boundary, self.size)))
         except ValueError as error:
             self.close()
             raise Refused(f"the server sends ranges that cannot be told apart: {error}") from None

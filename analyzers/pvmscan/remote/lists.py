@@ -57,3 +57,13 @@ def parts(data: bytes, mark: bytes, size: int) -> Iterator[tuple[int, bytes]]:
         if not first <= last < total or total != size or at > len(data):
             raise ValueError(f"an impossible part, {match[0].decode('latin-1').strip()}")
         yield first, data[head + 4 : at]
+
+
+def asked_for(spans: list[Span], found: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Those of the places that came. A server may send them in any order, and near ones as one (section 15.3.7.2);
+    what nobody asked for is left out.
+    """
+    for first, data in found:
+        for start, stop in spans:
+            if first <= start and stop <= first + len(data):
+                yield start, data[start - first : stop - first]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import anyio
@@ -33,8 +33,15 @@ class Crew:
         """Requests that have a place: they send, wait or are judged."""
         self.running = 0
         self._idle = [Cell() for _ in range(settings.scans)]
-        self._free = anyio.Semaphore(settings.scans)
-        self._threads = anyio.CapacityLimiter(settings.scans)
+
+    @cached_property
+    def _free(self) -> anyio.Semaphore:
+        """Made in the event loop that it belongs to, as the next one."""
+        return anyio.Semaphore(self.settings.scans)
+
+    @cached_property
+    def _threads(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(self.settings.scans)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:

@@ -59,7 +59,7 @@ class Metrics:
         yield from self._histogram("pvmscan_scan_seconds")
 
     def _histogram(self, name: str) -> Iterator[str]:
-        yield from _head(name, "histogram", "Time of scans, waiting not included.")
+        yield from _head(name, "histogram", "Time from the end of a body to its report.")
         total = 0
         for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.buckets, strict=True):
             total += count

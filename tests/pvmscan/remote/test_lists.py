@@ -59,3 +59,11 @@ def test_a_group_is_the_first_ones_and_bounded(lengths: list[int]) -> None:
     group = lists.group(spans)
     assert group and spans[: len(group)] == group and len(group) <= lists.MOST_RANGES
     assert len(group) == 1 or sum(stop for _, stop in group) <= AHEAD
+
+
+def test_what_nobody_asked_for_is_left_out() -> None:
+    spans = [(10, 20), (100, 110), (200, 210)]
+    sent = [(90, CONTENT[90:230]), (0, CONTENT[:15]), (500, CONTENT[500:600]), (10, CONTENT[10:20])]
+    assert list(lists.asked_for(spans, iter(sent))) == [
+        (100, CONTENT[100:110]), (200, CONTENT[200:210]), (10, CONTENT[10:20]),
+    ]  # fmt: skip
