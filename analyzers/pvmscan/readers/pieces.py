@@ -21,8 +21,9 @@ Span: TypeAlias = tuple[int, int]
 
 BLOCK = 4 << 10
 """Bytes that are fetched at least: a local header of an archive, and the beginning of its member."""
-TAIL = 64 << 10
-"""Bytes at the end that are fetched at once: the end records, and the directory of most archives."""
+TAIL = 72 << 10
+"""Bytes at the end that are fetched at once: the directory of most archives, and whole blocks of as much as an end
+record of zip with the longest comment takes."""
 AHEAD = 4 << 20
 """The most that is fetched beyond what was asked for, once reading goes on where it stopped."""
 WINDOW = 64 << 10
@@ -104,17 +105,16 @@ class Pieces:
 
     def soon(self, spans: Iterable[Span]) -> None:
         """Have all of these places at hand, in few requests, because they will be read."""
-        missing = self._missing(spans)
+        missing = self._missing(spans, self._size // SPARED)
         if self._fetch_many is None or len(missing) < 2:
             return
         with suppress(OSError):  # whoever reads the place will meet the fault again
             for at, data in self._fetch_many(missing):
                 self.keep(at, data)
 
-    def _missing(self, spans: Iterable[Span]) -> list[Span]:
-        """What is not at hand of these places, in order, near ones together."""
+    def _missing(self, spans: Iterable[Span], spare: int) -> list[Span]:
+        """What is not at hand of these places, in order, near ones together as long as bytes are to spare."""
         runs: list[Span] = []
-        spare = self._size // SPARED
         for low, high in sorted(spans):
             first, last = max(low, 0) // BLOCK, -(-min(high, self._size) // BLOCK)
             while first < last and (first := self._blocks.find(0, first, last)) >= 0:
@@ -138,8 +138,10 @@ class Pieces:
         return view(self._map(), start, stop)
 
     def whole(self) -> Buffer:
-        """Everything."""
-        self._need(0, self._size)
+        """Everything, in steps of `AHEAD`; what is at hand in little pieces among it is fetched again."""
+        for low, high in self._missing([(0, self._size)], self._size):
+            for at in range(low, high, AHEAD):
+                self.keep(at, self._fetched(at, min(at + AHEAD, high)))
         return self._map() if self._size else b""
 
     def _map(self) -> mmap.mmap:

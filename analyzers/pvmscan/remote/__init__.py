@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+SMALL = 256 << 10
+"""Bytes of a file that costs less to fetch than to ask for in pieces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A report, and what it took."""
@@ -53,7 +57,7 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
     label = shown(name)
     try:
         transport = _transport(name, traffic)
-        data = transport.open()
+        data = _content(transport)
         if len(data) == 0:
             report = FileReport(label, Verdict.CLEAN, size=0, skipped="an empty file")
         else:
@@ -72,7 +76,7 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
 def opened(name: str, policy: Policy | None = None) -> Iterator[Source]:
     """The content of a source elsewhere; raise `OSError` where it cannot be fetched, now or in the body."""
     transport = _transport(name, Traffic(policy or Policy()))
-    data = transport.open()
+    data = _content(transport)
     try:
         yield Source(cast(Buffer, data), shown(name))
         if isinstance(data, Pieces) and data.fault is not None:
@@ -82,6 +86,14 @@ def opened(name: str, policy: Policy | None = None) -> Iterator[Source]:
             transport.close()
         raise
     transport.close()
+
+
+def _content(transport: Transport) -> Pieces | Buffer:
+    """What lies there; of a small file all of it at once."""
+    data = transport.open()
+    if isinstance(data, Pieces) and len(data) <= SMALL:
+        data.whole()
+    return data
 
 
 def _unfinished(report: FileReport, reason: str) -> FileReport:
@@ -128,7 +140,7 @@ def plan(name: str, policy: Policy | None = None) -> Plan:
     traffic = Traffic(policy or Policy())
     transport = _transport(name, traffic)
     try:
-        data = transport.open()
+        data = _content(transport)
         size = len(data)
         if not isinstance(data, Pieces):
             return Plan(size, size, "streamed")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import assemble
 from pvmscan.readers import Budget, Source, read
 from pvmscan.readers.parts import COPIED, part
-from pvmscan.readers.pieces import BLOCK, SPARED, Pieces
+from pvmscan.readers.pieces import AHEAD, BLOCK, SPARED, Pieces
 
 CONTENT = random.Random(7).randbytes(3 * (64 << 10) + 17)
 PLACES = st.integers(-len(CONTENT) - 5, len(CONTENT) + 5)
@@ -65,7 +65,7 @@ def test_a_step_is_refused() -> None:
         pieces()[::2]
 
 
-def test_nothing_is_fetched_twice_and_little_that_was_not_asked_for() -> None:
+def test_little_is_fetched_twice_or_without_need() -> None:
     asked: list[tuple[int, int]] = []
 
     def fetch(start: int, stop: int) -> bytes:
@@ -76,7 +76,20 @@ def test_nothing_is_fetched_twice_and_little_that_was_not_asked_for() -> None:
     _ = lazy[10:20], lazy[30:40], lazy[100_000:100_010]
     assert asked == [(0, BLOCK), (100_000 // BLOCK * BLOCK, (100_000 // BLOCK + 1) * BLOCK)]
     assert lazy.whole()[:] == CONTENT
-    assert sum(stop - start for start, stop in asked) == len(CONTENT)
+    _, _, *rest = asked
+    assert rest == [(BLOCK, len(CONTENT))]  # a block twice costs less than a request
+    size = len(CONTENT) + AHEAD
+
+    def zeros(start: int, stop: int) -> bytes:
+        asked.append((start, stop))
+        return bytes(stop - start)
+
+    large = Pieces(size, zeros)
+    _ = large[200_000:400_000]
+    asked.clear()
+    assert len(large.whole()) == size
+    assert sum(stop - start for start, stop in asked) <= size - 196_608
+    assert all(stop - start <= AHEAD for start, stop in asked) and len(asked) == 2
 
 
 def test_a_fault_is_remembered() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 import assemble
+from pvmscan.readers.pieces import TAIL
 from pvmscan.remote import Judged, Policy, judge
 from pvmscan.report import Fetched, Verdict
 from pvmscan.scan import scan_bytes, scan_source
@@ -96,7 +97,7 @@ def test_an_empty_file_is_one(server: Server) -> None:
     [
         ("cut-off", "bad.pt", "connection ended after"),
         ("cut-ranges", "bad.pt", "connection ended after"),
-        ("short", "bad.pt", "declares 65526 bytes where 65536 belong"),
+        ("short", "bad.pt", f"declares {TAIL - 10} bytes where {TAIL} belong"),
         ("shifted", "bad.pt", "the server sent bytes"),
         ("larger", "bad.pt", "the server sent bytes"),
         ("changing", "bad.pt", "changed on the server"),
@@ -156,7 +157,7 @@ def test_what_was_found_before_the_fault_counts() -> None:
     """The tail holds a pickle; the rest of the archive cannot be had."""
     data = assemble.zipped({"m/data/0": STORAGE, "m/data.pkl": assemble.malicious()})
     with serving({"bad.pt": data}) as server:
-        judged = fetched(server, "honest/bad.pt", Policy(fetched_bytes=(64 << 10) + 10))
+        judged = fetched(server, "honest/bad.pt", Policy(fetched_bytes=TAIL + 10))
         assert judged.report.verdict >= Verdict.INCOMPLETE
         assert "the limit" in judged.report.errors[-1].message
 
