@@ -19,8 +19,8 @@ import json, os, signal, sys, time
 sys.path[:] = json.loads(sys.argv[1])
 from pvmscan.batch import inside
 from pvmscan.scan import scan_file
-def misbehave(source, options):
-    name = os.path.basename(source)
+def misbehave(source, options, name=None):
+    kept, name = name, os.path.basename(name or source)
     if name == "hang":
         time.sleep(600)
     if name == "die":
@@ -33,7 +33,7 @@ def misbehave(source, options):
     if name == "fail":
         raise RuntimeError("a mistake")
     print("no record")
-    return scan_file(source, options)
+    return scan_file(source, options, name=kept)
 inside.scan_file = misbehave
 inside.main()
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pvmscan.report import (
     Confidence,
+    Fetched,
     FileReport,
     Finding,
     GlobalUse,
@@ -67,6 +68,9 @@ BROKEN = StreamReport(None, 0, 12, "pickle", Verdict.INCOMPLETE, 2, 3, ("c",), N
 
 DANGEROUS = FileReport(
     "models/model.pt", Verdict.DANGEROUS, (STREAM,), (TRAILING, COMMAND), USES[:2], size=1234
+)
+ELSEWHERE = FileReport(
+    "https://models.example/model.pt", Verdict.CLEAN, size=2_000_000_000, fetched=Fetched(1_310_720, 6)
 )
 INCOMPLETE = FileReport(
     "models/cut.pkl",

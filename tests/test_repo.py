@@ -185,12 +185,13 @@ def test_nothing_in_the_library_unpickles_executes_or_starts_a_process() -> None
         for path in FLOORS[floor].rglob("*.py"):
             if path.name == "guard.py":  # loads what its caller asks it to load, after the scan
                 continue
-            # what starts this very Python as a worker, whose function the scanner names, to be able to end it, and
-            # what raises an exception for another thread
+            # what starts this very Python as a worker, whose function the scanner names, to be able to end it; what
+            # raises an exception for another thread; what looks at the number of a host before it dials it
             needs = {
                 "isolation.py": {"subprocess", "ctypes"},
                 "deadline.py": {"ctypes"},
                 "batch/cell.py": {"subprocess"},
+                "remote/dial.py": {"socket"},
             }
             place = path.relative_to(FLOORS["pvmscan"]) if path.is_relative_to(FLOORS["pvmscan"]) else path
             used = {name.partition(".")[0] for name, _ in imported(path)} & modules

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 COMMIT = "c" * 40
+MARK = "a mark: of parts"
 _HUB = re.compile(r"/api/models/([\w-]+/[\w-]+)(?:/(revision|tree|paths-info)/([^/?]+)(?:/([^?]*))?)?")
 _RESOLVE = re.compile(r"/([\w-]+/[\w-]+)/resolve/([^/]+)/(.+)")
 
@@ -87,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _honest(self, name: str) -> None:
         self._ranges(name, {"ETag": '"one"'})
+
+    _one_range = _no_lists = _long_lines = _wrong_lists = _endless_lists = _honest
 
     def _changing(self, name: str) -> None:
         self._ranges(name, {"ETag": f'"{len(self.server.asked)}"'})
@@ -189,7 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         claimed: int = 0,
     ) -> None:  # fmt: skip
         size = self.server.size(name)
-        match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        wanted = self.headers.get("Range", "")
+        if "," in wanted:
+            return self._list(name, wanted, headers, sent)
+        match = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted)
         if match is None:
             return self._reply(200, self.server.part(name, 0, size), headers)
         start = int(match[1]) if match[1] else max(size - int(match[2]), 0)
@@ -199,6 +205,26 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.server.part(name, start, stop - dropped)
         where = f"bytes {start + shift}-{stop - 1 + shift}/{size + shift + claimed}"
         return self._reply(206, data, {**headers, "Content-Range": where, "Accept-Ranges": "bytes"}, sent)
+
+    def _list(self, name: str, wanted: str, headers: Mapping[str, str], sent: float) -> None:
+        """Several ranges, as RFC 9110, section 14.6 has them."""
+        way, size = self.path.split("/")[1], self.server.size(name)
+        spans = [(int(one), int(two) + 1) for one, two in re.findall(r"(\d+)-(\d+)", wanted)]
+        if way == "one-range":  # what it knows of the list
+            one = {**headers, "Content-Range": f"bytes {spans[0][0]}-{spans[0][1] - 1}/{size}"}
+            return self._reply(206, self.server.part(name, *spans[0]), one)
+        if way == "no-lists":
+            return self._reply(200, self.server.part(name, 0, size), headers)
+        if way == "long-lines":
+            return self._reply(431, b"too long", headers)
+        body = b""
+        for start, stop in reversed(spans):  # in any order
+            shown = size + 1 if way == "wrong-lists" else size
+            head = f"--{MARK}\r\ncontent-type: a/b\r\ncontent-range: bytes {start}-{stop - 1}/{shown}\r\n\r\n"
+            body += head.encode() + self.server.part(name, start, stop) + b"\r\n"
+        body += f"--{MARK}--\r\n".encode() if way != "endless-lists" else bytes(1 << 20)
+        kind = {"Content-Type": f'multipart/byteranges; boundary="{MARK}"'}
+        return self._reply(206, body, {**headers, **kind}, sent)
 
     def _reply(
         self, status: int, data: bytes, headers: Mapping[str, str] | None = None, sent: float = 1.0

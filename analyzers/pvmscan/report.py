@@ -1,6 +1,7 @@
 """What a scan says: findings, verdicts, reports. Frozen data; nothing here prints or judges.
 
-`Report.to_dict()` is the JSON report; its schema ships as `pvmscan/schema/report.schema.json`.
+`Report.to_dict()` is the JSON report; its schema ships as `pvmscan/schema/report.schema.json`. `pvmscan.stored` reads
+it back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """The first number changes when a reader of the old report would misread the new one."""
 
 
@@ -205,6 +206,20 @@ class StreamReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """What it took to read a source elsewhere."""
+
+    bytes: int
+    """Of content; what was fetched twice counts twice."""
+    requests: int
+    """Further attempts after faults among them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"bytes": self.bytes, "requests": self.requests}
+
+
+@dataclass(frozen=True, slots=True)
 class FileReport:
     """Everything about one source."""
 
@@ -223,6 +238,8 @@ class FileReport:
     """Dotted paths of globals and callees that the knowledge does not cover; `?` for one without a path."""
     allowed: tuple[str, ...] = ()
     """What a policy let pass in this file, a sentence for each of its entries that applied."""
+    fetched: Fetched | None = None
+    """What it took to read a source elsewhere; None for one that is at hand."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -230,6 +247,7 @@ class FileReport:
             "path": self.path,
             "verdict": str(self.verdict),
             "size": self.size,
+            "fetched": None if self.fetched is None else self.fetched.to_dict(),
             "skipped": self.skipped,
             "streams": [stream.to_dict() for stream in self.streams],
             "findings": [finding.to_dict() for finding in self.findings],

@@ -185,7 +185,7 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
 
 def elsewhere(name: str) -> bool:
     """Does a name say where its source is by an address? Decided without importing what would fetch it."""
-    return ("://" in name or name.startswith("hf:")) and not os.path.lexists(name)
+    return ("://" in name or name.startswith(("hf:", "models:/"))) and not os.path.lexists(name)
 
 
 def _listed(name: str) -> Iterator[str]:
@@ -204,19 +204,22 @@ def _size(path: str) -> int:
         return 0
 
 
-def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
-    """Judge one file; one that cannot be read is `incomplete`, with the reason."""
-    name = path
+def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | None = None) -> FileReport:
+    """Judge one file; one that cannot be read is `incomplete`, with the reason.
+
+    `name` is what the report calls a file of this machine, where that is not its path.
+    """
     try:
-        if elsewhere(path):
+        if name is None and elsewhere(path):
             from pvmscan import remote
 
             return remote.judge(path, partial(scan_source, options=options)).report
+        name = name or path
         if path == STDIN:
             return scan_source(Source(sys.stdin.buffer.read(), "<stdin>"), options)
         if not os.path.isfile(path):  # asked first: opening a pipe would wait for its other end
             reason = "is no regular file" if os.path.exists(path) else "does not exist"
-            return _unread(name, f"{path}: {reason}")
+            return _unread(name, f"{name}: {reason}")
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
@@ -225,9 +228,10 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
                 return scan_source(Source(file.read(), name), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return scan_source(Source(data, name), options)
+            return scan_source(Source(data, name, path=os.path.abspath(path)), options)
     except OSError as error:
-        return _unread(name, f"{path}: {error.strerror or error}")
+        name = name or path
+        return _unread(name, f"{name}: {error.strerror or error}")
 
 
 def _unread(name: str, message: str) -> FileReport:
@@ -253,8 +257,17 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
 
 
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
-    """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
+    """Every pickle of a file or of what lies at an address, run but not judged: for graphs, traces and decompilation.
+
+    Raise `OSError` where it cannot be read.
+    """
     name = os.fspath(path)
+    if elsewhere(name):
+        from pvmscan.remote import opened
+
+        with opened(name) as source:
+            yield from _streams(source, options.budget())
+        return
     data: Buffer
     if name == STDIN:
         data = sys.stdin.buffer.read()
@@ -262,8 +275,11 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
         with open(name, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    budget = options.budget()
-    pending = [Source(data, name)]
+    yield from _streams(Source(data, name), options.budget())
+
+
+def _streams(first: Source, budget: Budget) -> Iterator[Stream]:
+    pending = [first]
     while pending:
         source = pending.pop(0)
         for item in read(source, budget):

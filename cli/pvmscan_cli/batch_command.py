@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pvmscan_cli import configuration
 from pvmscan_cli.common import CONTEXT, STDIN, Exit, Nothing, message, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvmscan.batch import Item, Standing
+    from pvmscan.batch import Item, Limits, Standing
+    from pvmscan.policy import Policy
 
 THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
 
@@ -40,14 +42,17 @@ THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
 @click.option(
     "--parquet", type=click.Path(), metavar="FILE", help="Write the whole journal as Parquet at the end."
 )
-@click.option("--fail-on", type=click.Choice(THRESHOLDS), default="suspicious", show_default=True,
-              help="Verdict from which on the exit code is 1.")  # fmt: skip
+@click.option("--config", "-c", type=click.Path(),
+              help="Follow this configuration (see pvmscan init). [default: as pvmscan scan]")  # fmt: skip
+@click.option("--no-config", is_flag=True, help="Follow no configuration.")
+@click.option("--fail-on", type=click.Choice(THRESHOLDS),
+              help="Verdict from which on the exit code is 1. [default: suspicious]")  # fmt: skip
 def command(
     sources: tuple[str, ...], lists: tuple[str, ...], journal: str, resume: bool, sync: str, cache: str | None,
     name: str | None, scheduler: str | None, jobs: int | None, seconds: float, memory: int, parquet: str | None,
-    fail_on: str,
+    config: str | None, no_config: bool, fail_on: str | None,
 ) -> int:  # fmt: skip
-    """Judge SOURCES, files and folders with all they hold, and keep a record of each in a journal.
+    """Judge SOURCES, files, folders with all they hold, and addresses, and keep a record of each in a journal.
 
     A run that was killed goes on where it stopped: the same command with --resume. A source that hangs or kills what
     judges it is recorded as incomplete, with the reason. Lists have a name a line, or objects
@@ -62,7 +67,7 @@ def command(
     Exit codes: 0 nothing at or above --fail-on in the journal, 1 findings, 2 a source could not be judged,
     3 nothing to scan, 4 usage.
     """
-    from pvmscan.batch import BatchError, EngineError, JournalError
+    from pvmscan.batch import BatchError, EngineError, JournalError, Limits
     from pvmscan.batch.cache import CacheError
     from pvmscan.batch.parquet import ParquetError
     from pvmscan.batch.sources import ListError
@@ -70,10 +75,12 @@ def command(
     if not sources and not lists:
         raise click.UsageError("No source given. Name files or folders, or a list of them with --from.")
     engine_name = name or ("dask" if scheduler else "local")
+    policy = configuration.policy_for(sources, config, no_config)
+    limits = Limits(seconds, memory << 20, configuration.scan_options(policy))
     try:
         standing = _run(
-            _items(sources, lists, journal), journal, resume, sync, cache, (engine_name, jobs, scheduler), seconds,
-            memory,
+            _items(sources, lists, journal), journal, resume, sync, cache, (engine_name, jobs, scheduler), limits,
+            policy,
         )  # fmt: skip
         if parquet is not None:
             from pvmscan.batch import parquet as table
@@ -86,38 +93,42 @@ def command(
     except (JournalError, CacheError, EngineError, ParquetError) as error:
         raise click.UsageError(str(error)) from None
     write(_summary(standing, journal))
-    return _exit_code(standing, fail_on)
+    return _exit_code(standing, fail_on or policy.fail_on or "suspicious")
 
 
 def _run(
     items: Iterator[Item], path: str, resume: bool, sync: str, cache: str | None,
-    workers: tuple[str, int | None, str | None], seconds: float, memory: int,
+    workers: tuple[str, int | None, str | None], limits: Limits, policy: Policy,
 ) -> Standing:  # fmt: skip
-    from pvmscan.batch import Journal, Limits, engine, run
+    from pvmscan.batch import Journal, engine, run
     from pvmscan.batch.cache import Cache
-    from pvmscan.batch.versions import versions
+    from pvmscan.batch.versions import with_policy
     from pvmscan_cli.tally import Tally
 
     name, jobs, address = workers
     with ExitStack() as stack:
-        journal = stack.enter_context(Journal(path, resume=resume, sync=sync, tool=versions()))
+        journal = stack.enter_context(Journal(path, resume=resume, sync=sync, tool=with_policy(policy)))
         known = stack.enter_context(Cache(cache)) if cache is not None else None
         tally = stack.enter_context(Tally())
         return run(
-            items, journal, engine(name, jobs=jobs, address=address), limits=Limits(seconds, memory << 20), cache=known,
+            items, journal, engine(name, jobs=jobs, address=address), limits=limits, cache=known, policy=policy,
             progress=tally,
         )  # fmt: skip
 
 
 def _items(sources: tuple[str, ...], lists: tuple[str, ...], journal: str) -> Iterator[Item]:
     """What is named, then what the lists name. The journal is no source."""
-    from pvmscan.batch import Item, listed
-    from pvmscan.batch.sources import file_item
-    from pvmscan.scan import expand
+    from pvmscan.batch import listed
+    from pvmscan.batch.sources import file_item, remote_items
+    from pvmscan.scan import elsewhere, expand
 
-    for path in expand(sources):
-        if os.path.abspath(path) != os.path.abspath(journal):
-            yield Item(path) if "://" in path else file_item(path)
+    for source in sources:
+        if elsewhere(source):
+            yield from remote_items(source)
+            continue
+        for path in expand([source]):
+            if os.path.abspath(path) != os.path.abspath(journal):
+                yield file_item(path)
     for name in lists:
         if name == STDIN:
             yield from listed(sys.stdin)
@@ -131,11 +142,13 @@ def _items(sources: tuple[str, ...], lists: tuple[str, ...], journal: str) -> It
 
 def _summary(standing: Standing, journal: str) -> str:
     from pvmscan.formats._safe import safe
+    from pvmscan.formats._units import amount
 
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in standing.verdicts.items() if count)
     before = f"{standing.resumed} of them by earlier runs" if standing.resumed else ""
     known = f"{standing.cached} known from the cache" if standing.cached else ""
-    notes = ", ".join(filter(None, (before, known)))
+    saved = f"{amount(standing.saved)} did not have to be read" if standing.saved else ""
+    notes = ", ".join(filter(None, (before, known, saved)))
     sources = f"{standing.done} source{'' if standing.done == 1 else 's'}"
     return f"{sources} judged{f' ({notes})' if notes else ''}: {verdicts or 'nothing'}\nRecords: {safe(journal)}\n"
 

@@ -166,23 +166,43 @@ def columns(stream: TextIO) -> int | None:
     return min(shutil.get_terminal_size((80, 24)).columns, 120)
 
 
+def check_there(*paths: str) -> None:
+    """Raise `Nothing` where a source is no file of this machine, nor elsewhere."""
+    for path in paths:
+        if path != STDIN and not os.path.lexists(path):
+            from pvmscan.scan import elsewhere
+
+            if not elsewhere(path):
+                raise Nothing(f"no such file: {path}")
+
+
+def shown(path: str) -> str:
+    """A source as it may be shown: of an address what holds no secret."""
+    from pvmscan.scan import elsewhere
+
+    if not elsewhere(path):
+        return path
+    from pvmscan.remote import shown
+
+    return shown(path)
+
+
 def open_streams(path: str, number: int | None = None) -> Iterator[Stream]:
-    """The pickles of a file, or one of them. A file without any is said to have none, with exit code 3."""
+    """The pickles of a file or an address, or one of them. One without any is said to have none, with exit code 3."""
     import pvmscan
 
-    if path != STDIN and not os.path.exists(path):
-        raise Nothing(f"no such file: {path}")
-    count = 0
+    check_there(path)
+    name, count = shown(path), 0
     try:
         for count, found in enumerate(pvmscan.streams(path), 1):
             if number is None or number == count:
                 yield Stream(count, found.member, found.offset, found.data, found.traces[0])
     except OSError as error:
-        raise Nothing(f"{path} cannot be read: {error.strerror or error}") from None
+        raise Nothing(f"{name} cannot be read: {error.strerror or error}") from None
     if count == 0:
-        raise Nothing(f"no pickle found in {path}")
+        raise Nothing(f"no pickle found in {name}")
     if number is not None and number > count:
-        raise click.BadParameter(f"{_shown(path)} has {count} pickles.", param_hint="--stream")
+        raise click.BadParameter(f"{_shown(name)} has {count} pickles.", param_hint="--stream")
 
 
 class Nothing(click.ClickException):

@@ -12,7 +12,7 @@ from pvmscan_cli.common import CONTEXT, check_output, open_streams, write
 @click.option("--output", "-o", type=click.Path(), help="Write to this file.")
 @click.option("--stream", type=click.IntRange(min=1), help="Only the pickle of this number.")
 def command(file: str, output: str | None, stream: int | None) -> None:
-    """Show each pickle of FILE as Python source. Nothing of it is run."""
+    """Show each pickle of FILE, a path or an address, as Python source. Nothing of it is run."""
     from pvm.decompile import decompile
     from pvmscan.formats._safe import safe_lines
 

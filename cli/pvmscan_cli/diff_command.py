@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import CONTEXT, Exit, Nothing, check_output, columns, wants_colour, write
+from pvmscan_cli.common import (
+    CONTEXT,
+    Exit,
+    Nothing,
+    check_output,
+    check_there,
+    columns,
+    shown,
+    wants_colour,
+    write,
+)
 
 if TYPE_CHECKING:
     from pvmscan.compare import CalledPath, Difference
@@ -36,14 +46,15 @@ def command(old: str, new: str, as_json: bool, output: str | None) -> int:
     """
     check_output(output, (old, new))
     for path in (old, new):
-        if not os.path.isfile(path):
+        check_there(path)
+        if os.path.isdir(path):
             raise Nothing(f"no such file: {path}")
     from pvmscan.compare import compare
 
     try:
         found = compare(old, new)
     except OSError as error:
-        raise Nothing(f"{error.filename or new} cannot be read: {error.strerror or error}") from None
+        raise Nothing(f"{error.filename or shown(new)} cannot be read: {error.strerror or error}") from None
     if as_json:
         from pvmscan.formats.json_ import dumps
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pvmscan_cli.common import CONTEXT, STDIN, Exit, Nothing, columns, message, wants_colour, write
+from pvmscan_cli.common import CONTEXT, Exit, Nothing, check_there, columns, message, wants_colour, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +45,8 @@ class Row:
 def command(paths: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int:
     """List every global that the pickles of PATHS name: what is known of it, how often, and where.
 
-    The status is harmless, unknown, or the effect of the worst rule that speaks of it.
+    PATHS are files, folders and addresses. The status is harmless, unknown, or the effect of the worst rule that
+    speaks of it.
 
     \b
     Examples:
@@ -55,9 +55,7 @@ def command(paths: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int
 
     Exit codes: 0 listed, 2 a file could not be understood to the end, 3 nothing to list, 4 usage.
     """
-    missing = [path for path in paths if path != STDIN and not os.path.lexists(path)]
-    if missing:
-        raise Nothing(f"no such file: {missing[0]}")
+    check_there(*paths)
     from pvmscan.scan import scan_each
     from pvmscan_cli.progress import Meter
 

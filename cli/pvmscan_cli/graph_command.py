@@ -70,7 +70,7 @@ def command(
     full: bool,
     stream: int | None,
 ) -> None:
-    """Draw what a pickle of FILE does: imports, calls, and what flows into them."""
+    """Draw what a pickle of FILE, a path or an address, does: imports, calls, and what flows into them."""
     check_output(output, (file,))
     suffix = os.path.splitext(output)[1].lower() if output else ""
     name = name or SUFFIXES.get(suffix, "dot")

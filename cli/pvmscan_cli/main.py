@@ -22,6 +22,7 @@ SECTIONS = {
         "weights-only": "Say whether PyTorch's safe loader would take a file.",
         "batch": "Judge very many sources, on one machine or a cluster; can be broken off and gone on with.",
         "rejudge": "Judge again from a cache, under the rules of today, without the files.",
+        "serve": "Judge what other programs send by HTTP.",
         "diff": "Show what a new version of a file does that the old one does not.",
     },
     "Look inside": {

@@ -78,7 +78,7 @@ def command(
     config: str | None, no_config: bool, dry_run: bool, timeout: float | None, no_isolation: bool, log: str,
 ) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders, addresses (https://, hf:owner/name, s3:// and
-    what else fsspec knows), - for standard input.
+    what else fsspec knows, models:/name/version of MLflow), - for standard input.
 
     Verdicts, from bad to good: dangerous, suspicious, incomplete, unverified, clean.
 

@@ -48,11 +48,14 @@ class Tally:
 
 
 def line(standing: Standing) -> str:
-    """`1200 of 5000 listed, 240/s, 3.1 MB/s, 14 findings, 2 incomplete`."""
+    """`1200 of 5000 listed, 240/s, 3.1 MB/s, 5.20 GB saved, 14 findings, 2 incomplete`."""
+    from pvmscan.formats._units import amount
+
     seconds = max(standing.seconds, 1e-6)
     fresh = standing.done - standing.resumed
     incomplete = standing.verdicts.get("incomplete", 0)
+    saved = f"{amount(standing.saved)} saved, " if standing.saved else ""
     return (
         f"{standing.done} of {standing.sources} listed, {fresh / seconds:.0f}/s, "
-        f"{standing.bytes / seconds / 1e6:.1f} MB/s, {standing.findings} findings, {incomplete} incomplete"
+        f"{standing.bytes / seconds / 1e6:.1f} MB/s, {saved}{standing.findings} findings, {incomplete} incomplete"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import CONTEXT, Stream, check_output, open_streams, write
+from pvmscan_cli.common import CONTEXT, Stream, check_output, open_streams, shown, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,13 @@ DIALECTS = ("c", "c-stream", "python")
 @click.option("--output", "-o", type=click.Path(), help="Write to this file.")
 @click.option("--stream", type=click.IntRange(min=1), help="Only the pickle of this number.")
 def command(file: str, dialect: str | None, as_json: bool, output: str | None, stream: int | None) -> None:
-    """Show what every opcode of each pickle in FILE does. Nothing of it is run."""
+    """Show what every opcode of each pickle in FILE, a path or an address, does. Nothing of it is run."""
     check_output(output, (file,))
     streams = open_streams(file, stream)
     if as_json:
         from pvmscan.formats.json_ import dumps
 
-        content = {"path": file, "streams": [_to_dict(one, dialect) for one in streams]}
+        content = {"path": shown(file), "streams": [_to_dict(one, dialect) for one in streams]}
         write(dumps(content, indent=None) + "\n", output)
         return
     pages: list[str] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scale
+from pvmscan.readers.pieces import AHEAD
 
 
 def test_the_last_worker_decides() -> None:
@@ -28,8 +29,21 @@ def test_models_are_drawn_as_the_plan_says() -> None:
     assert sizes[len(sizes) // 2] == pytest.approx(100, rel=0.1)
 
 
-def test_of_an_archive_only_parts_are_read(tmp_path: Path) -> None:
+def test_constants_are_those_of_what_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FEW", 1), ("MANY", 3), ("ROUNDS", 1)):
+        monkeypatch.setattr(scale, name, value)
     path = tmp_path / "model.pt"
-    read, requests = scale.torch_zip(path)
-    assert zipfile.ZipFile(path).testzip is not None
-    assert (requests, path.stat().st_size > 9e8, read < 200_000) == (2, True, True)
+    scale.torch_zip(path)
+    assert zipfile.ZipFile(path).testzip is not None and path.stat().st_size > 9e8
+    cpu, line, record, alone = scale.slope(path)
+    assert cpu > 0 and line > 100
+    assert record["verdict"] == alone["verdict"] == "clean"
+    fetched = record["report"]["fetched"]
+    assert fetched["requests"] < 10 < scale.TENSORS < alone["report"]["fetched"]["requests"]
+    assert fetched["bytes"] < path.stat().st_size // 100
+
+
+def test_what_is_read_whole_is_fetched_in_steps() -> None:
+    whole = scale.Cost(1, 1, 0, 2, 2, 1)
+    assert whole.more(10 * AHEAD) == 10
+    assert scale.Cost(1, 1, 5, 2, 2, 1).more(10 * AHEAD) == 0

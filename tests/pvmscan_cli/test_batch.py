@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import assemble
 from batches import judged, sources
 from pvmscan.batch import Standing, versions
+from pvmscan.batch.sources import remote_items
+from pvmscan.formats._units import amount
 from pvmscan_cli.main import cli
 from pvmscan_cli.tally import line
 
@@ -76,3 +79,45 @@ def test_rejudge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_line_of_progress() -> None:
     standing = Standing(500, 120, 3_000_000, resumed=20, findings=4, verdicts={"incomplete": 1}, seconds=2.0)
     assert line(standing) == "120 of 500 listed, 50/s, 1.5 MB/s, 4 findings, 1 incomplete"
+    standing.saved = 5_200_000_000
+    assert line(standing) == "120 of 500 listed, 50/s, 1.5 MB/s, 5.20 GB saved, 4 findings, 1 incomplete"
+
+
+def test_a_configuration_is_followed_and_belongs_to_the_journal(tmp_path: Path) -> None:
+    sources(tmp_path / "in", 10)
+    config, cache = tmp_path / "own.toml", tmp_path / "c"
+    config.write_text('[[allow]]\nrule = "reachable-sink/*"\nreason = "ours"\n')
+    for number in (1, 2):  # the second time by the cache, which knows of no policy
+        done = invoke(
+            "batch", tmp_path / "in", "-j", tmp_path / f"j{number}", "--config", config, "--cache", cache
+        )
+        assert (done.exit_code, done.stdout.partition(" judged")[0]) == (0, "10 sources"), done.output
+        crafted = judged(tmp_path / f"j{number}")[str(tmp_path / "in" / "000003.pkl")]
+        assert crafted["verdict"] == "unverified" and crafted["report"]["allowed"] == [
+            "rule reachable-sink/*: ours"
+        ]
+    assert "did not have to be read" in done.stdout
+    done = invoke("batch", tmp_path / "in", "-j", tmp_path / "j1", "--resume")
+    assert done.exit_code == 4 and "policy" in done.output
+    assert (
+        invoke("batch", tmp_path / "in", "-j", tmp_path / "j3", "--no-config", "--cache", cache).exit_code
+        == 1
+    )
+    config.write_text('fail-on = "never"\n')
+    assert invoke("batch", tmp_path / "in", "-j", tmp_path / "j4", "--config", config).exit_code == 0
+
+
+def test_addresses_are_listed_with_their_sizes_and_what_was_not_read_is_counted(tmp_path: Path) -> None:
+    data = assemble.zipped({"m/data.pkl": assemble.malicious(), "m/data/0": bytes(range(250)) * 4000})
+    path = tmp_path / "in" / "a.pt"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    assert [(one.name, one.size) for one in remote_items(path.parent.as_uri())] == [
+        (path.as_uri(), len(data))
+    ]
+    done = invoke("batch", path.parent.as_uri(), "-j", tmp_path / "j", "--jobs", 1)
+    (record,) = judged(tmp_path / "j").values()
+    saved = len(data) - record["report"]["fetched"]["bytes"]
+    assert record["verdict"] == "dangerous" and saved > len(data) // 2
+    assert f"({amount(saved)} did not have to be read)" in done.stdout
+    assert [one.name for one in remote_items("memory://none")] == ["memory://none"]

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import report_samples as samples
-from pvmscan.report import FileReport, Finding, Report, Verdict
+from pvmscan.report import SCHEMA_VERSION, FileReport, Finding, Report, Verdict
 from pvmscan_cli import samples as demo
 from pvmscan_cli.common import Exit
 from pvmscan_cli.main import cli
@@ -124,7 +124,7 @@ def test_json_is_valid_whatever_happens(folder: Path) -> None:
     for paths in [[folder], [folder / "missing"], [folder / "bad.pkl", folder / "missing"]]:
         done = pvmscan("-f", "json", *paths)
         report = json.loads(done.stdout)
-        assert report["schema_version"] == "1.1" and report["tool"]["name"] == "pvmscan"
+        assert report["schema_version"] == SCHEMA_VERSION and report["tool"]["name"] == "pvmscan"
         assert (b"missing" in done.stderr) == (folder / "missing" in paths)
     assert done.returncode == 1
     finding = report["files"][0]["findings"][0]

@@ -22,7 +22,7 @@ from pvmscan.formats.json_ import dumps
 from pvmscan.knowledge import load
 from pvmscan.scan import ScanOptions
 
-FORMAT = 1
+FORMAT = 2
 """`user_version` of the file."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS judged (

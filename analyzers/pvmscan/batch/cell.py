@@ -36,6 +36,10 @@ class Cell:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: SimpleQueue[bytes] = SimpleQueue()
 
+    def start(self) -> None:
+        """Start the process before there is an order for it."""
+        self._living()
+
     def judge(self, order: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The record of a source (see `inside.judge`); never raises for what the source does."""
         reason, kind = "", "internal"
@@ -92,7 +96,10 @@ class Cell:
 
 def unfinished(source: str, reason: str, kind: str) -> dict[str, Any]:
     """The record of a source that could not be judged."""
-    one = FileReport(source, Verdict.INCOMPLETE, errors=(Problem(f"{source}: {reason}", kind=kind),))
+    from pvmscan.remote.urls import shown
+
+    name = shown(source)
+    one = FileReport(name, Verdict.INCOMPLETE, errors=(Problem(f"{name}: {reason}", kind=kind),))
     return record_of(source, one)
 
 

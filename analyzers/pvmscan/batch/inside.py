@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from pvmscan.batch import asked, identity
 from pvmscan.batch.cell import record_of, unfinished
 from pvmscan.formats.json_ import dumps
-from pvmscan.scan import ScanOptions, scan_file
+from pvmscan.report import FileReport
+from pvmscan.scan import ScanOptions, scan_file, scan_source
 
 GRACE = 5.0
 """Seconds after the time limit when the system ends a cell whose holder has not."""
@@ -48,7 +50,8 @@ def judge(order: dict[str, Any]) -> dict[str, Any]:
 
     `order` has the `source`, the `options` of the scan, its `seconds` and its `memory` in bytes, and `facts`:
     whether the record is to have what a cache needs, the identity of the content and what was asked of the
-    knowledge.
+    knowledge. If somebody else has chosen the name, there is `file`, where its content lies, or `reach`: the entries
+    of an `AllowList` as `allow`, and what fetching may cost, `bytes` and `seconds`.
     """
     source: str = order["source"]
     limit_memory(order["memory"])
@@ -57,7 +60,7 @@ def judge(order: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     try:
         if not order["facts"]:
-            record = record_of(source, scan_file(source, options))
+            record = record_of(source, _report(order, options))
         else:
             with asked.watching() as questions:
                 record = record_of(source, scan_file(source, options))
@@ -70,6 +73,21 @@ def judge(order: dict[str, Any]) -> dict[str, Any]:
     record["seconds"] = round(time.perf_counter() - began, 6)
     _alarm(0)
     return record
+
+
+def _report(order: dict[str, Any], options: ScanOptions) -> FileReport:
+    source: str = order["source"]
+    if "file" in order:
+        return scan_file(order["file"], options, name=source)
+    if "reach" not in order:
+        return scan_file(source, options)
+    from pvmscan.remote import AllowList, Policy, judge
+
+    reach = order["reach"]
+    policy = Policy(
+        fetched_bytes=reach["bytes"], seconds=reach["seconds"], allow=AllowList.of(reach["allow"])
+    )
+    return judge(source, partial(scan_source, options=options), policy).report
 
 
 def limit_memory(size: int) -> None:

@@ -17,8 +17,10 @@ from pvmscan.batch.journal import Journal
 from pvmscan.batch.sources import Item, key_of, tasks
 from pvmscan.batch.versions import versions
 from pvmscan.batch.work import judge
+from pvmscan.policy import Policy
 from pvmscan.report import Verdict
 from pvmscan.scan import DEFAULT_OPTIONS, ScanOptions
+from pvmscan.stored import file_report
 
 if TYPE_CHECKING:
     from pvmscan.batch.cache import Cache
@@ -49,6 +51,7 @@ class Limits:
 
 
 NO_MORE = Limits()
+NO_POLICY = Policy()
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Standing:
     """Sources with a record, those of earlier runs among them."""
     bytes: int = 0
     """Sizes of the sources that this run has judged, as far as they are known."""
+    saved: int = 0
+    """Bytes that nobody had to read: of sources elsewhere what was not fetched, of those that the cache knew all."""
     resumed: int = 0
     """Sources that an earlier run had judged."""
     cached: int = 0
@@ -79,18 +84,20 @@ def run(
     *,
     limits: Limits = NO_MORE,
     cache: Cache | None = None,
+    policy: Policy = NO_POLICY,
     progress: Callable[[Standing], None] | None = None,
 ) -> Standing:
     """Judge all items that have no record in the journal yet.
 
-    `workers` is a function that hires them (see `pvmscan.batch.engines`) or any executor, which is left open. Raise
-    `BatchError` where the engine is lost.
+    `workers` is a function that hires them (see `pvmscan.batch.engines`) or any executor, which is left open. The
+    policy is applied here, to what workers and cache say, and is none of their business. Raise `BatchError` where the
+    engine is lost.
     """
     if isinstance(workers, Executor):
         crew = Crew(workers, getattr(workers, "_max_workers", None) or 8)
-        batch = _Batch(journal, lambda: nullcontext(crew), 1, limits, cache, progress)
+        batch = _Batch(journal, lambda: nullcontext(crew), 1, limits, cache, policy, progress)
     else:
-        batch = _Batch(journal, workers, CREWS, limits, cache, progress)
+        batch = _Batch(journal, workers, CREWS, limits, cache, policy, progress)
     return batch.go(items)
 
 
@@ -108,10 +115,11 @@ class _Batch:
         crews: int,
         limits: Limits,
         cache: Cache | None,
+        policy: Policy,
         progress: Callable[[Standing], None] | None,
     ) -> None:
         self.journal, self.hire, self.crews = journal, hire, crews
-        self.limits, self.cache, self.progress = limits, cache, progress
+        self.limits, self.cache, self.policy, self.progress = limits, cache, policy, progress
         self.standing = Standing()
         self.again: deque[_Task] = deque()
         self.in_hand: dict[Future[str], _Task] = {}
@@ -223,13 +231,20 @@ class _Batch:
         return records
 
     def _keep(self, records: list[dict[str, Any]]) -> None:
-        new = [record for record in records if record["key"] not in self.journal]
+        new = [self._under_policy(record) for record in records if record["key"] not in self.journal]
         self.journal.append(new)
         self.standing.done += len(new)
         self.standing.bytes += sum(record["report"]["size"] or 0 for record in new)
+        self.standing.saved += sum(map(_saved, new))
         if self.cache is not None:
             self.cache.save()
         self._tell()
+
+    def _under_policy(self, record: dict[str, Any]) -> dict[str, Any]:
+        if self.policy == NO_POLICY:
+            return record
+        one = self.policy.apply(file_report(record["report"]))
+        return {**record, "verdict": str(one.verdict), "report": one.to_dict()}
 
     def _tell(self) -> None:
         self.standing.findings = self.journal.findings
@@ -237,3 +252,10 @@ class _Batch:
         self.standing.seconds = time.monotonic() - self.began
         if self.progress is not None:
             self.progress(self.standing)
+
+
+def _saved(record: dict[str, Any]) -> int:
+    size, fetched = record["report"]["size"] or 0, record["report"]["fetched"]
+    if record.get("cached"):
+        return size
+    return max(size - fetched["bytes"], 0) if fetched is not None else 0

@@ -36,6 +36,17 @@ class Item:
         return key_of(self.name)
 
 
+def remote_items(name: str) -> Iterator[Item]:
+    """The files at an address, with size and identity where these are told; itself where it cannot be listed."""
+    from pvmscan.remote import listing
+
+    try:
+        found = [Item(one.url, one.size, _identity(one.etag, one.size)) for one in listing(name)]
+    except OSError:
+        found = [Item(name)]  # opening it will say why
+    yield from found
+
+
 def key_of(name: str) -> str:
     """Key of a source in journals."""
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -71,8 +82,12 @@ def _object(text: str, number: int) -> Item:
     sized = size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 0)
     if not isinstance(name, str) or not sized or not isinstance(etag, str | None):
         raise ListError(f"line {number} of the list: source and etag are texts, size is a number of bytes")
-    strong = etag is not None and size is not None and not etag.startswith("W/")
-    return Item(name, size, f"etag:{etag}:{size}" if strong else None)
+    return Item(name, size, _identity(etag, size))
+
+
+def _identity(etag: str | None, size: int | None) -> str | None:
+    strong = etag and size is not None and not etag.startswith("W/")
+    return f"etag:{etag}:{size}" if strong else None
 
 
 def tasks(items: Iterable[Item]) -> Iterator[list[Item]]:

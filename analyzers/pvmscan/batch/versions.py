@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
 
 import pvm
 from pvmscan.knowledge.load import FILES, FOLDER, KNOWLEDGE_VERSION, source
 from pvmscan.plugins import installed
+from pvmscan.policy import Policy
 
 
 @cache
@@ -42,3 +44,11 @@ def tool() -> str:
 def versions() -> dict[str, str]:
     """Both, as journals have them and workers compare them."""
     return {"pvmscan": tool(), "knowledge": knowledge()}
+
+
+def with_policy(policy: Policy) -> dict[str, str]:
+    """The same for a journal whose records a policy was applied to: another one would say something else."""
+    if policy == Policy(source=policy.source):
+        return versions()
+    digest = blake2b(repr(replace(policy, source=None)).encode("utf-8", "surrogatepass"), digest_size=8)
+    return versions() | {"policy": digest.hexdigest()}

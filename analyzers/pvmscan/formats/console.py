@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pvmscan.formats import DEFAULT, Options
 from pvmscan.formats._lines import Page, Span, glued
 from pvmscan.formats._safe import safe
+from pvmscan.formats._units import amount
 from pvmscan.report import INTERRUPTED, Verdict
 
 if TYPE_CHECKING:
@@ -353,3 +354,14 @@ def _summary(page: Page, report: Report) -> None:
     if INTERRUPTED in report.tool:
         spans.append((" Interrupted: not all files were scanned.", "incomplete"))
     page.add(*spans)
+    _fetched(page, report)
+
+
+def _fetched(page: Page, report: Report) -> None:
+    """What it took to read sources elsewhere."""
+    costs = [(one.fetched, one.size or 0) for one in report.files if one.fetched is not None]
+    if costs:
+        requests = _count(sum(cost.requests for cost, _ in costs), "request")
+        bytes_ = amount(sum(cost.bytes for cost, _ in costs))
+        text = f"Fetched {bytes_} of {amount(sum(size for _, size in costs))} in {requests}."
+        page.add((text, "dim"))

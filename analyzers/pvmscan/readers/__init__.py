@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pvmscan.plugins import Plugin, plugins
@@ -14,36 +14,39 @@ from pvmscan.report import Location, Problem
 READERS = DOORS
 
 
-def read(source: Source, budget: Budget) -> Iterator[Item]:
+def at_hand(source: Source) -> Source:
+    """The source with all of its bytes."""
+    return replace(source, data=source.data.whole()) if isinstance(source.data, Pieces) else source
+
+
+def read(source: Source, budget: Budget, at_hand: Callable[[Source], Source] = at_hand) -> Iterator[Item]:
     """What every reader finds in a source, in order.
 
     That no reader knows the content is told only if that is so; a reader that has accounted for every byte
-    ends the reading. Readers are imported as they are needed.
+    ends the reading. Readers are imported as they are needed. `at_hand` is asked for the whole of a file that is
+    fetched by pieces, once a reader needs that.
     """
     known = whole = False
     for plugin in plugins("pvmscan.readers"):
-        source = _at_hand(source)
+        source = at_hand(source)
         for item in _added(plugin, source, budget):
             yield item
             known = True
     for door in opened(Look(source)):
         if whole:
             break
-        if door is not READERS[0]:
-            source = _at_hand(source)
+        if not door.sniffs_pieces:
+            source = at_hand(source)
         if not door.reader.sniff(source):
             continue
+        if not door.reads_pieces:
+            source = at_hand(source)
         for item in door.reader.read(source, budget):
             if isinstance(item, Recognised):
                 whole = whole or item.whole
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
                 yield item
             known = True
-
-
-def _at_hand(source: Source) -> Source:
-    """The source with all of its bytes: only the reader of zip archives, which comes first, is content with pieces."""
-    return replace(source, data=source.data.whole()) if isinstance(source.data, Pieces) else source
 
 
 def _added(plugin: Plugin, source: Source, budget: Budget) -> Iterator[Item]:

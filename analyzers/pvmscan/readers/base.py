@@ -37,6 +37,9 @@ class Source:
     origin: int | None = None
     """Where the bytes begin in the file; None if they do not lie there as they are."""
 
+    path: str | None = None
+    """Where a file of this machine holds just these bytes. Not `name`, which somebody else may have chosen."""
+
     def offset_of(self, start: int) -> int | None:
         """Where a part of the bytes begins in the file."""
         return None if self.origin is None else self.origin + start

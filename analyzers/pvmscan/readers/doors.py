@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
+from itertools import count, takewhile
 from typing import Any
 
 from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source
 from pvmscan.readers.data import table
+from pvmscan.readers.pieces import soon
 
 HEAD = 1024
 """First bytes of which most conditions speak."""
@@ -129,12 +131,9 @@ def _steps(row: dict[str, Any]) -> Condition:
     magic = bytes.fromhex(row["steps"])
 
     def holds(look: Look) -> bool:
-        at = 0
-        while at < look.size:
-            if look.data[at : at + len(magic)] == magic:
-                return True
-            at = at * 2 or 512
-        return False
+        places = [0, *takewhile(lambda at: at < look.size, (512 << step for step in count()))]
+        soon(look.data, lambda: ((at, at + len(magic)) for at in places))
+        return any(look.data[at : at + len(magic)] == magic for at in places)
 
     return Condition(holds)
 
@@ -195,6 +194,9 @@ class Door:
     def __init__(self, row: dict[str, Any]) -> None:
         self.id: str = row["id"]
         self._place: str = row["reader"]
+        pieces = row.get("pieces")
+        self.sniffs_pieces, self.reads_pieces = pieces is not None, pieces == "read"
+        """Of a file that is fetched by pieces: is the reader content with slices?"""
         self._conditions = [make(row) for key, make in _CONDITIONS.items() if key in row]
 
     @cached_property

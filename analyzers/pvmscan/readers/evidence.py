@@ -8,10 +8,14 @@ from pvm.names import canonical
 from pvm.trace import Import
 from pvmscan.knowledge import GRADES, Judgement, Rule, Status, effects_of, load
 from pvmscan.readers.base import Buffer, Fact, Source
+from pvmscan.readers.pieces import Pieces
 from pvmscan.report import Severity, Step, Verdict
 
 _MOST_PARTS = 12
-_TRIAL = 256
+_TRIAL, _TRIAL_BYTES = 256, (64 << 10, 1 << 20)
+"""Opcodes, and bytes of a file that is fetched by pieces."""
+_NUMBERS = (b"I", b"L", b"g", b"p")
+"""Opcodes whose argument is a line of digits."""
 """Instructions after which a run from the start counts as a pickle."""
 
 
@@ -76,8 +80,21 @@ def _verdict(rule: Rule) -> Verdict:
 
 def is_pickle_too(data: Buffer) -> bool:
     """Would an unpickler that is given the data get anywhere, although they are of another format?"""
+    if isinstance(data, Pieces):
+        data = (
+            next((head for size in _TRIAL_BYTES if not _goes_on(head := data[:size])), None) or data.whole()
+        )
     trace = pvm.run(data, encoding="any", limits=Limits(opcodes=_TRIAL))
     return trace.complete or trace.opcodes >= _TRIAL or any(isinstance(one, Import) for one in trace.events)
+
+
+def _goes_on(head: bytes) -> bool:
+    """Is it the end of the head that a program is stopped by, so that what follows could make it go on?"""
+    fault = pvm.run(head, encoding="any", limits=Limits(opcodes=_TRIAL)).fault
+    if fault is not None and fault.kind == "truncated" and head[fault.offset : fault.offset + 1] in _NUMBERS:
+        # a line of digits that is none already, however long it gets
+        fault = pvm.run(head + b"\n", encoding="any", limits=Limits(opcodes=_TRIAL)).fault
+    return fault is not None and fault.kind == "truncated"
 
 
 def inside(source: Source, name: str) -> str:

@@ -84,7 +84,7 @@ class _Walk:
         width = struct.calcsize(code)
         if self.at + width > len(self.data):
             raise _Stop("the file ends inside its header", self.at, "truncated")
-        (value,) = struct.unpack_from(self.order + code, self.data, self.at)
+        (value,) = struct.unpack(self.order + code, self.data[self.at : self.at + width])
         self.at += width
         return int(value)
 

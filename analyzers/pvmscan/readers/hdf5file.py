@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import math
 import mmap
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -125,9 +124,7 @@ def examine(source: Source, *, isolated: bool) -> Survey:
     """The survey of a source, made in a worker process; what it does not survive is a fault."""
     if not isolated:
         return survey(source.data)
-    path = os.path.abspath(source.name) if source.member is None else None
-    if path is not None and not (isinstance(source.data, mmap.mmap) and os.path.isfile(path)):
-        path = None
+    path = source.path if source.member is None and isinstance(source.data, mmap.mmap) else None
     try:
         return _restored(run(__name__, survey_plain.__name__, source.data, path=path))
     except Failed as error:

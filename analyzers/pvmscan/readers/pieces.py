@@ -10,32 +10,54 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 from pvmscan.buffer import Buffer
 
+Span: TypeAlias = tuple[int, int]
+"""Start and stop."""
+
 BLOCK = 4 << 10
 """Bytes that are fetched at least: a local header of an archive, and the beginning of its member."""
-TAIL = 64 << 10
-"""Bytes at the end that are fetched at once: the end records, and the directory of most archives."""
+TAIL = 72 << 10
+"""Bytes at the end that are fetched at once: the directory of most archives, and whole blocks of as much as an end
+record of zip with the longest comment takes."""
 AHEAD = 4 << 20
 """The most that is fetched beyond what was asked for, once reading goes on where it stopped."""
+WINDOW = 64 << 10
+"""Bytes at hand that are kept in memory."""
+NEAR = 64 << 10
+"""Bytes between two places that are fetched with them: that costs less than another request."""
+SPARED = 512
+"""One byte in so many of the file may be fetched for the sake of fewer requests."""
 
 
 class Pieces:
-    """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`."""
+    """Blocks of a file of `size` bytes; `fetch(start, stop)` returns exactly these bytes or raises `OSError`.
 
-    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+    `fetch_many` takes many places and yields offsets and bytes, in any order; what is missing among them is fetched
+    when it is asked for.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        fetch: Callable[[int, int], bytes],
+        fetch_many: Callable[[list[Span]], Iterable[tuple[int, bytes]]] | None = None,
+    ) -> None:
         import tempfile  # lazily: it brings every compression library with it
 
         self._size = size
-        self._fetch = fetch
+        self._fetch, self._fetch_many = fetch, fetch_many
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 it lives as long as this object
         self._file.truncate(size)
         self._blocks = bytearray(-(-size // BLOCK))
         """One for each block: is it in the file?"""
-        self._went_to, self._ahead = -1, 0
+        self._went_to, self._ahead = len(self._blocks) + 1, 0
+        self._window, self._window_at = b"", 0
+        """What was read last, with what is at hand behind it: readers go on in small steps."""
         self.fault: OSError | None = None
         """Why something could not be fetched, whatever the reader made of it."""
 
@@ -81,6 +103,33 @@ class Pieces:
             self._write(start, data)
             self._blocks[first:last] = b"\1" * (last - first)
 
+    def soon(self, spans: Iterable[Span]) -> None:
+        """Have all of these places at hand, in few requests, because they will be read."""
+        missing = self._missing(spans, self._size // SPARED)
+        if self._fetch_many is None or len(missing) < 2:
+            return
+        with suppress(OSError):  # whoever reads the place will meet the fault again
+            for at, data in self._fetch_many(missing):
+                self.keep(at, data)
+
+    def _missing(self, spans: Iterable[Span], spare: int) -> list[Span]:
+        """What is not at hand of these places, in order, near ones together as long as bytes are to spare."""
+        runs: list[Span] = []
+        for low, high in sorted(spans):
+            first, last = max(low, 0) // BLOCK, -(-min(high, self._size) // BLOCK)
+            while first < last and (first := self._blocks.find(0, first, last)) >= 0:
+                following = self._blocks.find(1, first, last)
+                stop = following if following >= 0 else last
+                start, end = runs[-1] if runs else (-1, -1)
+                gap = (first - end) * BLOCK
+                if runs and gap <= min(NEAR, max(spare, 0)):
+                    spare -= max(gap, 0)
+                    runs[-1] = (start, max(end, stop))
+                else:
+                    runs.append((first, stop))
+                first = stop
+        return [(start * BLOCK, min(stop * BLOCK, self._size)) for start, stop in runs]
+
     def part(self, start: int, stop: int) -> Buffer:
         """A large range as a view of the map, every byte of it fetched."""
         from pvmscan.readers.view import view
@@ -89,8 +138,10 @@ class Pieces:
         return view(self._map(), start, stop)
 
     def whole(self) -> Buffer:
-        """Everything."""
-        self._need(0, self._size)
+        """Everything, in steps of `AHEAD`; what is at hand in little pieces among it is fetched again."""
+        for low, high in self._missing([(0, self._size)], self._size):
+            for at in range(low, high, AHEAD):
+                self.keep(at, self._fetched(at, min(at + AHEAD, high)))
         return self._map() if self._size else b""
 
     def _map(self) -> mmap.mmap:
@@ -98,7 +149,22 @@ class Pieces:
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def _read(self, low: int, high: int) -> bytes:
+        if low >= high:
+            return b""
+        start = low - self._window_at
+        if start >= 0 and high - self._window_at <= len(self._window):
+            return self._window[start : start + high - low]
         self._need(low, high)
+        if high - low >= WINDOW:
+            return self._kept(low, high)
+        first, last = low // BLOCK, -(-high // BLOCK)
+        following = self._blocks.find(0, last, first + WINDOW // BLOCK)
+        stop = following if following >= 0 else max(first + WINDOW // BLOCK, last)
+        self._window = self._kept(low, min(stop * BLOCK, self._size))
+        self._window_at = low
+        return self._window[: high - low]
+
+    def _kept(self, low: int, high: int) -> bytes:
         self._file.seek(low)
         data = self._file.read(high - low)
         if len(data) != high - low:
@@ -118,7 +184,8 @@ class Pieces:
 
     def _load(self, first: int, last: int) -> None:
         """Fetch blocks, and more behind them as long as reading goes on where it stopped."""
-        self._ahead = min(max(2 * self._ahead, 16 * BLOCK), AHEAD) if first == self._went_to else 0
+        goes_on = first >= self._went_to and self._blocks.find(0, self._went_to, first) < 0
+        self._ahead = min(max(2 * self._ahead, 16 * BLOCK), AHEAD) if goes_on else 0
         goal = min(last + self._ahead // BLOCK, len(self._blocks))
         known = self._blocks.find(1, last, goal)
         goal = known if known >= 0 else goal
@@ -142,3 +209,9 @@ class Pieces:
     def _write(self, at: int, data: bytes) -> None:
         self._file.seek(at, os.SEEK_SET)
         self._file.write(data)
+
+
+def soon(data: Buffer, spans: Callable[[], Iterable[Span]]) -> None:
+    """Say which places will be read; for a file at hand that is nothing to know."""
+    if isinstance(data, Pieces):
+        data.soon(spans())

@@ -23,6 +23,7 @@ from itertools import pairwise
 from pvmscan.buffer import Buffer
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.paths import leaves_folder
+from pvmscan.readers.pieces import soon
 from pvmscan.readers.zipmember import Member, member_bytes
 
 __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "sniff"]
@@ -30,6 +31,8 @@ __all__ = ["Anomaly", "Directory", "Member", "member_bytes", "read_directory", "
 _MAX_ENDS = 20_000  # torch distributed checkpoints hold one archive per tensor
 _MAX_FALSE_HEADERS = 1_000_000  # random data has one in four billion bytes
 _ANOMALIES_PER_KIND = 50
+HEAD = 512
+"""Bytes behind the name in a local header that will be read: the extra field, padding and how the member begins."""
 _TORCH_RECORDS = (".pkl", "/version", "/byteorder")  # miniz looks names up without regard to ASCII case
 
 _Key = tuple[int, int, int]
@@ -222,6 +225,8 @@ class _Reader:
 
     def _read_view(self, view: rec.View, number: int, spans: list[rec.Span]) -> _Listing:
         """Read entries for as long as their signatures continue, whatever count and size were declared."""
+        if number == 0:
+            soon(self.data, lambda: self._heads(view))
         at, count, followed, first = view.start, 0, 0, len(self.data)
         room = self.max_members - (len(self.members) if number else 0)
         self.misses = self.misses if number else self.max_members
@@ -239,6 +244,17 @@ class _Reader:
             spans.append((view.start, at))
             self.claims.append((view.start, at, "the central directory"))
         return _Listing(count, at, followed, first)
+
+    def _heads(self, view: rec.View) -> Iterator[rec.Span]:
+        """Where the local headers are, and the beginnings of their members."""
+        at = view.start
+        for _ in range(self.max_members):
+            entry = rec.read_entry(self.data, at)
+            if entry is None:
+                return
+            start = entry.offset + view.shift
+            yield start, start + rec.LOCAL_SIZE + len(entry.name) + HEAD
+            at = entry.end
 
     def _check_claim(self, view: rec.View, listing: _Listing) -> None:
         count, end = listing.entries, listing.end

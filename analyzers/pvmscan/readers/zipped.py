@@ -14,6 +14,7 @@ from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
 from pvmscan.readers.inflate import OVER_LIMIT
 from pvmscan.readers.parts import part
+from pvmscan.readers.pieces import soon
 from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
@@ -22,7 +23,8 @@ _PICKLE = re.compile(
     r"(^|/)(data|constants|attributes|bytecode|model)\.pkl$|\.(pkl|pickle|joblib|pt|pth)$", re.IGNORECASE
 )
 _STORAGE_HEAD = 256
-_ARRAY_HEAD = 1 << 17
+_ARRAY_HEADS = (1 << 12, 1 << 17)
+"""Nearly all headers end in the first."""
 _LARGE = 1 << 20
 """A smaller array is unpacked and read like any member."""
 _HARMLESS_ANOMALIES = frozenset({"prefix-data", "trailing-data", "concatenated-archive"})
@@ -60,6 +62,7 @@ class Zipped:
         layout = Layout(
             directory.members, lambda member, limit: member_bytes(source.data, member, limit=limit).data
         )
+        soon(source.data, lambda: _to_read(directory.members, layout))
         kept = 0
         if any(anomaly.kind == _OVERLAP for anomaly in directory.anomalies):
             kept = max(budget.inflated - OVERLAPPING, 0)
@@ -74,6 +77,14 @@ class Zipped:
             for low, high in directory.loose:
                 yield _loose(source, low, high)
         yield Recognised("zip", whole=whole)
+
+
+def _to_read(members: tuple[zipdir.Member, ...], layout: Layout) -> Iterator[tuple[int, int]]:
+    """What will be read of each member: of storages and large arrays the beginning."""
+    for member in members:
+        head = _STORAGE_HEAD if layout.raw(member.name) else _ARRAY_HEADS[0]
+        length = member.stored_size if head != _STORAGE_HEAD and member.size < _LARGE else head
+        yield member.start, member.start + min(length, member.stored_size)
 
 
 def _loose(source: Source, low: int, high: int) -> Source:
@@ -129,9 +140,14 @@ def _is_data(source: Source, member: zipdir.Member, layout: Layout) -> bool:
         return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data)
     if member.size < _LARGE:
         return False
-    head = member_bytes(source.data, member, limit=_ARRAY_HEAD).data
-    header = npy.read_header(head, 0) if head[:6] == npy.MAGIC else None
-    return header is not None and header.fault is None and header.end == member.size
+    for limit in _ARRAY_HEADS:
+        head = member_bytes(source.data, member, limit=limit).data
+        if head[:6] != npy.MAGIC:
+            return False
+        header = npy.read_header(head, 0)
+        if header.fault is None:
+            return header.end == member.size
+    return False
 
 
 def _worth_reading(head: bytes) -> bool:

@@ -32,6 +32,7 @@ _LOCAL = Struct("<6xHH8xLLHH")  # flags, method, two sizes, two lengths
 _END = Struct("<10xHLLH")  # entries, directory size, directory offset, comment length
 _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
 _LOCATOR64 = Struct("<8xQ4x")  # offset of the zip64 end record
+LOCAL_SIZE = _LOCAL.size
 TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
 _MAX_EXTRA_FIELDS = 256
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol, TypeVar
 
 from pvmscan.readers import Buffer
-from pvmscan.readers.pieces import Pieces
+from pvmscan.readers.pieces import Pieces, Span
 from pvmscan.remote.urls import Policy, Refused
 
 Result = TypeVar("Result")
+CONNECTIONS = 8
+"""Places that are fetched at the same time."""
 
 
 class Passing(OSError):
@@ -31,6 +35,7 @@ class Traffic:
     received: int = 0
     """Bytes of content."""
     started: float = field(default_factory=time.monotonic)
+    lock: Lock = field(default_factory=Lock)
 
     @property
     def left(self) -> float:
@@ -42,7 +47,8 @@ class Traffic:
 
     def came(self, count: int) -> None:
         """Count bytes."""
-        self.received += count
+        with self.lock:
+            self.received += count
         self.allow(0)
         _ = self.left
 
@@ -59,7 +65,8 @@ class Traffic:
         while True:
             _ = self.left
             try:
-                self.requests += 1
+                with self.lock:
+                    self.requests += 1
                 return work()
             except Passing as error:
                 if number >= self.policy.attempts:
@@ -67,6 +74,15 @@ class Traffic:
                 pause = max(self.policy.pause * 2 ** (number - 1), min(error.wait, 10.0))
                 time.sleep(min(pause, self.left))
                 number += 1
+
+
+def side_by_side(spans: list[Span], fetch: Callable[[int, int], bytes]) -> Iterator[tuple[int, bytes]]:
+    """Fetch many places at the same time; `fetch` is called from several threads."""
+    pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="pvmscan-fetch")
+    try:
+        yield from zip((start for start, _ in spans), pool.map(fetch, *zip(*spans, strict=True)), strict=True)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Transport(Protocol):

@@ -9,14 +9,18 @@ from __future__ import annotations
 import mmap
 import re
 import tempfile
+import threading
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
 import pvm
 from pvmscan.readers import Buffer
-from pvmscan.readers.pieces import TAIL, Pieces
-from pvmscan.remote.fetch import Passing, Traffic
+from pvmscan.readers.pieces import TAIL, Pieces, Span
+from pvmscan.remote import lists
+from pvmscan.remote.fetch import Passing, Traffic, side_by_side
 from pvmscan.remote.urls import Refused, authorisation, redirected
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -34,6 +38,8 @@ class Http:
         self.connection: HTTPConnection | None = None
         self.size = -1
         self.tag: tuple[str | None, str | None] | None = None
+        self.lists = True
+        """Does the server send many ranges in one response, as far as is known?"""
 
     def open(self) -> Pieces | Buffer:
         """The end of the file first: a zip archive's directory is there."""
@@ -61,7 +67,7 @@ class Http:
             )
         tail = self._body(response, last + 1 - first)
         self.tag = _tag(response)
-        pieces = Pieces(self.size, self._fetch)
+        pieces = Pieces(self.size, self._fetch, self._fetch_many)
         pieces.keep(first, tail)
         return pieces
 
@@ -83,6 +89,61 @@ class Http:
                 f"the server sent bytes {first} to {last} where {start} to {stop - 1} were asked for"
             )
         return self._body(response, stop - start)
+
+    def _fetch_many(self, spans: list[Span]) -> Iterator[tuple[int, bytes]]:
+        """Many places: by lists of ranges; from a server that knows no lists by several connections."""
+        left = list(spans)
+        while left and self.lists:
+            group = lists.group(left)
+            try:
+                parts = self._listed(group)
+            except Refused:  # of the list, perhaps, for its length
+                parts = []
+            self.lists = bool(parts)
+            yield from parts
+            del left[: len(group) if parts else 0]
+        if left:
+            others = threading.local()
+            yield from side_by_side(left, partial(self._by_another, others))
+
+    def _by_another(self, others: threading.local, start: int, stop: int) -> bytes:
+        """From a connection of this thread's own."""
+        one: Http | None = getattr(others, "one", None)
+        if one is None:
+            one = others.one = Http(self.url, self.traffic)
+            one.size, one.tag = self.size, self.tag
+        return one._fetch(start, stop)
+
+    def _listed(self, group: list[Span]) -> list[tuple[int, bytes]]:
+        if len(group) == 1:
+            return [(group[0][0], self._fetch(*group[0]))]
+        self.traffic.allow(lists.most(group))
+        return self.traffic.attempt(partial(self._parts, group))
+
+    def _parts(self, group: list[Span]) -> list[tuple[int, bytes]]:
+        """The parts of a response to a list of ranges; none from a server that knows no lists."""
+        response = self._get("bytes=" + ",".join(f"{start}-{stop - 1}" for start, stop in group))
+        boundary = lists.boundary(response)
+        if boundary is None:
+            self.close()  # whatever it sends instead
+            return []
+        if _tag(response) != self.tag:
+            raise Refused(f"{_CHANGED}: another entity tag")
+        data = bytearray()
+        while chunk := self._some(response, _STEP):
+            data += chunk
+            if len(data) > lists.most(group):
+                self.close()
+                raise Refused("the server sends more than the ranges that were asked for")
+        if response.headers.get("Content-Length", str(len(data))).strip() != str(len(data)):
+            self.close()
+            raise Passing(f"the connection ended after {len(data)} bytes of the ranges that were asked for")
+        response.close()  # only then does the connection take the next request
+        try:
+            return list(lists.asked_for(group, lists.parts(bytes(data), boundary, self.size)))
+        except ValueError as error:
+            self.close()
+            raise Refused(f"the server sends ranges that cannot be told apart: {error}") from None
 
     def _get(self, wanted: str) -> HTTPResponse:
         """The response to a request, redirects followed where the policy allows it; its status is 200, 206 or 416."""
@@ -121,15 +182,25 @@ class Http:
         timeout = min(self.traffic.policy.timeout, self.traffic.left)
         try:
             if self.connection is None:
-                kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-                self.connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+                self.connection = self._connection(parts.scheme, parts.hostname or "", parts.port, timeout)
             self.connection.request("GET", target, headers=headers)
             return self.connection.getresponse()
         except (OSError, HTTPException, ValueError) as error:
             raise self._fault(error) from None
 
+    def _connection(self, scheme: str, host: str, port: int | None, timeout: float) -> HTTPConnection:
+        allow = self.traffic.policy.allow
+        if allow is not None:
+            from pvmscan.remote.dial import connection
+
+            return connection(scheme, host, port, timeout, allow)
+        kind = HTTPSConnection if scheme == "https" else HTTPConnection
+        return kind(host, port, timeout=timeout)
+
     def _fault(self, error: Exception) -> OSError:
         self.close()
+        if isinstance(error, Refused):
+            return error
         if isinstance(error, TimeoutError):
             return Passing(f"the server was silent for {self.traffic.policy.timeout:g} seconds")
         if isinstance(error, ValueError):

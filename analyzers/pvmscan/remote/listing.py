@@ -10,6 +10,8 @@ from pvmscan.remote.stores import file_system, told
 from pvmscan.remote.urls import Policy, Refused, address
 
 MAX_FILES = 1_000_000
+_STRONG = ("blob_id", "ETag", "etag", "md5Hash", "content_md5")
+"""Under which names stores list a digest of the content, or a strong entity tag: the hub, S3, Google, Azure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Listed:
 
     url: str
     size: int | None
+    etag: str | None = None
+    """What names the content for good, if the store says that."""
 
 
 def listing(name: str, policy: Policy | None = None) -> Iterator[Listed]:
@@ -28,6 +32,11 @@ def listing(name: str, policy: Policy | None = None) -> Iterator[Listed]:
     url = address(name)
     if url.startswith(("http://", "https://")):
         yield Listed(name, None)
+        return
+    if url.startswith("models:/"):
+        from pvmscan.remote.models import files
+
+        yield from (Listed(one, size) for one, size in files(url))
         return
     system, path = file_system(url)
 
@@ -46,4 +55,5 @@ def listing(name: str, policy: Policy | None = None) -> Iterator[Listed]:
         raise Refused(f"it has more than {MAX_FILES} files")
     for one in sorted(found):
         size = found[one].get("size")
-        yield Listed(str(system.unstrip_protocol(one)), size if isinstance(size, int) else None)
+        etag = next((value for key in _STRONG if isinstance(value := found[one].get(key), str)), None)
+        yield Listed(str(system.unstrip_protocol(one)), size if isinstance(size, int) else None, etag)

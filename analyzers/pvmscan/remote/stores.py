@@ -6,7 +6,7 @@ from typing import Any
 
 from pvmscan.readers import Buffer
 from pvmscan.readers.pieces import TAIL, Pieces
-from pvmscan.remote.fetch import Passing, Traffic
+from pvmscan.remote.fetch import Passing, Traffic, side_by_side
 from pvmscan.remote.urls import Refused
 
 _IDENTITY = (
@@ -72,7 +72,7 @@ class Store:
         if not isinstance(size, int):
             raise Refused("its size cannot be told")
         self.identity = _identity(info)
-        pieces = Pieces(size, self._fetch)
+        pieces = Pieces(size, self._fetch, lambda spans: side_by_side(spans, self._fetch))
         if size:
             tail = max(size - TAIL, 0)
             pieces.keep(tail, self._fetch(tail, size))

@@ -11,9 +11,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|hf:")
+if TYPE_CHECKING:
+    from pvmscan.remote.allowed import AllowList
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|hf:|models:/")
 """Two characters at least: one is a drive of Windows."""
 
 
@@ -40,6 +44,8 @@ class Policy:
     redirects: int = 5
     redirect_hosts: frozenset[str] = field(default_factory=_hosts)
     """Other hosts that a server may send us to, from `PVMSCAN_REDIRECT_HOSTS`."""
+    allow: AllowList | None = None
+    """Where the name of a source comes from somebody else: what may be fetched at all."""
 
 
 def is_remote(name: str) -> bool:
@@ -77,11 +83,16 @@ def shown(name: str) -> str:
 
 
 def redirected(url: str, location: str, policy: Policy) -> str:
-    """Where a redirect leads, if the policy allows it: the same host, without loss of encryption, or a listed one."""
+    """Where a redirect leads, if the policy allows it: the same host, without loss of encryption, or a listed one.
+
+    With an allow-list that is not enough: it has to have the target too.
+    """
     target = address(urljoin(url, location))
     old, new = urlsplit(url), urlsplit(target)
     if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
         raise Refused(f"the server redirects to {shown(target)}, which is no https address")
+    if policy.allow is not None and new.hostname not in policy.redirect_hosts:
+        return policy.allow.canonical(target)
     if _place(old) != _place(new) and new.hostname not in policy.redirect_hosts:
         raise Refused(
             f"the server redirects to another host, {new.netloc}; PVMSCAN_REDIRECT_HOSTS={new.hostname} allows it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from batches import judged, sources
 from pvmscan.batch import ENGINES, EngineError, Journal, Standing, engine, run
 
+LIBRARIES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 
-@pytest.mark.parametrize("name", ["dask", "ray", "spark"])
+
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_engines_say_what_they_need(name: str) -> None:
-    library = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}[name]
+    library = LIBRARIES[name]
     if importlib.util.find_spec(library) is not None:
         pytest.skip(f"{library} is installed")
     with pytest.raises(EngineError, match=rf"pvmscan\[{name}\]"), engine(name)():
@@ -31,9 +34,9 @@ def test_engines_have_modules() -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["dask", "ray"])
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_an_engine_judges_as_this_machine_does(name: str, tmp_path: Path) -> None:
-    pytest.importorskip({"dask": "distributed", "ray": "ray"}[name], reason=f"{name} is not installed")
+    pytest.importorskip(LIBRARIES[name], reason=f"{name} is not installed")
     items = sources(tmp_path / "in", 300)
     for used in ("local", name):
         with Journal(tmp_path / used) as journal:
@@ -61,3 +64,36 @@ def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
         run(items, journal, engine("local", jobs=2))
     assert killed and killed[0] < 2000
     assert judged(tmp_path / "dask") == judged(tmp_path / "local")
+
+
+def _ray_worker() -> int:
+    import ray
+
+    number: int = ray.get(ray.remote(lambda: os.getpid()).remote())
+    return number
+
+
+def _spark_worker() -> int:
+    from pyspark import SparkContext
+
+    (number,) = SparkContext.getOrCreate().parallelize([0], 1).map(lambda _: os.getpid()).collect()
+    return int(number)
+
+
+@pytest.mark.parametrize(("name", "worker"), [("ray", _ray_worker), ("spark", _spark_worker)])
+def test_a_worker_that_is_killed_loses_nothing(name: str, worker: Callable[[], int], tmp_path: Path) -> None:
+    pytest.importorskip(LIBRARIES[name], reason=f"{name} is not installed")
+    items = sources(tmp_path / "in", 2000)
+    killed: list[int] = []
+
+    def kill(standing: Standing) -> None:
+        if not killed and standing.done >= 400:
+            os.kill(worker(), signal.SIGKILL)
+            killed.append(standing.done)
+
+    with Journal(tmp_path / name) as journal:
+        run(items, journal, engine(name, jobs=2), progress=kill)
+    with Journal(tmp_path / "local") as journal:
+        run(items, journal, engine("local", jobs=2))
+    assert killed and killed[0] < 2000
+    assert judged(tmp_path / name) == judged(tmp_path / "local")

@@ -139,3 +139,8 @@ def test_wrapping_loses_no_character_but_spaces(spans: list[tuple[str, str]], wi
     assert "".join(text for row in rows for text, _ in row).replace(" ", "") == before
     for row in rows:
         assert width_of("".join(text for text, _ in row).rstrip()) <= width
+
+
+def test_what_was_fetched_is_told_once() -> None:
+    text = render_report(Report((samples.ELSEWHERE, samples.CLEAN, samples.ELSEWHERE)))
+    assert text.endswith("3 files scanned: 3 clean.\nFetched 2.62 MB of 4.00 GB in 12 requests.\n")

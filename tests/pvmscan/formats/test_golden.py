@@ -25,6 +25,7 @@ REPORT = Report(
             samples.CLEAN, path="models/allowed.pkl", findings=(ALLOWED,), allowed=("rule command: ours",)
         ),
         samples.DANGEROUS,
+        samples.ELSEWHERE,
     ),
     {"name": "pvmscan", "version": "0", "knowledge": "0", "policy": ".pvmscan.toml"},
 )

@@ -6,6 +6,7 @@ import random
 import re
 import struct
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import assemble
 from pvmscan.readers import Budget, Source, read
 from pvmscan.readers.parts import COPIED, part
-from pvmscan.readers.pieces import BLOCK, Pieces
+from pvmscan.readers.pieces import AHEAD, BLOCK, SPARED, Pieces
 
 CONTENT = random.Random(7).randbytes(3 * (64 << 10) + 17)
 PLACES = st.integers(-len(CONTENT) - 5, len(CONTENT) + 5)
@@ -64,7 +65,7 @@ def test_a_step_is_refused() -> None:
         pieces()[::2]
 
 
-def test_nothing_is_fetched_twice_and_little_that_was_not_asked_for() -> None:
+def test_little_is_fetched_twice_or_without_need() -> None:
     asked: list[tuple[int, int]] = []
 
     def fetch(start: int, stop: int) -> bytes:
@@ -75,7 +76,20 @@ def test_nothing_is_fetched_twice_and_little_that_was_not_asked_for() -> None:
     _ = lazy[10:20], lazy[30:40], lazy[100_000:100_010]
     assert asked == [(0, BLOCK), (100_000 // BLOCK * BLOCK, (100_000 // BLOCK + 1) * BLOCK)]
     assert lazy.whole()[:] == CONTENT
-    assert sum(stop - start for start, stop in asked) == len(CONTENT)
+    _, _, *rest = asked
+    assert rest == [(BLOCK, len(CONTENT))]  # a block twice costs less than a request
+    size = len(CONTENT) + AHEAD
+
+    def zeros(start: int, stop: int) -> bytes:
+        asked.append((start, stop))
+        return bytes(stop - start)
+
+    large = Pieces(size, zeros)
+    _ = large[200_000:400_000]
+    asked.clear()
+    assert len(large.whole()) == size
+    assert sum(stop - start for start, stop in asked) <= size - 196_608
+    assert all(stop - start <= AHEAD for start, stop in asked) and len(asked) == 2
 
 
 def test_a_fault_is_remembered() -> None:
@@ -99,3 +113,59 @@ def test_readers_that_want_everything_get_it(data: bytes) -> None:
     lazy = Source(pieces(data), "model.bin")  # type: ignore[arg-type]
     kinds = [type(item) for item in read(lazy, Budget())]
     assert kinds == [type(item) for item in read(Source(data, "model.bin"), Budget())]
+
+
+SPANS = st.lists(st.tuples(st.integers(0, len(CONTENT) + 9), st.integers(0, 3 * BLOCK)), max_size=9).map(
+    lambda found: [(start, start + length) for start, length in found]
+)
+
+
+@given(SPANS, st.lists(st.tuples(PLACES, PLACES), max_size=4), st.integers(0, 3))
+def test_what_was_announced_is_fetched_once_and_in_order(
+    spans: list[tuple[int, int]], before: list[tuple[int, int]], dropped: int
+) -> None:
+    """A source may send them in another order, and leave some out."""
+    asked: list[tuple[int, int]] = []
+
+    def many(places: list[tuple[int, int]]) -> list[tuple[int, bytes]]:
+        asked.extend(places)
+        return [(low, CONTENT[low:high]) for low, high in reversed(places[dropped:])]
+
+    def fetch(start: int, stop: int) -> bytes:
+        assert announced or not asked
+        return CONTENT[start:stop]
+
+    announced = False
+    lazy = Pieces(len(CONTENT), fetch, many)
+    for start, stop in before:
+        _ = lazy[start:stop]
+    lazy.soon(spans)
+    announced = True
+    assert asked == sorted(asked) and all(low < high for low, high in asked)
+    assert all(one[1] < two[0] for one, two in pairwise(asked))
+    for start, stop in spans:
+        assert lazy[start:stop] == CONTENT[start:stop]
+    assert lazy[:] == CONTENT
+
+
+def test_what_cannot_be_fetched_together_is_fetched_when_asked_for() -> None:
+    def many(places: object) -> list[tuple[int, bytes]]:
+        raise OSError("no")
+
+    lazy = Pieces(len(CONTENT), lambda start, stop: CONTENT[start:stop], many)
+    lazy.soon([(0, 10), (20 * BLOCK, 20 * BLOCK + 10)])
+    assert lazy[:] == CONTENT and lazy.fault is None
+
+
+def test_near_places_are_fetched_together_as_long_as_that_costs_little() -> None:
+    size = 1 << 30
+    asked: list[tuple[int, int]] = []
+
+    def many(places: list[tuple[int, int]]) -> list[tuple[int, bytes]]:
+        asked.extend(places)
+        return []
+
+    lazy = Pieces(size, lambda start, stop: bytes(stop - start), many)
+    lazy.soon([(at, at + 1) for at in range(0, size, 10 * BLOCK)])
+    extra = sum(high - low for low, high in asked) - BLOCK * len(range(0, size, 10 * BLOCK))
+    assert 0 < extra <= size // SPARED

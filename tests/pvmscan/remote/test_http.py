@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 import assemble
+from pvmscan.readers.pieces import TAIL
 from pvmscan.remote import Judged, Policy, judge
-from pvmscan.report import Verdict
+from pvmscan.report import Fetched, Verdict
 from pvmscan.scan import scan_bytes, scan_source
 from web_server import Server, serving
 
@@ -34,11 +36,10 @@ def fetched(server: Server, path: str, policy: Policy = QUICK) -> Judged:
 @pytest.mark.parametrize("name", ["bad.pt", "good.pt", "model.pkl"])
 def test_the_report_is_that_of_the_file_at_hand(server: Server, name: str) -> None:
     here = scan_bytes(FILES[name], name=f"{server.url}/honest/{name}").files[0]
-    assert fetched(server, f"honest/{name}").report == here
-    assert fetched(server, f"no-ranges/{name}").report.to_dict() == {
-        **here.to_dict(),
-        "path": f"{server.url}/no-ranges/{name}",
-    }
+    for way in ("honest", "no-ranges"):
+        judged = fetched(server, f"{way}/{name}")
+        assert judged.report.fetched == Fetched(judged.received, judged.requests)
+        assert replace(judged.report, fetched=None) == replace(here, path=f"{server.url}/{way}/{name}")
 
 
 def test_storages_of_an_archive_are_not_fetched(server: Server) -> None:
@@ -48,15 +49,42 @@ def test_storages_of_an_archive_are_not_fetched(server: Server) -> None:
     assert judged.requests == len(server.asked)
 
 
-def test_one_connection_and_one_request_for_each_storage() -> None:
-    storages = {f"m/data/{number}": STORAGE for number in range(20)}
-    data = assemble.zipped({"m/data.pkl": assemble.malicious(), **storages})
-    with serving({"bad.pt": data}) as server:
+MANY = assemble.zipped(
+    {"m/data.pkl": assemble.malicious(), **{f"m/data/{number}": STORAGE for number in range(40)}}
+)
+
+
+def test_headers_of_storages_come_together() -> None:
+    with serving({"bad.pt": MANY}) as server:
         judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
-        assert judged.report.verdict == Verdict.DANGEROUS
-        assert judged.report.errors == ()
-        assert judged.requests == len(server.asked) <= 2 * 20
-        assert judged.received < len(data) // 100
+        here = scan_bytes(MANY, name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert judged.requests == len(server.asked) <= 4
+        assert judged.received < len(MANY) // 100
+
+
+@pytest.mark.parametrize("way", ["one-range", "no-lists", "long-lines", "wrong-lists", "endless-lists"])
+def test_a_server_without_lists_of_ranges_is_asked_for_each(way: str) -> None:
+    with serving({"bad.pt": MANY}) as server:
+        judged = fetched(server, f"{way}/bad.pt", Policy(attempts=2))
+        here = scan_bytes(MANY, name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert 40 < judged.requests == len(server.asked) <= 50
+        asked = [headers["Range"] for _, headers in server.asked]
+        assert len(set(asked)) == len(asked) and sum("," in one for one in asked) == 1
+
+
+def test_a_header_that_disagrees_is_seen_in_the_list() -> None:
+    """The directory lists a storage, its local header names a pickle."""
+    lying = bytearray(MANY)
+    at = MANY.index(b"m/data/7")
+    lying[at : at + 8] = b"m/x.pkl\0"
+    with serving({"bad.pt": bytes(lying)}) as server:
+        judged = fetched(server, "honest/bad.pt", Policy(attempts=1))
+        here = scan_bytes(bytes(lying), name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        assert any(finding.rule.endswith("name-mismatch") for finding in judged.report.findings)
+        assert judged.requests <= 6
 
 
 def test_an_empty_file_is_one(server: Server) -> None:
@@ -69,7 +97,7 @@ def test_an_empty_file_is_one(server: Server) -> None:
     [
         ("cut-off", "bad.pt", "connection ended after"),
         ("cut-ranges", "bad.pt", "connection ended after"),
-        ("short", "bad.pt", "declares 65526 bytes where 65536 belong"),
+        ("short", "bad.pt", f"declares {TAIL - 10} bytes where {TAIL} belong"),
         ("shifted", "bad.pt", "the server sent bytes"),
         ("larger", "bad.pt", "the server sent bytes"),
         ("changing", "bad.pt", "changed on the server"),
@@ -129,7 +157,7 @@ def test_what_was_found_before_the_fault_counts() -> None:
     """The tail holds a pickle; the rest of the archive cannot be had."""
     data = assemble.zipped({"m/data/0": STORAGE, "m/data.pkl": assemble.malicious()})
     with serving({"bad.pt": data}) as server:
-        judged = fetched(server, "honest/bad.pt", Policy(fetched_bytes=(64 << 10) + 10))
+        judged = fetched(server, "honest/bad.pt", Policy(fetched_bytes=TAIL + 10))
         assert judged.report.verdict >= Verdict.INCOMPLETE
         assert "the limit" in judged.report.errors[-1].message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +12,19 @@ from pathlib import Path
 import pytest
 
 import assemble
-from pvmscan.remote import judge
+from pvmscan.batch.sources import remote_items
+from pvmscan.remote import judge, listing
 from pvmscan.report import Verdict
 from pvmscan.scan import expand, scan_paths, scan_source
 from web_server import serving
 
 fsspec = pytest.importorskip("fsspec")
 BAD = assemble.zipped({"m/data.pkl": assemble.malicious(), "m/data/0": bytes(range(250)) * 4000})
+
+MANY = assemble.zipped(
+    {"m/data.pkl": assemble.malicious(), **{f"m/data/{n}": bytes(range(250)) * 4000 for n in range(20)}}
+)
+"""Its places are fetched side by side."""
 
 
 @pytest.fixture
@@ -78,7 +85,7 @@ def test_a_name_of_this_machine_stays_one(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_repository_of_the_hub() -> None:
     """In a process of its own: the client reads its address from the environment when it is imported."""
     pytest.importorskip("huggingface_hub")
-    with serving({"pytorch_model.bin": BAD, "config.json": b"{}"}) as server:
+    with serving({"pytorch_model.bin": MANY, "config.json": b"{}"}) as server:
         done = subprocess.run(
             [sys.executable, "-m", "pvmscan_cli.main", "scan", "-f", "json", "hf:owner/name"],
             env={
@@ -95,6 +102,28 @@ def test_a_repository_of_the_hub() -> None:
         assert '"verdict": "dangerous"' in done.stdout, done
         assert "hf://owner/name" in done.stdout
         assert "hf_secret" not in done.stdout + done.stderr
+        (report,) = (one for one in json.loads(done.stdout)["files"] if one["path"].endswith(".bin"))
+        assert not report["errors"] and report["fetched"]["bytes"] < len(MANY) // 20
         read = [headers for path, headers in server.asked if "/resolve/" in path and "Range" in headers]
         assert read
         assert all(headers["Authorization"] == "Bearer hf_secret" for headers in read)
+
+
+def test_a_listing_names_the_content_where_the_store_does(
+    memory: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    system = type(fsspec.filesystem("memory"))
+    find = system.find
+    tags: dict[str, dict[str, object]] = {
+        "/models/a.pt": {"ETag": '"1"'},
+        "/models/b.pkl": {"etag": 'W/"2"'},
+        "/models/empty": {"ETag": 3},
+    }
+
+    def tagged(self: object, path: str, **options: object) -> dict[str, dict[str, object]]:
+        return {name: {**info, **tags[name]} for name, info in find(self, path, **options).items()}
+
+    monkeypatch.setattr(system, "find", tagged)
+    assert [one.etag for one in listing("memory://models")] == ['"1"', 'W/"2"', None]
+    items = list(remote_items("memory://models"))
+    assert [one.identity for one in items] == [f'etag:"1":{len(BAD)}', None, None]

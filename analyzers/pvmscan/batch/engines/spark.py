@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +11,12 @@ from typing import Any
 
 from pvmscan.batch.engines import Crew, EngineError, missing
 from pvmscan.parallel import cores
+
+HERE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
 
 
 class _SparkExecutor(Executor):
@@ -20,7 +28,11 @@ class _SparkExecutor(Executor):
         return self.threads.submit(self._job, function, arguments, named)
 
     def _job(self, function: Callable[..., Any], arguments: Any, named: Any) -> Any:
-        return self.context.parallelize([arguments], 1).map(lambda given: function(*given, **named)).first()
+        # all of it, as `first` would have Spark end the worker with its cell
+        (found,) = (
+            self.context.parallelize([arguments], 1).map(lambda given: function(*given, **named)).collect()
+        )
+        return found
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self.threads.shutdown(wait=wait, cancel_futures=cancel_futures)
@@ -33,9 +45,14 @@ def hire(jobs: int | None, address: str | None) -> Iterator[Crew]:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise missing("spark", error) from None
+    builder = SparkSession.builder.appName("pvmscan")
+    if address is None:  # workers are this very Python with its search path, and nobody else is to reach them
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        builder = builder.config("spark.executorEnv.PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        for name, value in HERE.items():
+            builder = builder.config(name, value)
     try:
-        master = address or f"local[{jobs or cores()}]"
-        session = SparkSession.builder.master(master).appName("pvmscan").getOrCreate()
+        session = builder.master(address or f"local[{jobs or cores()}]").getOrCreate()
     except Exception as error:
         raise EngineError(f"Spark cannot be used: {error}") from None
     slots = max(1, session.sparkContext.defaultParallelism)
