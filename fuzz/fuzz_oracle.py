@@ -78,7 +78,8 @@ def main() -> int:
     started = time.monotonic()
     done = accepted = differences = 0
     version = ""
-    for version, good, found in batches(arguments):
+    for asked, good, found in batches(arguments):
+        version = asked
         done += BATCH
         accepted += good
         differences += len(found)

@@ -71,3 +71,14 @@ def test_a_count_that_does_not_fit_hides_nothing() -> None:
 def test_storages_of_an_unknown_type_are_searched() -> None:
     data = legacy(asm.malicious()).replace(b"ByteStorage", b"MyeyStorage")
     assert SHELL in judged.rules(data, "m.pt")
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("instead", [b"", b"\xfd7zXZ\0 no pickle"])
+def test_a_file_without_all_five_pickles_is_incomplete(number: int, instead: bytes) -> None:
+    whole = legacy()
+    ends = [at + 1 for at in range(len(whole)) if whole[at : at + 2] in (b".\x80", b".")]
+    assert len(ends) == 5
+    report = judged.file(whole[: ends[number - 1]] + instead)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "of the five pickles" in report.errors[0].message
