@@ -55,7 +55,12 @@ class Program:
 
 
 def read(data: bytes) -> Program:
-    """The program at the start of a file; raise `NotReadable` where its opcodes or frames are not in order."""
+    """The program at the start of a file; raise `NotReadable` where its opcodes or frames are not in order.
+
+    So it is where joblib's arrays lie between the opcodes: what is added before one would be read as its content.
+    """
+    if b"ArrayWrapper" in data:
+        raise NotReadable("bytes between the opcodes")
     ops, starts, ends = [], set(), set()
     try:
         found = list(pickletools.genops(io.BytesIO(data)))

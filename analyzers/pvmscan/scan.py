@@ -243,8 +243,7 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
         message = "not judged to its end: the memory was not enough"
         scanning.problems.append(Problem(message, Location(source.member), "limit"))
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
-        message = f"pvmscan failed: {type(error).__name__}: {error}"
-        scanning.problems.append(Problem(message, Location(source.member), "internal"))
+        scanning.problems.append(_mistake(error, Location(source.member)))
     return scanning.report()
 
 
@@ -318,7 +317,7 @@ class _FileScan:
             self.recognised = True
             match item:
                 case Stream():
-                    self._stream(item, source, budget, outer)
+                    self._survive(item, source, budget, outer)
                 case Fact():
                     self._add(inside(fact_finding(item), outer), source)
                 case Problem():
@@ -327,6 +326,15 @@ class _FileScan:
                     self._read(item, budget, outer)
                 case Recognised():
                     pass
+
+    def _survive(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
+        """Judge a stream; a mistake of ours in it must not hide the next one."""
+        try:
+            self._stream(stream, source, budget, outer)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.problems.append(_mistake(error, placed(Location(stream.member, stream.offset), source)))
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         settled = None
@@ -438,6 +446,10 @@ class _FileScan:
             self.omitted += 1
         else:
             self.findings[key] = finding
+
+
+def _mistake(error: Exception, where: Location) -> Problem:
+    return Problem(f"pvmscan failed: {type(error).__name__}: {error}", where, "internal")
 
 
 def _settled(context: Context) -> set[int]:

@@ -120,12 +120,15 @@ def evaluate(path: str, args: list[Any], kwargs: dict[str, Any], limit: int) -> 
     function = functions().get(path)
     if function is None:
         raise NotConcrete
-    if _size(args) + _size(list(kwargs.values())) > limit or not _GUARDS.get(path, _fine)(args, limit):
+    if _size(args) + _size(list(kwargs.values())) > limit:
         raise NotConcrete
     try:
-        result = function(*args, **kwargs)
-    except Exception as error:  # what a pure function raises here, it raises in the loader too
+        fine = _GUARDS.get(path, _fine)(args, limit)
+        result = function(*args, **kwargs) if fine else None
+    except Exception as error:  # what does not fit the function, it refuses in the loader too
         raise NotConcrete from error
+    if not fine:
+        raise NotConcrete
     if _size(result) > limit:
         raise NotConcrete
     return result

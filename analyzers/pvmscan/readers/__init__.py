@@ -77,14 +77,24 @@ def read(source: Source, budget: Budget) -> Iterator[Item]:
             break
         if not isinstance(reader, Zipped):
             source = _at_hand(source)
-        if not reader.sniff(source):
-            continue
-        for item in reader.read(source, budget):
+        for item in _survived(reader, source, budget):
             if isinstance(item, Recognised):
                 whole = whole or item.whole
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
                 yield item
             known = True
+
+
+def _survived(reader: Reader, source: Source, budget: Budget) -> Iterator[Item]:
+    """What a reader finds. A mistake in it is told, and does not keep the others from reading."""
+    try:
+        if reader.sniff(source):
+            yield from reader.read(source, budget)
+    except MemoryError:
+        raise
+    except Exception as error:
+        message = f"pvmscan failed to read this as {reader.id}: {type(error).__name__}: {error}"
+        yield Problem(message, Location(source.member), "internal")
 
 
 def _at_hand(source: Source) -> Source:
