@@ -20,6 +20,7 @@ from pvm.values import reveal
 from pvmscan import parallel
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
+from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
@@ -58,6 +59,8 @@ class ScanOptions:
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
     seconds: float = 300
     """On the wall clock; 0 is no limit."""
+    memory_bytes: int = 0
+    """Beyond what the process has when the file is opened; 0 is no limit. Holds for the whole process meanwhile."""
     isolated: bool = True
     """Native libraries parse in a worker process (`pvmscan.isolation`)."""
 
@@ -234,7 +237,7 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
     """Judge the bytes of one file: the function that everything else maps."""
     scanning = _FileScan(source, options, knowledge_of(options.packages))
     try:
-        with within(options.seconds):
+        with within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()
     except OutOfTime:
         message = f"not judged to its end within {options.seconds:g} seconds"
@@ -248,7 +251,11 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
 
 
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
-    """Every pickle of a file, run but not judged: for graphs, traces and decompilation."""
+    """Every pickle of a file, run but not judged: for graphs, traces and decompilation.
+
+    The limits are those of a scan. Raise `OSError` for what cannot be opened, and `TimeoutError`, which is one, where
+    finding the next pickle takes longer than the file may take; the pickles before it were yielded.
+    """
     name = os.fspath(path)
     data: Buffer
     if name == STDIN:
@@ -257,12 +264,27 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
         with open(name, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    budget = options.budget()
-    pending = [Source(data, name)]
+    found = _found(Source(data, name), options.budget())
+    while True:
+        try:
+            with within(options.seconds), at_most(options.memory_bytes):
+                stream = next(found, None)
+        except OutOfTime:
+            raise TimeoutError(f"not read to its end within {options.seconds:g} seconds") from None
+        except MemoryError:
+            raise OSError("not read to its end: the memory was not enough") from None
+        if stream is None:
+            return
+        yield stream
+
+
+def _found(source: Source, budget: Budget) -> Iterator[Stream]:
+    """The pickles of a source and of what lies in it, each run already."""
+    pending = [source]
     while pending:
-        source = pending.pop(0)
-        for item in read(source, budget):
+        for item in read(pending.pop(0), budget):
             if isinstance(item, Stream):
+                item.traces  # noqa: B018 - run here, where the limits hold
                 yield item
             elif isinstance(item, Source) and item.depth <= budget.depth:
                 pending.append(item)

@@ -46,7 +46,7 @@ KEPT = 1 << 22
 """Bytes of a mapped file that stay in memory behind the place at hand."""
 SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
-MAX_HEIGHT = 1 << 24
+MAX_HEIGHT = 1 << 23
 """Values on the stack or in the memo; beyond, the machine's own limits shall decide."""
 MAX_GAP = 64
 """Memo indices that may be left out at once: Python 2 begins at 1."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import pvm
 from pvm import fold
+from pvm.values import Call
 
 ODD: tuple[Any, ...] = (
     None,
@@ -54,7 +55,7 @@ def test_no_function_raises_for_odd_arguments(path: str) -> None:
 def test_results_are_values_within_the_bounds(path: str, args: list[object]) -> None:
     result = outcome(path, *args)
     if result is not fold.NotConcrete:
-        assert fold._size(result) <= LIMIT
+        assert fold.size(result) <= LIMIT
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,11 @@ def test_a_call_that_the_loader_refuses_hides_nothing_before_it(name: str) -> No
     refused = asm.call(asm.stack_global("builtins", name), asm.text(""))
     trace = pvm.run(asm.program(4, asm.RUN, asm.POP, refused))
     assert "os.system" in str(trace.to_dict())
+
+
+def test_all_results_together_are_bounded() -> None:
+    """Each is kept: sixty kilobytes of calls must not make gigabytes."""
+    times = asm.call(asm.at("operator.mul"), asm.text("b"), asm.number(1_000_000))
+    trace = pvm.run(asm.program(4, (times + asm.POP) * 300, asm.NONE))
+    made = [call.result for call in trace.events if isinstance(call, Call) and isinstance(call.result, str)]
+    assert 10 < len(made) < 100

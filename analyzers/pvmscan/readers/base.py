@@ -100,6 +100,12 @@ class Recognised:
 Item: TypeAlias = Stream | Fact | Problem | Source | Recognised
 
 
+FREE_EXPANSION, MOST_EXPANSION = 64 << 20, 200
+"""Bytes that any compressed content may become; and how many for each of its bytes, if that is more. Deflate makes at
+most 1032 of one, other codecs millions, but no weights, tables or texts come near either.
+"""
+
+
 @dataclass(slots=True)
 class Budget:
     """Bounds of one scanned file; what hits them is reported as a problem."""
@@ -118,6 +124,10 @@ class Budget:
     """Native libraries parse in a worker process (`pvmscan.isolation`)."""
     seen: set[bytes] = field(default_factory=set)
     """Digests of nested sources, so that none is judged twice."""
+
+    def room(self, compressed: int) -> int:
+        """Bytes that compressed content of a size may become: a bomb must not fill the memory first."""
+        return min(self.inflated, max(FREE_EXPANSION, MOST_EXPANSION * compressed))
 
 
 class Reader(Protocol):

@@ -29,7 +29,7 @@ class Compressed:
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """The decompressed content as a nested source."""
         for codec in sniff_codec(bytes(source.data[:64])):
-            result = inflate(source.data, codec, limit=budget.inflated)
+            result = inflate(source.data, codec, limit=budget.room(len(source.data)))
             if not result.data and codec in _WEAK:
                 continue
             budget.inflated -= len(result.data)

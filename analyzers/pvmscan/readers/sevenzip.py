@@ -38,7 +38,7 @@ class SevenZip:
         except ImportError:
             yield Problem(_MISSING, Location(source.member, 0), "unsupported")
             return
-        unpacked = _Unpacked(min(budget.inflated, 1 << 30))
+        unpacked = _Unpacked(min(budget.room(len(source.data)), 1 << 30))
         names: list[str] = []
         try:
             with library.SevenZipFile(io.BytesIO(source.data)) as archive:

@@ -98,7 +98,7 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
     if _is_data(source, member, layout):
         return
     stored = member.method == 0
-    limit = len(source.data) if stored else budget.inflated
+    limit = len(source.data) if stored else budget.room(member.stored_size)
     if limit <= 0:
         yield Problem("more decompressed bytes than the limit allows", Location(path), "limit")
         return
