@@ -24,7 +24,8 @@ OWN = ("pvm", "pvmscan")
 LAZY = ("bz2", "lzma", "h5py", "numpy", "py7zr", "psutil", "backports.zstd", "compression.zstd", "zstandard")
 """What the scanner itself imports when it meets a format that needs it: done before the watch begins."""
 OPTIONAL = frozenset(
-    "h5py numpy py7zr pyppmd pybcj multivolumefile inflate64 texttable psutil backports brotli Cryptodome zstandard".split()
+    "h5py numpy zstandard backports py7zr".split()
+    + "pyppmd pybcj multivolumefile inflate64 texttable psutil brotli Cryptodome".split()
 )
 """Roots of `LAZY` and of what those import in turn while they read: from where they are installed, nowhere else."""
 FORBIDDEN = (

@@ -104,12 +104,8 @@ def command(
     sources = paths + more
     if not sources:
         raise click.UsageError("No path given. Name files or folders, or - for standard input.")
-    _exclude(
-        {
-            "--quiet and --verbose": quiet and verbose,
-            "--strict and --fail-on": strict and fail_on not in (None, "unverified"),
-        }
-    )
+    _exclude("--quiet and --verbose", quiet and verbose)
+    _exclude("--strict and --fail-on", strict and fail_on not in (None, "unverified"))
     common.set_level(log)
     wanted = outputs.parse(formats, output, sources)
     if dry_run:
@@ -140,10 +136,9 @@ def command(
     return code
 
 
-def _exclude(pairs: dict[str, bool]) -> None:
-    for options, both in pairs.items():
-        if both:
-            raise click.UsageError(f"{options} exclude each other.")
+def _exclude(options: str, both: bool) -> None:
+    if both:
+        raise click.UsageError(f"{options} exclude each other.")
 
 
 def _show_plan(sources: Sequence[str]) -> Exit:
