@@ -205,9 +205,19 @@ def run(data: bytes, loader: str, version: tuple[int, int] = THIS_PYTHON) -> ora
     return oracle.Result("ok", writer.form(trace.result, None), written, stop)
 
 
-def difference(data: bytes, loader: str) -> str | None:
-    """What the machine and the real unpickler say differently about a program; None if nothing."""
-    real, ours = oracle.run(data, loader), run(data, loader)
+def difference(
+    data: bytes,
+    loader: str,
+    real: oracle.Result | None = None,
+    version: tuple[int, int] = THIS_PYTHON,
+) -> str | None:
+    """What the machine and the real unpickler say differently about a program; None if nothing.
+
+    `real` is what the unpickler of `version` was seen to do; without it the one of this Python is asked.
+    """
+    if real is None:
+        real = oracle.run(data, loader)
+    ours = run(data, loader, version)
     if real.outcome == oracle.RESOURCE:
         return None
     same_end = (real.outcome == "ok", real.value, real.stop) == (ours.outcome == "ok", ours.value, ours.stop)

@@ -20,8 +20,8 @@ from pvmscan.report import Confidence, FileReport, Finding, Location, Severity, 
 FILE = ".pvmscan.toml"
 PROJECT = "pyproject.toml"
 KINDS = ("global", "module", "rule", "effect")
-KEYS = frozenset({"fail-on", "limits", "severity", "allow", "deny"})
-LIMITS = {"inflated-bytes", "members", "depth", "opcodes", "seconds"}
+KEYS = frozenset({"fail-on", "isolation", "limits", "severity", "allow", "deny"})
+LIMITS = {"inflated-bytes", "members", "depth", "opcodes", "seconds", "memory-bytes"}
 THRESHOLDS = ("dangerous", "suspicious", "incomplete", "unverified", "never")
 DENIED = "policy/denied"
 UNNAMED = "?"
@@ -74,6 +74,8 @@ class Policy:
     limits: Mapping[str, int] = field(default_factory=dict)
     """Fields of `pvmscan.ScanOptions`."""
     fail_on: str | None = None
+    isolation: bool = True
+    """Native libraries parse in a worker process."""
     source: str | None = None
     """The file it was read from."""
 
@@ -252,12 +254,16 @@ def policy(tables: Mapping[str, Any], where: str) -> Policy:
     fail_on = tables.get("fail-on")
     if fail_on is not None and fail_on not in THRESHOLDS:
         raise PolicyError(f"{where}: fail-on is one of {', '.join(THRESHOLDS)}, not {fail_on!r}")
+    isolation = tables.get("isolation", True)
+    if not isinstance(isolation, bool):
+        raise PolicyError(f"{where}: isolation is true or false, not {isolation!r}")
     return Policy(
         allow=tuple(_entries(tables, "allow", where)),
         deny=tuple(_entries(tables, "deny", where)),
         severity=_severities(_table(tables, "severity", where), f"{where}, severity"),
         limits=_limits(_table(tables, "limits", where), f"{where}, limits"),
         fail_on=fail_on,
+        isolation=isolation,
         source=where,
     )
 

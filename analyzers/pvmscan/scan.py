@@ -20,6 +20,7 @@ from pvm.values import reveal
 from pvmscan import parallel
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
+from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.knowledge import Knowledge, Status, effects_of, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
@@ -60,6 +61,8 @@ class ScanOptions:
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
     seconds: float = 300
     """On the wall clock; 0 is no limit."""
+    memory_bytes: int = 0
+    """Beyond what the process has when the file is opened; 0 is no limit. Holds for the whole process meanwhile."""
     isolated: bool = True
     """Native libraries parse in a worker process (`pvmscan.isolation`)."""
 
@@ -242,7 +245,7 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
     """Judge the bytes of one file: the function that everything else maps."""
     scanning = _FileScan(source, options, knowledge_of(options.packages))
     try:
-        with within(options.seconds):
+        with within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()
     except OutOfTime:
         message = f"not judged to its end within {options.seconds:g} seconds"
@@ -251,22 +254,22 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
         message = "not judged to its end: the memory was not enough"
         scanning.problems.append(Problem(message, Location(source.member), "limit"))
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
-        message = f"pvmscan failed: {type(error).__name__}: {error}"
-        scanning.problems.append(Problem(message, Location(source.member), "internal"))
+        scanning.problems.append(_mistake(error, Location(source.member)))
     return scanning.report()
 
 
 def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> Iterator[Stream]:
     """Every pickle of a file or of what lies at an address, run but not judged: for graphs, traces and decompilation.
 
-    Raise `OSError` where it cannot be read.
+    The limits are those of a scan. Raise `OSError` for what cannot be opened, and `TimeoutError`, which is one, where
+    finding the next pickle takes longer than the file may take; the pickles before it were yielded.
     """
     name = os.fspath(path)
     if elsewhere(name):
         from pvmscan.remote import opened
 
         with opened(name) as source:
-            yield from _streams(source, options.budget())
+            yield from _streams(source, options)
         return
     data: Buffer
     if name == STDIN:
@@ -275,15 +278,32 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
         with open(name, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    yield from _streams(Source(data, name), options.budget())
+    yield from _streams(Source(data, name), options)
 
 
-def _streams(first: Source, budget: Budget) -> Iterator[Stream]:
-    pending = [first]
+def _streams(source: Source, options: ScanOptions) -> Iterator[Stream]:
+    """One after the other, within the limits."""
+    found = _found(source, options.budget())
+    while True:
+        try:
+            with within(options.seconds), at_most(options.memory_bytes):
+                stream = next(found, None)
+        except OutOfTime:
+            raise TimeoutError(f"not read to its end within {options.seconds:g} seconds") from None
+        except MemoryError:
+            raise OSError("not read to its end: the memory was not enough") from None
+        if stream is None:
+            return
+        yield stream
+
+
+def _found(source: Source, budget: Budget) -> Iterator[Stream]:
+    """The pickles of a source and of what lies in it, each run already."""
+    pending = [source]
     while pending:
-        source = pending.pop(0)
-        for item in read(source, budget):
+        for item in read(pending.pop(0), budget):
             if isinstance(item, Stream):
+                item.traces  # noqa: B018 - run here, where the limits hold
                 yield item
             elif isinstance(item, Source) and item.depth <= budget.depth:
                 pending.append(item)
@@ -338,7 +358,7 @@ class _FileScan:
             self.recognised = True
             match item:
                 case Stream():
-                    self._stream(item, source, budget, outer)
+                    self._survive(item, source, budget, outer)
                 case Fact():
                     self._add(inside(fact_finding(item), outer), source)
                 case Problem():
@@ -347,6 +367,15 @@ class _FileScan:
                     self._read(item, budget, outer)
                 case Recognised():
                     pass
+
+    def _survive(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
+        """Judge a stream; a mistake of ours in it must not hide the next one."""
+        try:
+            self._stream(stream, source, budget, outer)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.problems.append(_mistake(error, placed(Location(stream.member, stream.offset), source)))
 
     def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
         settled = None
@@ -462,6 +491,10 @@ class _FileScan:
             self.omitted += 1
         else:
             self.findings[key] = finding
+
+
+def _mistake(error: Exception, where: Location) -> Problem:
+    return Problem(f"pvmscan failed: {type(error).__name__}: {error}", where, "internal")
 
 
 def _settled(context: Context) -> set[int]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pvmscan.scan import ScanOptions
 
 VARIABLE = "PVMSCAN_CONFIG"
+MEMORY = 4096
+"""MiB that judging one file may take, unless it is said otherwise."""
 
 
 def policy_for(sources: tuple[str, ...], config: str | None, ignore: bool) -> Policy:
@@ -43,11 +45,15 @@ def _read(path: str) -> Policy:
     return policy
 
 
-def scan_options(policy: Policy, seconds: float | None = None, isolated: bool = True) -> ScanOptions:
-    """What a scan may spend: by its options, else by the policy."""
+def scan_options(
+    policy: Policy, seconds: float | None = None, isolated: bool = True, memory: int | None = None
+) -> ScanOptions:
+    """What a scan may spend: by its options, else by the policy. `memory` is in MiB."""
     from pvmscan.scan import ScanOptions
 
-    limits: dict[str, Any] = dict(policy.limits)
+    limits: dict[str, Any] = {"memory_bytes": MEMORY << 20, **policy.limits}
+    if memory is not None:
+        limits["memory_bytes"] = memory << 20
     if seconds is not None:
         limits["seconds"] = seconds
-    return ScanOptions(**limits, isolated=isolated)
+    return ScanOptions(**limits, isolated=isolated and policy.isolation)

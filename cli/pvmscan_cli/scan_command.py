@@ -66,6 +66,11 @@ MAX_LOGGED = 20
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS",
     help="Break off a file that takes longer, and report it as incomplete; 0 never does. [default: 300]",
 )  # fmt: skip
+@click.option(
+    "--memory", type=click.IntRange(min=0), metavar="MIB",
+    help="Break off a file that needs more, and report it as incomplete; 0 never does; enforced on Linux. "
+    "[default: 4096]",
+)  # fmt: skip
 @click.option("--no-isolation", is_flag=True, help="Let native libraries parse in this process.")
 @click.option(
     "--log", "-l", type=click.Choice([*common.LEVELS], case_sensitive=False), default="WARNING",
@@ -75,7 +80,8 @@ def command(
     paths: tuple[str, ...], more: tuple[str, ...], formats: tuple[str, ...], output: str | None,
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
-    config: str | None, no_config: bool, dry_run: bool, timeout: float | None, no_isolation: bool, log: str,
+    config: str | None, no_config: bool, dry_run: bool, timeout: float | None, memory: int | None, no_isolation: bool,
+    log: str,
 ) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders, addresses (https://, hf:owner/name, s3:// and
     what else fsspec knows, models:/name/version of MLflow), - for standard input.
@@ -105,19 +111,16 @@ def command(
     if dry_run:
         return _show_plan(select(sources, include, exclude))
     policy = configuration.policy_for(sources, config, no_config)
-    limits = configuration.scan_options(policy, timeout, not no_isolation)
+    limits = configuration.scan_options(policy, timeout, not no_isolation, memory)
 
     from pvmscan import streams
     from pvmscan.formats import Options
 
     options = Options(
-        verbose=verbose,
-        quiet=quiet,
-        globals=show_globals,
+        verbose=verbose, quiet=quiet, globals=show_globals, streams=streams,
         # who names a file wants to hear of it; in folders there is much that is no model
         show_skipped=show_skipped or not any(map(os.path.isdir, sources)),
-        streams=streams,
-    )
+    )  # fmt: skip
     with outputs.Writer(wanted, options) as writer:
         report, interrupted = _scan(select(sources, include, exclude), limits, policy, writer)
         writer.end(report, interrupted=interrupted)

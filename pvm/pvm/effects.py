@@ -18,6 +18,8 @@ from pvm.values import UNSET, Call, Container, Global, Unknown, Unset, Value, re
 MAX_ITEMS = 1000
 MAX_FOLDED = 2_000_000
 """Values that one run converts for evaluation, all together."""
+PIECE = 32
+"""Bytes of a result that count as one value: results are kept, and short programs can make many long ones."""
 
 
 class Caller(Protocol):
@@ -101,7 +103,9 @@ def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
     try:
         args = [converter.convert(_forced(world, value)) for value in (*own, *call.args)]
         named = converter.convert(call.kwargs) if call.kwargs is not None else {}
-        return fold.to_value(fold.evaluate(path, args, named, limit), call.offset)
+        result = fold.evaluate(path, args, named, limit)
+        world.folded += fold.size(result) // PIECE
+        return fold.to_value(result, call.offset)
     except (fold.NotConcrete, RecursionError):
         return UNSET
     finally:

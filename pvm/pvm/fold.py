@@ -120,13 +120,16 @@ def evaluate(path: str, args: list[Any], kwargs: dict[str, Any], limit: int) -> 
     function = functions().get(path)
     if function is None:
         raise NotConcrete
-    if _size(args) + _size(list(kwargs.values())) > limit or not _GUARDS.get(path, _fine)(args, limit):
+    if size(args) + size(list(kwargs.values())) > limit:
         raise NotConcrete
     try:
-        result = function(*args, **kwargs)
-    except Exception as error:  # what a pure function raises here, it raises in the loader too
+        fine = _GUARDS.get(path, _fine)(args, limit)
+        result = function(*args, **kwargs) if fine else None
+    except Exception as error:  # what does not fit the function, it refuses in the loader too
         raise NotConcrete from error
-    if _size(result) > limit:
+    if not fine:
+        raise NotConcrete
+    if size(result) > limit:
         raise NotConcrete
     return result
 
@@ -136,16 +139,17 @@ def is_pure(path: str) -> bool:
     return path in functions()
 
 
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
+    """Bytes that a Python object takes up, about."""
     match value:
         case str() | bytes() | bytearray():
             return len(value)
         case int():
             return value.bit_length() // 8
         case list() | tuple() | set() | frozenset():
-            return sum(map(_size, value)) + len(value)
+            return sum(map(size, value)) + len(value)
         case dict():
-            return sum(_size(key) + _size(item) + 2 for key, item in value.items())
+            return sum(size(key) + size(item) + 2 for key, item in value.items())
         case _:
             return 1
 
@@ -323,9 +327,9 @@ def _fine(args: list[Any], limit: int) -> bool:
 def _product(args: list[Any], limit: int) -> bool:
     left, right = args
     if isinstance(left, int) and isinstance(right, int):
-        return _size(left) + _size(right) <= limit
+        return size(left) + size(right) <= limit
     count, items = (left, right) if isinstance(left, int) else (right, left)
-    return not isinstance(count, int) or max(count, 0) * max(_size(items), 1) <= limit
+    return not isinstance(count, int) or max(count, 0) * max(size(items), 1) <= limit
 
 
 def _small_numbers(args: list[Any], limit: int) -> bool:
@@ -339,7 +343,7 @@ def _replacement(args: list[Any], limit: int) -> bool:
 
 def _join(args: list[Any], limit: int) -> bool:
     separator, items = args
-    return len(separator) * max(len(items), 1) + _size(list(items)) <= limit
+    return len(separator) * max(len(items), 1) + size(list(items)) <= limit
 
 
 def _plain_format(args: list[Any], limit: int) -> bool:
@@ -347,7 +351,7 @@ def _plain_format(args: list[Any], limit: int) -> bool:
     simple = template.replace("{}", "")
     for number in range(min(len(args), 10)):
         simple = simple.replace(f"{{{number}}}", "")
-    return "{" not in simple and len(template) * max(map(_size, args), default=1) <= limit
+    return "{" not in simple and len(template) * max(map(size, args), default=1) <= limit
 
 
 def _modulo(args: list[Any], limit: int) -> bool:

@@ -13,7 +13,7 @@ class Limits:
 
     opcodes: int = 50_000_000
     """Instructions executed."""
-    stack: int = 20_000_000
+    stack: int = 8_000_000
     """Values on the stack, all segments together."""
     memo: int = 20_000_000
     """Filled memo slots."""

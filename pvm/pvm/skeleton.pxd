@@ -5,7 +5,7 @@ from pvm.scanning cimport Text
 cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
-cdef Py_ssize_t WINDOW, SLACK, KEPT, MAX_HEIGHT
+cdef Py_ssize_t WINDOW, FIRST, SLACK, KEPT, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
@@ -48,7 +48,7 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     weighed=cython.longlong,
     flags=cython.longlong[::1],
     sp=Py_ssize_t, height=Py_ssize_t, fence=Py_ssize_t, filled=Py_ssize_t, holes=Py_ssize_t,
-    persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
+    persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, reach=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
     stop=Py_ssize_t, edge=Py_ssize_t, end=Py_ssize_t, n=cython.longlong, value=cython.longlong,
     target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
     growth=cython.longlong, op=cython.int, compiled=cython.bint, deferred=cython.bint,

@@ -40,11 +40,13 @@ WIDTHS = bytes(
 """Bytes of the instructions that push a number, a truth value or None; 0 for all others."""
 WINDOW = 1 << (15 if COMPILED else 18)
 """Bytes that are looked at in one go."""
+FIRST = 1 << 10
+"""The first window: a file may hold hundreds of thousands of small pickles."""
 KEPT = 1 << 22
 """Bytes of a mapped file that stay in memory behind the place at hand."""
 SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
-MAX_HEIGHT = 1 << 24
+MAX_HEIGHT = 1 << 23
 """Values on the stack or in the memo; beyond, the machine's own limits shall decide."""
 MAX_GAP = 64
 """Memo indices that may be left out at once: Python 2 begins at 1."""
@@ -127,9 +129,9 @@ def _fill(vector: Any, at: int, count: int) -> None:
     vector[at : at + count] = [-SWALLOWED] * count
 
 
-def _view(data: Data, at: int, size: int) -> Any:
+def _view(data: Data, at: int, end: int) -> Any:
     """The window at a position: all of the input where indexing it costs nothing, else a copy of a part."""
-    return data if COMPILED else data[at : min(at + WINDOW + SLACK, size)]
+    return data if COMPILED else data[at:end]
 
 
 def _forget(data: Data, start: int, end: int) -> int:
@@ -250,6 +252,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     text = Text(window)
     sp = height = fence = filled = holes = persistent = 0
     base = safe = frame_end = -1
+    reach = FIRST
     pos = stop = edge = op = end = n = value = target = kind = place = number = growth = 0
     compiled = COMPILED
     plain, a_tuple, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -LIST, -DICT, -SET
@@ -267,12 +270,13 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if at >= size:
             raise NeedsMachine("the input ends early")
         if at >= safe:
-            window = _view(data, at, size)
+            window = _view(data, at, min(at + reach + SLACK, size))
             if at - kept > KEPT:
                 kept = _forget(data, kept, at)
             text = Text(window)
             base = 0 if compiled else at
-            safe = min(at + WINDOW, size)
+            safe = min(at + reach, size)
+            reach = min(reach * 8, WINDOW)
             n = safe - at + SLACK
             if len(stack) < sp + n:
                 stack = _grown(stack, sp, sp + sp // 4 + n)

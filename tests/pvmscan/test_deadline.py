@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import assemble as asm
-from pvmscan import ScanOptions, Verdict, scan_bytes
+from pvmscan import ScanOptions, Verdict, scan_bytes, streams
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.readers import Budget, Item, Source
 from pvmscan.readers import read as real_read
@@ -110,3 +114,29 @@ def test_too_little_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SCAN, "read", hungry)
     report = scan_bytes(b"x")
     assert report.verdict is Verdict.INCOMPLETE and report.files[0].errors[0].kind == "limit"
+
+
+@TIMER
+def test_the_pickles_of_a_file_are_given_out_in_time_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def slow(source: Source, budget: Budget) -> Iterator[Item]:
+        yield from real_read(source, budget)
+        search()
+
+    monkeypatch.setattr(SCAN, "read", slow)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(asm.malicious())
+    found = streams(path, ScanOptions(seconds=0.3))
+    assert next(found).traces
+    with pytest.raises(TimeoutError, match=r"within 0\.3 seconds"):
+        next(found)
+
+
+@TIMER
+@pytest.mark.parametrize("pack", [lambda data: gzip.compress(data, 1), bz2.compress, lzma.compress])
+def test_it_holds_inside_one_decompression(pack: Callable[[bytes], bytes]) -> None:
+    bomb = pack(b"\x80\x02(" + b"N" * (24 << 20))
+    report = scan_bytes(bomb, name="x.pkl", options=ScanOptions(seconds=0.02))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "not judged to its end within 0.02 seconds" in [one.message for one in report.files[0].errors]

@@ -240,6 +240,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("fail-on = 'often'", "fail-on is one of"),
+        ("isolation = 1", "isolation is true or false"),
         ("surprise = 1", "unknown key 'surprise'"),
         ("[[allow]]\nmodule = 'x'", "a reason"),
         ("[[allow]]\nreason = 'x'", "names one of"),

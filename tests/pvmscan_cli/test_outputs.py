@@ -198,4 +198,11 @@ def test_what_init_suggests_is_valid(folder: Path) -> None:
     path = folder / "all.toml"
     path.write_text("\n".join(line.removeprefix("#") if line[:2].strip() != "#" else line for line in lines))
     read = load(str(path))
-    assert read.fail_on and len(read.limits) == 5 and read.severity and read.allow and read.deny
+    assert (
+        read.fail_on
+        and len(read.limits) == 6
+        and read.isolation
+        and read.severity
+        and read.allow
+        and read.deny
+    )

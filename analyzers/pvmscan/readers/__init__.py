@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
-from pvmscan.readers.doors import DOORS, Look, opened
+from pvmscan.readers.doors import DOORS, Door, Look, opened
 from pvmscan.readers.pieces import Pieces
 from pvmscan.report import Location, Problem
 
@@ -37,16 +37,26 @@ def read(source: Source, budget: Budget, at_hand: Callable[[Source], Source] = a
             break
         if not door.sniffs_pieces:
             source = at_hand(source)
-        if not door.reader.sniff(source):
-            continue
-        if not door.reads_pieces:
-            source = at_hand(source)
-        for item in door.reader.read(source, budget):
+        for item in _survived(door, source, budget, at_hand):
             if isinstance(item, Recognised):
                 whole = whole or item.whole
             if not (known and isinstance(item, Problem) and item.kind == UNRECOGNISED):
                 yield item
             known = True
+
+
+def _survived(
+    door: Door, source: Source, budget: Budget, at_hand: Callable[[Source], Source]
+) -> Iterator[Item]:
+    """What a reader finds. A mistake in it is told, and does not keep the others from reading."""
+    try:
+        if door.reader.sniff(source):
+            yield from door.reader.read(source if door.reads_pieces else at_hand(source), budget)
+    except MemoryError:
+        raise
+    except Exception as error:
+        message = f"pvmscan failed to read this as {door.id}: {type(error).__name__}: {error}"
+        yield Problem(message, Location(source.member), "internal")
 
 
 def _added(plugin: Plugin, source: Source, budget: Budget) -> Iterator[Item]:

@@ -111,6 +111,9 @@ class _Walk:
                 self.facts.clear()
             else:
                 position = self.candidates.after(max(start, run.stuck) + 1)
+        if 0 < len(self.legacy) < torchlegacy.PICKLES:
+            message = f"only {len(self.legacy)} of the five pickles are there that torch.load reads"
+            yield Problem(message, self._at(self.found), "truncated")
 
     def _after(self, start: int, run: _Run) -> int:
         """Where to go on behind a pickle: storages of the old torch format are no pickles."""

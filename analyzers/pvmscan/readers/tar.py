@@ -140,6 +140,11 @@ def _content(member: Member, source: Source, budget: Budget) -> Iterator[Item]:
     where = inside(source, member.name)
     data = source.data
     available = max(0, min(member.size, len(data) - member.start))
+    if member.length < 0 or any(min(piece) < 0 for piece in member.pieces):
+        yield Problem(
+            f"member {member.name}: its map of holes is damaged", Location(where, member.start), "malformed"
+        )
+        member.pieces = []
     length = member.length if member.pieces else 0  # what is stored is not copied
     if length > budget.inflated or (member.pieces and length > MAX_SPREAD):
         yield Problem(f"member {member.name}: larger than the limit", Location(where, member.start), "limit")

@@ -2,7 +2,7 @@
 
 The pickles are a magic number, a protocol number, a dictionary about the machine, the object, and a list of storage
 keys. Then, for each key in the order of that list, eight bytes that count the items, and the items. The object names
-its storages by persistent ids `('storage', type, key, location, count, view)`, and the source of its modules' classes by
+its storages by persistent ids `('storage', type, key, location, count, view)`, and the source of its classes by
 `('module', class, file, source)` (PyTorch 2.13, `torch/serialization.py`, `_legacy_save` and `_legacy_load`).
 """
 

@@ -84,6 +84,18 @@ def test_a_sparse_member_is_spread_before_it_is_judged() -> None:
     assert judged.places(block + padded(bad) + bytes(1024), SHELL) == ["s.pkl"]
 
 
+@pytest.mark.parametrize("where", [386, 398, 483])
+def test_a_sparse_member_with_a_negative_number_is_judged_as_it_is_stored(where: int) -> None:
+    bad = asm.malicious()
+    numbers = {386: b"%011o\0" % 0, 398: b"%011o\0" % len(bad), 483: b"%011o\0" % len(bad)}
+    numbers[where] = b"\xff" * 12  # -1 in base 256
+    file = judged.file(
+        padded(header(b"s.pkl", len(bad), b"S", rest=numbers)) + padded(bad) + bytes(1024), "x.tar"
+    )
+    assert file.verdict is Verdict.DANGEROUS
+    assert "malformed" in [problem.kind for problem in file.errors]
+
+
 def test_sparse_members_of_pax_archives() -> None:
     bad = asm.malicious()
     said = (b"major=1", b"minor=0", b"name=s", b"realsize=%d" % len(bad))

@@ -83,3 +83,14 @@ def test_sources_that_the_file_brings_are_told() -> None:
     assert (found.verdict, found.payload, found.effect) == (Verdict.UNVERIFIED, "mymodels.Net", "file-write")
     assert found.location.offset
     assert "side-file/source-patch" not in judged.rules(legacy(bytes(8)), "m.pt")
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("instead", [b"", b"\xfd7zXZ\0 no pickle"])
+def test_a_file_without_all_five_pickles_is_incomplete(number: int, instead: bytes) -> None:
+    whole = legacy()
+    ends = [at + 1 for at in range(len(whole)) if whole[at : at + 2] in (b".\x80", b".")]
+    assert len(ends) == 5
+    report = judged.file(whole[: ends[number - 1]] + instead)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "of the five pickles" in report.errors[0].message

@@ -1,0 +1,92 @@
+"""Evaluation of pure functions: whatever they are given, there is a result within bounds, or none."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import assemble as asm
+import pvm
+from pvm import fold
+from pvm.values import Call
+
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "a",
+    b"",
+    b"a",
+    -1,
+    3,
+    10**30,
+    [],
+    ["a", 1],
+    ("a",),
+    {"a": 1},
+    slice(None),
+    1.5,
+    bytearray(b"a"),
+)
+LIMIT = 1 << 16
+
+
+def outcome(path: str, *args: object) -> object:
+    try:
+        return fold.evaluate(path, list(args), {}, LIMIT)
+    except fold.NotConcrete:
+        return fold.NotConcrete
+
+
+@pytest.mark.parametrize("path", sorted(fold.functions()))
+def test_no_function_raises_for_odd_arguments(path: str) -> None:
+    outcome(path)
+    for first in ODD:
+        outcome(path, first)
+        outcome(path, first, first, first, first)
+    for pair in product(ODD, repeat=2):
+        outcome(path, *pair)
+
+
+@given(st.sampled_from(sorted(fold.functions())), st.lists(st.sampled_from(ODD), max_size=4))
+def test_results_are_values_within_the_bounds(path: str, args: list[object]) -> None:
+    result = outcome(path, *args)
+    if result is not fold.NotConcrete:
+        assert fold.size(result) <= LIMIT
+
+
+@pytest.mark.parametrize(
+    "path, args",
+    [
+        ("operator.mul", ["a", 10**9]),
+        ("builtins.str.zfill", ["a", 10**9]),
+        ("builtins.str.replace", ["a" * 1000, "a", "b" * 1000]),
+        ("builtins.str.join", ["a" * 1000, ["b"] * 1000]),
+        ("builtins.bytes", [10**9]),
+        ("builtins.int.to_bytes", [1, 10**9, "big"]),
+        ("struct.pack", ["1000000000x"]),
+        ("operator.mod", ["%1000000000s", "a"]),
+        ("builtins.str.format", ["{:1000000000}", "a"]),
+        ("no.such.function", []),
+    ],
+)
+def test_what_would_grow_without_bound_is_not_evaluated(path: str, args: list[object]) -> None:
+    assert outcome(path, *args) is fold.NotConcrete
+
+
+@pytest.mark.parametrize("name", ["str.join", "bytes.join", "str.replace", "bytes.replace"])
+def test_a_call_that_the_loader_refuses_hides_nothing_before_it(name: str) -> None:
+    refused = asm.call(asm.stack_global("builtins", name), asm.text(""))
+    trace = pvm.run(asm.program(4, asm.RUN, asm.POP, refused))
+    assert "os.system" in str(trace.to_dict())
+
+
+def test_all_results_together_are_bounded() -> None:
+    """Each is kept: sixty kilobytes of calls must not make gigabytes."""
+    times = asm.call(asm.at("operator.mul"), asm.text("b"), asm.number(1_000_000))
+    trace = pvm.run(asm.program(4, (times + asm.POP) * 300, asm.NONE))
+    made = [call.result for call in trace.events if isinstance(call, Call) and isinstance(call.result, str)]
+    assert 10 < len(made) < 100

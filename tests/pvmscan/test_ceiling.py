@@ -1,0 +1,77 @@
+"""What needs more memory than it may have is broken off, and what was found until then is kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import assemble as asm
+from pvmscan import ScanOptions, Verdict, scan_bytes, streams
+from pvmscan.ceiling import at_most
+from pvmscan.readers import Budget, Item, Source
+from pvmscan.readers import read as real_read
+
+SCAN = sys.modules["pvmscan.scan"]
+MIB = 1 << 20
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit of data")
+
+
+def limits() -> tuple[int, int]:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_DATA)
+
+
+@LINUX
+def test_too_much_is_an_error_and_the_limit_is_put_back() -> None:
+    before = limits()
+    with pytest.raises(MemoryError), at_most(64 * MIB):
+        assert limits() != before
+        bytearray(256 * MIB)
+    assert limits() == before
+    assert len(bytearray(256 * MIB)) == 256 * MIB
+
+
+@LINUX
+def test_what_fits_is_not_disturbed_and_the_inner_limit_does_not_raise_the_outer_one() -> None:
+    with at_most(64 * MIB):
+        outer = limits()
+        bytearray(16 * MIB)
+        with at_most(1 << 40):
+            assert limits() == outer
+
+
+def test_zero_is_no_limit() -> None:
+    with at_most(0):
+        assert len(bytearray(64 * MIB)) == 64 * MIB
+
+
+def greedy(source: Source, budget: Budget) -> Iterator[Item]:
+    """What is found, and then far too much."""
+    yield from real_read(source, budget)
+    bytearray(512 * MIB)
+
+
+@LINUX
+def test_what_was_found_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SCAN, "read", greedy)
+    few = ScanOptions(memory_bytes=128 * MIB)
+    found = scan_bytes(asm.malicious(), options=few).files[0]
+    assert found.verdict is Verdict.DANGEROUS
+    assert [problem.kind for problem in found.errors] == ["limit"]
+    assert scan_bytes(asm.honest(), options=few).verdict is Verdict.INCOMPLETE
+    assert scan_bytes(asm.honest()).verdict is Verdict.CLEAN
+
+
+@LINUX
+def test_the_pickles_before_it_are_given_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(SCAN, "read", greedy)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(asm.malicious())
+    found = streams(path, ScanOptions(memory_bytes=128 * MIB))
+    assert next(found).traces
+    with pytest.raises(OSError, match="memory was not enough"):
+        next(found)
