@@ -10,11 +10,29 @@ import re
 from pvmscan.readers.base import Buffer
 
 _NAME = rb"[A-Za-z_][\w.]{0,63}"
+_GLOBAL = rb"c" + _NAME + rb"\n" + _NAME + rb"\n"
+_STEP = (
+    rb"(?:[().02\]}NPQVGJKMTUXBC\x80\x82-\x85\x88-\x8f\x94-\x97]"
+    rb"|[IL]\s*[-+0-9]|F\s*[-+.0-9inIN]|S\s*['\"]|p\s*[-+0-9]%s)"
+)
+_TWO = rb"abRs\x81\x86\x87\x93"
+"""Opcodes that take two values or three."""
+_ON_ONE = _STEP % (rb"|(?:q[\s\S]|r[\s\S]{4})" + _STEP % rb"|[cghjqr]")
+"""What can follow a first GLOBAL: opcodes that need no mark, no memo and no more than one value. Words in lines, of
+which any with a `c` in it is a GLOBAL, go on with something else nearly always."""
+_ON_MORE = re.compile(
+    _STEP
+    % (rb"|[" + _TWO + rb"]|c(?=.*\n.*\n)|(?:q[\s\S]|r[\s\S]{4})" + _STEP % (rb"|[cghjqr" + _TWO + rb"]"))
+)
+"""The same behind several of them."""
+_FIRST = re.compile(_GLOBAL)
+_MOST_ENDS = 100_000
+"""Ends of rows of GLOBALs that are kept; they are needed only for as long as the search is in the row."""
 _PATTERNS = (
     # PROTO, and an opcode that needs nothing on the stack
     re.compile(rb"\x80[\x00-\x05](?=[\x95}\](cCXUVSIFGJKLMNBT)\x8a-\x8f\x88\x89\x80\x82-\x84\x96\x97Pi])"),
-    # GLOBAL with names
-    re.compile(rb"c(?=" + _NAME + rb"\n" + _NAME + rb"\n)"),
+    # GLOBAL with names, and an opcode that can follow
+    re.compile(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)))"),
     # a mark, arguments, and INST or GLOBAL with names
     re.compile(rb"\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic]" + _NAME + rb"\n" + _NAME + rb"\n)"),
     # two short strings for STACK_GLOBAL
@@ -37,17 +55,38 @@ class Candidates:
     def __init__(self, data: Buffer) -> None:
         self.data = data
         self._next = [-1] * len(_PATTERNS)
+        self._ends: dict[int, bool] = {}
+        """What is known of places where one GLOBAL follows another: lists of words are full of them."""
 
     def after(self, position: int) -> int:
         """The first candidate at `position` or later; the length of the data if there is none."""
-        size = len(self.data)
-        for number, pattern in enumerate(_PATTERNS):
+        for number in range(len(_PATTERNS)):
             if self._next[number] < position:
-                match = pattern.search(self.data, position)
-                self._next[number] = match.start() if match else size
+                self._next[number] = self._search(number, position)
         return min(self._next)
+
+    def _search(self, number: int, position: int) -> int:
+        """The first place of one pattern."""
+        for match in _PATTERNS[number].finditer(self.data, position):
+            if match.lastindex is None or self._leads(match.start(1)):
+                return match.start()
+        return len(self.data)
+
+    def _leads(self, at: int) -> bool:
+        """Behind one GLOBAL stands another, perhaps: does something that can follow come at the end of them all?"""
+        passed = []
+        while at not in self._ends and (match := _FIRST.match(self.data, at)) is not None:
+            passed.append(at)
+            at = match.end()
+        found = self._ends.get(at)
+        if found is None:
+            found = _ON_MORE.match(self.data, at) is not None
+        if len(self._ends) > _MOST_ENDS:
+            self._ends.clear()
+        self._ends.update(dict.fromkeys(passed, found))
+        return found
 
 
 def begins(data: bytes) -> bool:
     """Does the data begin like a pickle?"""
-    return any(pattern.match(data) for pattern in _PATTERNS)
+    return _FIRST.match(data) is not None or any(pattern.match(data) for pattern in _PATTERNS)

@@ -35,6 +35,8 @@ _PARTIAL = re.compile(r"__[\w%{}]*|[\w%{}]*__")
 _CODE_END = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[-+]?(?:\}\}|%\})", re.DOTALL)
 MAX_TOKENS = 500_000
 _MOST_ARGUMENTS = 64
+_WIDE = re.compile(r"%[^a-zA-Z%]*(\d{4}|\*)")
+"""A format that makes a long text of a short one."""
 MAX_TEXT = 4096
 """Characters of a joined text that are kept."""
 
@@ -142,23 +144,35 @@ def _join(tokens: list[_Token], constants: dict[str, str]) -> list[_Token]:
         if token.kind == "name" and token.text in constants and before not in (".", "|") and not calls:
             token = _Token("string", constants[token.text])
         done.append(token)
-        _reduce(done)
+        _reduce(done, tokens[number + 1].text if number + 1 < len(tokens) else "")
     return done
 
 
-def _reduce(done: list[_Token]) -> None:
-    """Shorten the end of a list of tokens for as long as it is an operation on constants."""
+def _reduce(done: list[_Token], after: str) -> None:
+    """Shorten the end of a list of tokens for as long as it is an operation on constants.
+
+    `after` is the text of the next token: filters and multiplication come before the joining of texts.
+    """
     while True:
         kinds = [token.kind for token in done[-3:]]
         texts = [token.text for token in done[-3:]]
         if kinds[-2:] == ["string", "string"]:
             done[-2:] = [_Token("string", (texts[-2] + texts[-1])[:MAX_TEXT])]
-        elif kinds == ["string", "mark", "string"] and texts[1] in ("~", "+"):
+        elif (
+            kinds == ["string", "mark", "string"] and texts[1] in ("~", "+") and after not in ("*", "|", ".")
+        ):
             done[-3:] = [_Token("string", (texts[0] + texts[2])[:MAX_TEXT])]
         elif (
             kinds == ["mark", "string", "mark"] and texts[0] == "(" and texts[2] == ")" and not _called(done)
         ):
             done[-3:] = [_Token("string", texts[1])]
+        elif {*kinds} == {"string", "mark", "number"} and texts[1] == "*" and after != "|":
+            text, count = (texts[0], texts[2]) if kinds[0] == "string" else (texts[2], texts[0])
+            done[-3:] = [
+                _Token("string", (text * min(int(count), MAX_TEXT) if count.isdigit() else "")[:MAX_TEXT])
+            ]
+        elif texts[-1:] == [")"] and (called := _call_of_constant(done)):
+            done[-called[0] :] = [_Token("string", called[1])]
         elif kinds == ["string", "mark", "name"] and texts[1] == "|" and texts[2] in _FILTERS:
             done[-3:] = [_Token("string", _FILTERS[texts[2]](texts[0]))]
         elif kinds[-2:] == ["mark", "name"] and texts[-2:] == ["|", "join"] and (parts := _list_before(done)):
@@ -177,6 +191,37 @@ _FILTERS: dict[str, Callable[[str], str]] = {
     "e": str,
     "escape": str,
 }
+
+
+def _call_of_constant(done: list[_Token]) -> tuple[int, str] | None:
+    """Number of tokens and result of `'text'|filter(constants)` or `'text'.method(constants)` at the end."""
+    for back in range(2, min(len(done), _MOST_ARGUMENTS)):
+        if done[-back].text == "(" and done[-back].kind == "mark":
+            break
+        if done[-back].kind == "mark" and done[-back].text != ",":
+            return None
+    else:
+        return None
+    head = done[-back - 3 : -back]
+    if [token.kind for token in head] != ["string", "mark", "name"] or head[1].text not in ("|", "."):
+        return None
+    arguments = [token.text if token.kind == "string" else token.text.isdigit() and int(token.text) for token in
+                 done[-back + 1 : -1] if token.kind != "mark"]  # fmt: skip
+    result = _applied(head[0].text, head[2].text, arguments)
+    return None if result is None else (back + 3, result[:MAX_TEXT])
+
+
+def _applied(text: str, name: str, arguments: list[str | int]) -> str | None:
+    """What Jinja's filter or the string's method of this name makes of a text, where it is one of a few."""
+    texts = [one for one in arguments if isinstance(one, str)]
+    if name == "replace" and len(texts) == 2 == len(arguments) and (texts[0] or len(text) < 100):
+        return text.replace(texts[0][:MAX_TEXT], texts[1][:100])
+    if name == "format" and not _WIDE.search(text):
+        try:
+            return text % tuple(arguments)
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return _FILTERS[name](text) if name in _FILTERS and not arguments else None
 
 
 def _called(done: list[_Token]) -> bool:
@@ -222,6 +267,7 @@ def _reasons(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
             yield from _string(token.text, before, after)
         elif token.kind == "name":
             yield from _name(tokens, number, before)
+    yield from _subscripts(tokens)
 
 
 def _string(text: str, before: str, after: str) -> Iterator[tuple[str, bool]]:
@@ -243,9 +289,48 @@ def _name(tokens: list[_Token], number: int, before: str) -> Iterator[tuple[str,
         yield f"reads the attribute {text}", False
     elif before == "|" and text in words("jinja", "named_by_filter"):
         following = tokens[number + 1 : number + 1 + _MOST_ARGUMENTS]
-        if text == "attr" and following[1:2] and following[1].kind != "string":
+        if text == "attr" and following[1:2] and not _one_string(following[1:3]):
             yield "reads an attribute whose name is computed", False
         yield from _arguments(following)
+
+
+def _one_string(tokens: list[_Token]) -> bool:
+    return tokens[0].kind == "string" and [token.text for token in tokens[1:]] in ([], [")"], [","])
+
+
+def _subscripts(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
+    """`x['_' * 2 ~ ...]`: a name that is computed of nothing but constants could have been written down."""
+    opened: list[int] = []
+    for number, token in enumerate(tokens):
+        if token.kind != "mark" or token.text not in "[]":
+            continue
+        if token.text == "[":
+            opened.append(number)
+        elif opened:
+            start = opened.pop()
+            inside = tokens[start + 1 : number]
+            before = tokens[start - 1] if start else None
+            subscript = before is not None and (before.kind != "mark" or before.text in (")", "]"))
+            subscript = subscript and before is not None and before.text not in words("jinja", "keywords")
+            if subscript and 1 < len(inside) <= _MOST_ARGUMENTS and _constant(inside):
+                yield "computes the name of an attribute", False
+
+
+def _constant(tokens: list[_Token]) -> bool:
+    """Constants with operators, filters and methods, at least one text among them, and no variable."""
+    names = [number for number, token in enumerate(tokens) if token.kind == "name"]
+    plain = all(number and tokens[number - 1].text in ("|", ".") for number in names)
+    plain = plain and not any(token.kind == "mark" and token.text == "," for token in _outermost(tokens))
+    return plain and any(token.kind == "string" for token in tokens)
+
+
+def _outermost(tokens: list[_Token]) -> Iterator[_Token]:
+    depth = 0
+    for token in tokens:
+        if token.kind == "mark":
+            depth += (token.text in "([{") - (token.text in ")]}")
+        if depth == 0:
+            yield token
 
 
 def _arguments(following: list[_Token]) -> Iterator[tuple[str, bool]]:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import assemble as asm
+import pvm
+from pvm.values import Call
+from pvmscan.readers import candidates
+from pvmscan.readers.base import Budget, Source
 from pvmscan.readers.candidates import Candidates, begins
+from pvmscan.readers.raw import Raw
+from pvmscan.report import Problem
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.integers(2, 5))
@@ -34,3 +43,110 @@ def test_positions_only_go_forward_and_end_at_the_end(data: bytes) -> None:
 def test_storages_of_numbers_do_not_begin_like_pickles() -> None:
     assert not begins(bytes(64)) and not begins(b"\x00\x00\x80\x3f" * 16)
     assert begins(b"cos\nsystem\n") and begins(b"\x80\x02}q\x00.") and begins(b"\x8c\x02os\x8c\x06system\x93")
+
+
+PARTS = (
+    b"cos\nsystem\n",
+    b"cx\ny\n",
+    b"(",
+    b")",
+    b"}",
+    b"]",
+    b"S'a'\n",
+    b"Va\n",
+    b"I1\n",
+    b"I 0x1\n",
+    b"L2L\n",
+    b"F.5\n",
+    b"Finf\n",
+    b"p0\n",
+    b"p 1\n",
+    b"q\0",
+    b"r\0\0\0\0",
+    b"g0\n",
+    b"h\0",
+    b"j\0\0\0\0",
+    b"\x94",
+    b"R",
+    b"b",
+    b"o",
+    b"tR",
+    b"\x85R",
+    b"\x86R",
+    b")R",
+    b")\x81",
+    b"0",
+    b"2",
+    b"N",
+    b"K\1",
+    b"J\1\0\0\0",
+    b"X\1\0\0\0a",
+    b"\x8c\1a",
+    b"\x93",
+    b"Q",
+    b"Pid\n",
+    b"a",
+    b"s",
+    b"\x80\2",
+    b"\x95" + bytes(8),
+    b"iq\nr\n",
+    b"t",
+    b"\x88",
+    b"G" + bytes(8),
+    b"C\1a",
+    b"U\1a",
+    b"T\1\0\0\0a",
+    b"u",
+    b"d",
+    b"l",
+)
+
+
+def test_no_run_that_calls_something_begins_elsewhere() -> None:
+    """What may follow a GLOBAL is told by one look at it; the machine says whether that look was generous enough."""
+    chance, calls = random.Random(1), 0
+    for _ in range(20_000):
+        data = b"cos\nsystem\n" + b"".join(chance.choice(PARTS) for _ in range(chance.randint(1, 6))) + b"."
+        trace = pvm.run(data, encoding="any")
+        if trace.complete or any(isinstance(event, Call) for event in trace.events):
+            calls += 1
+            assert Candidates(data).after(0) == 0, data
+    assert calls > 2000
+
+
+def test_words_in_lines_are_no_candidates() -> None:
+    chance = random.Random(1)
+    words = sorted(
+        {"".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(20_000)}
+    )
+    for data in ("\n".join(words).encode(), "\n".join(chance.sample(words, len(words))).encode()):
+        found, at = 0, -1
+        search = Candidates(data)
+        while (at := search.after(at + 1)) < len(data):
+            found += 1
+        assert found < len(words) / 100
+
+
+def test_rows_of_globals_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"\n".join(b"ca%d" % number for number in range(100_000)) + b"\nx"
+    search, at, found = Candidates(data), -1, 0
+    while (at := search.after(at + 1)) < len(data):
+        found += 1
+    assert found == 0
+    monkeypatch.setattr(candidates, "_MOST_ENDS", 10)
+    assert Candidates(data[:5000] + b"cos\nsystem\n(S'a'\ntR.").after(0) < 5000
+
+
+def test_a_payload_in_a_list_of_words_is_found() -> None:
+    words = b"cat\ncot\ncrab\nclam\n" * 5000
+    for before in (words, words + b"x", words[:-2]):
+        search, at = Candidates(before + b"\n" + asm.RUN + b"." + words), -1
+        starts = set()
+        while (at := search.after(at + 1)) < len(search.data):
+            starts.add(at)
+        assert len(before) + 1 in starts
+
+
+def test_a_large_text_is_no_limit() -> None:
+    text = b"\n".join(b"word %d, count %d" % (number % 977, number) for number in range(200_000))
+    assert not [item for item in Raw().read(Source(text, "words.csv"), Budget()) if isinstance(item, Problem)]

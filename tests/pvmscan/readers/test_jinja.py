@@ -33,8 +33,21 @@ CERTAIN = [
     "{{ x\n.\n__class__ }}",
     "{% macro m() %}{{ m.__globals__ }}{% endmacro %}",
     "{{ x['%s' | format('__class__')] }}",
+    "{{ x['_' * 2 ~ 'class' ~ '_' * 2] }}",
+    "{{ x | attr(2 * '_' ~ 'class' ~ 2 * '_') }}",
+    "{{ x | attr('--class--' | replace('-', '_')) }}",
+    "{{ x['--class--'.replace('-', '_')] }}",
+    "{{ x['%c%cclass%c%c' | format(95, 95, 95, 95)] }}",
+    "{{ x | attr('%sclass%s' | format('__', '__')) }}",
+    "{{ x['__' ~ '__ssalc' | reverse] }}",
+    "{{ x['__CLASS__'.lower()] }}",
 ]
 POSSIBLE = [
+    "{{ x['%c%cclass' % (95, 95)] }}",
+    "{{ x['a' | urlencode] }}",
+    "{{ x | attr('a' ~ y) }}",
+    "{{ x | attr('_' * n) }}",
+    "{{ x['ssalc'[::-1]] }}",
     "{{ x | attr(y) }}",
     "{{ cycler.next.im_func.func_globals }}",
     "{{ x['__%s__' % y] }}",
@@ -44,6 +57,11 @@ POSSIBLE = [
     "{{ joiner.gi_frame }}",
 ]
 HONEST = [
+    "{{ messages[0]['role'] }}{{ xs[1:] }}{{ roles[m.role] }}{{ roles['a' if m else 'b'] }}{{ x[-1] }}",
+    "{{ '-' * 20 }}{{ 'Result: %s, %d' | format(name, 3) }}{{ text.replace('<s>', '') | trim }}",
+    "{{ images['image_' ~ loop.index] }}{{ ['a', 'b'] | join(', ') }}{{ {'a': ['x', 'y']}['a'] }}",
+    "{{ x | attr('content') }}{{ m['content'] | replace('_', ' ') | trim }}",
+    "{% if m.role in ['a' ~ 'b', 'c'] %}{% endif %}{% if x not in ['a' | upper] %}{% endif %}",
     "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endfor %}",
     "{%- set ns = namespace(found=false) -%}{% if not loop.last and messages[0]['role'] == 'system' %}{% endif %}",
     "{{ raise_exception('Conversation roles must alternate user/assistant') }}",

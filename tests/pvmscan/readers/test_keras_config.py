@@ -73,6 +73,22 @@ def test_models_that_an_installed_keras_writes(tmp_path: Path) -> None:
             assert judged.verdict(path.read_bytes(), path.name) is Verdict.CLEAN, path.name
 
 
+def test_lambdas_that_an_installed_keras_writes(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    functions = [
+        lambda x: x * 2,
+        lambda x: x[:, :2] - 0.5,
+        lambda x: abs(x) ** 0.5,
+        lambda x: sum([one + 1 for one in (x, x)]),
+    ]
+    for number, function in enumerate(functions):
+        one = keras.Sequential([keras.layers.Input((3,)), keras.layers.Lambda(function)])
+        for ending in ("keras", "h5"):
+            path = tmp_path / f"{number}.{ending}"
+            one.save(path)
+            assert judged.verdict(path.read_bytes(), path.name) is Verdict.UNVERIFIED, path.name
+
+
 # Code ------------------------------------------------------------------------------------------------------
 
 PLACES = {
