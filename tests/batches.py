@@ -23,6 +23,8 @@ def misbehave(source, options, name=None):
     kept, name = name, os.path.basename(name or source)
     if name == "hang":
         time.sleep(600)
+    while name == "wait" and not os.path.exists(os.environ["PVMSCAN_TEST_RELEASE"]):
+        time.sleep(0.02)
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "once" and not os.path.exists(source + ".seen"):
