@@ -83,3 +83,12 @@ def connect(data: Any) -> str:
 
 
 PLATFORM = sys.platform
+
+
+def remove(data: Any) -> str:
+    """Whether a file can be taken away."""
+    try:
+        os.remove(bytes(data))
+    except PermissionError:
+        return "refused"
+    return "removed"
