@@ -140,6 +140,7 @@ def main() -> int:
                 continue
             dead = killed(place, code, copy)
             tally[place.floor, dead] += 1
+            print(f"\r{sum(tally.values())} of {arguments.count}", end="", file=sys.stderr)
             if not dead:
                 where = place.path.relative_to(ROOT)
                 print(f"survived: {where} {place.operator} {place.occurrence}", flush=True)

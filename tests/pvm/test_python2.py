@@ -1,4 +1,4 @@
-"""Pickles that Python 2.7 has written, with both of its picklers and all of its protocols (`cases/python2/make.py2`)."""
+"""Pickles that Python 2.7 wrote, with both of its picklers and all of its protocols (`cases/python2/make.py2`)."""
 
 from __future__ import annotations
 
