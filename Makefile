@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+TOOLS := .venv-tools
 
-.PHONY: demo test test-compiled check lint types fuzz compiled bench bench-quick detection peers clean
+.PHONY: demo test test-compiled check lint types fuzz fuzz-quick coverage mutants lock wheel sbom compiled bench \
+	bench-quick detection peers clean
 
 demo: $(RUN_READY)  ## make sample files, scan them, draw a call chain
 	@bash benchmarks/demo.sh $(BIN)
@@ -27,6 +29,46 @@ check: $(DEV_READY)  ## lint, format, strict types, import contracts
 
 fuzz: $(DEV_READY)  ## compare the machine with the real unpicklers on a million programs
 	$(BIN)/python fuzz/fuzz_oracle.py --programs 1000000
+
+fuzz-quick: $(DEV_READY)  ## every fuzz program for a few minutes, all together
+	$(BIN)/python fuzz/fuzz_oracle.py --programs 100000
+	$(BIN)/python fuzz/fuzz_skeleton.py --programs 20000
+	$(BIN)/python fuzz/fuzz_machine.py --inputs 5000
+	$(BIN)/python fuzz/fuzz_metamorphic.py --inputs 2000
+	$(BIN)/python fuzz/fuzz_beside.py --inputs 5000
+	$(BIN)/python fuzz/fuzz_formats.py --inputs 2000
+	$(BIN)/python fuzz/atheris_targets.py --replay
+
+coverage: $(DEV_READY)  ## branch coverage of the machine and the library, by the pure build; fails below 95%
+	rm -f .coverage .coverage.*
+	PVM_PURE=1 $(BIN)/coverage run -m pytest -q tests/pvm tests/pvmscan
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered
+
+mutants: $(DEV_READY)  ## share of small changes to the code that its tests notice, from a sample
+	$(BIN)/python fuzz/mutants.py --count 100 --seed 1
+
+$(TOOLS): Makefile
+	@test -d $(TOOLS) || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8" "cyclonedx-bom>=7" "hatchling>=1.27"
+	@touch $(TOOLS)
+
+lock: $(TOOLS)  ## write requirements-dev.lock anew: newest versions that fit, with their hashes
+	{ echo "# What tests and checks run with: python -m pip install --require-hashes -r requirements-dev.lock"; \
+	echo "# Written by make lock, from pyproject.toml."; \
+	$(TOOLS)/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --quiet; } > requirements-dev.lock
+
+wheel: $(TOOLS)  ## the pure wheel and the source archive; equal sources give equal bytes
+	PVM_PURE=1 SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(TOOLS)/bin/python -m hatchling build -d dist
+	cd dist && sha256sum * | tee SHA256SUMS
+
+sbom: $(TOOLS)  ## what is installed with pvmscan, as CycloneDX JSON in dist/
+	rm -rf .venv-sbom && $(PYTHON) -m venv --without-pip .venv-sbom && mkdir -p dist
+	$(PYTHON) -m pip --python .venv-sbom/bin/python install --quiet --disable-pip-version-check .
+	$(TOOLS)/bin/cyclonedx-py environment .venv-sbom/bin/python --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file dist/pvmscan.cdx.json
+	rm -rf .venv-sbom
 
 compiled: $(DEV_READY)  ## build the machine's hot modules beside their source, with Cython and a C compiler
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cython>=3.1" "setuptools>=70"
@@ -60,4 +102,4 @@ $(DEV_READY): pyproject.toml $(RUN_READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-sbom $(TOOLS) dist .coverage .coverage.* demo benchmarks/.data benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,6 +45,14 @@ with watched:
 MOST_RESULT = 1 << 20
 SMALL = partial(Budget, inflated=64 << 20, members=1000, opcodes=200_000, tried=50_000, isolated=False)
 """What a reader may spend: a search should not wait for honest bombs, nor for a worker process."""
+NAMES = {
+    "jinja": "chat_template.jinja",
+    "python": "modeling.py",
+    "misnamed": "model.safetensors",
+    "yaml": "config.yaml",
+    "json": "config.json",
+}
+"""File names without which a reader is not interested."""
 OPTIONS = pvmscan.ScanOptions(
     inflated_bytes=64 << 20, members=1000, opcodes=200_000, seconds=0, isolated=False
 )
@@ -127,7 +135,7 @@ def reader_target(reader: Any) -> Callable[[bytes], None]:
     """A reader ends on whatever it recognises, and the pickles that it finds can be run."""
 
     def target(data: bytes) -> None:
-        source = Source(data, "input", expected=bool(data[:1] > b"\x80"))
+        source = Source(data, NAMES.get(reader.id, "input"), expected=data[:1] > b"\x80")
         if not reader.sniff(source):
             return
         for number, item in enumerate(reader.read(source, SMALL())):

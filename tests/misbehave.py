@@ -27,7 +27,7 @@ def chatter(data: Any) -> str:
 
 def crash(data: Any) -> None:
     """As a wild pointer does."""
-    os.kill(os.getpid(), signal.SIGSEGV)
+    signal.raise_signal(signal.SIGSEGV)
 
 
 def leave(data: Any) -> None:
@@ -83,3 +83,12 @@ def connect(data: Any) -> str:
 
 
 PLATFORM = sys.platform
+
+
+def remove(data: Any) -> str:
+    """Whether a file can be taken away."""
+    try:
+        os.remove(bytes(data))
+    except PermissionError:
+        return "refused"
+    return "removed"

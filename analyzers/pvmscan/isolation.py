@@ -11,8 +11,9 @@ What is enforced, and where:
   lie about the file, and nothing else.
 * where there is `resource` (not on Windows): memory (Linux; macOS ignores `RLIMIT_AS`), processor time, no bytes
   written to any file, few open files, no new processes (not for root), no core dumps.
-* on Linux: no new privileges; with the optional package `pyseccomp` and libseccomp no sockets, no programs started,
-  and no other process traced. A system on which the filter cannot be loaded goes without it.
+* on Linux: no new privileges; with the optional package `pyseccomp` and libseccomp no sockets, no programs started, no
+  other process traced or signalled, nothing removed, renamed or made in the file system. A system on which the filter
+  cannot be loaded goes without it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ BLOCKED = (
     "ptrace",
     "process_vm_writev",
     "process_vm_readv",
+    *("unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"),
+    *("mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "truncate", "chmod", "fchmod", "fchmodat"),
+    *("chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr", "mount", "kill"),
 )
 """System calls that parsing never needs."""
 _SET_NO_NEW_PRIVILEGES = 38
@@ -338,5 +342,6 @@ def _filter() -> None:
     with suppress(Exception):  # an old kernel, or a container that forbids it
         rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
         for name in BLOCKED:
-            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+            with suppress(OSError, RuntimeError, ValueError):  # not every processor has all of them
+                rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
         rules.load()

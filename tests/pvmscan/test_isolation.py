@@ -95,8 +95,12 @@ def test_no_new_privileges() -> None:
 
 @LINUX
 @pytest.mark.skipif(importlib.util.find_spec("pyseccomp") is None, reason="pyseccomp is not installed")
-def test_no_sockets() -> None:
+def test_no_sockets_and_no_changes_of_the_file_system(tmp_path: Path) -> None:
     assert ask("connect") == "refused"
+    path = tmp_path / "kept"
+    path.touch()
+    assert ask("remove", str(path).encode()) == "refused"
+    assert path.exists()
 
 
 def test_threads_take_turns() -> None:
