@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="packages to build; all of the manifest by default")
     parser.add_argument("--cache", type=Path, default=fetch.CACHE, help="folder with package archives")
     parser.add_argument("--out", default=FOLDER, help="folder of the database")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # names may stand behind options
     if options.command == "sources":
         absent = fetch.missing(options.cache)
         print(fetch.command(absent, options.cache) if absent else "all sources are there")

@@ -88,7 +88,10 @@ class Evaluator:
         return self.name(node.id)
 
     def _attribute(self, node: Any) -> Val:
-        base, name = self.ev(node.value), node.attr
+        return self._member(self.ev(node.value), node.attr)
+
+    def _member(self, base: Val, name: str) -> Val:
+        """An attribute of a value."""
         if "%self" in base.paths:
             self.loads.add(name)
             known = self.env.get(f"self.{name}")
@@ -231,7 +234,7 @@ class Evaluator:
         receiver = NOTHING
         if isinstance(function, ast.Attribute):
             receiver = self.ev(function.value)
-            callee = self._attribute(function)
+            callee = self._member(receiver, function.attr)  # evaluated once: chains of calls are long
         else:
             callee = receiver = self.ev(function)
         args, star, splat = [], NONE, False
