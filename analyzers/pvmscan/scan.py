@@ -59,6 +59,8 @@ class ScanOptions:
     opcodes: int = 100_000_000
     packages: tuple[str, ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
+    resolve_installed: bool = False
+    """Ask the source of what is installed here for what nothing else is known of. Verdicts then depend on the machine."""
     seconds: float = 300
     """On the wall clock; 0 is no limit."""
     memory_bytes: int = 0
@@ -88,24 +90,26 @@ DEFAULT_OPTIONS = ScanOptions()
 
 
 def tool(options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, str]:
-    """What made a report: the program, its rules, and what its knowledge was derived from."""
-    derived = knowledge_of(options.packages).summaries
+    """What made a report: the program, its rules, and what its knowledge was derived from (known after the scan)."""
+    derived = knowledge_of(options.packages, options.resolve_installed).summaries
     source = derived.library.provenance() if derived is not None else "none"
+    source += ", and what is installed" if options.resolve_installed else ""
     about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION, "derived": source}
     added = installed()
     return {**about, "plugins": added} if added else about
 
 
 @cache
-def knowledge_of(packages: tuple[str, ...]) -> Knowledge:
+def knowledge_of(packages: tuple[str, ...], resolve_installed: bool = False) -> Knowledge:
     """What ships, with what the source of further packages says; raise `PackageError` where there is none."""
-    if not packages:
+    if not packages and not resolve_installed:
         return load()
     from pathlib import Path
 
-    from pvmscan.knowledge.derive.ondemand import with_packages
+    from pvmscan.knowledge.derive.ondemand import with_installed, with_packages
 
-    return with_packages([Path(place) for place in packages])
+    known = with_packages([Path(place) for place in packages])
+    return with_installed(known) if resolve_installed else known
 
 
 def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
@@ -145,6 +149,8 @@ def scan_each(
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
+    if options.resolve_installed:
+        jobs = 1  # so that the report can say which packages were asked
     reports = _reports(found, sizes, options, parallel.cores() if jobs is None else jobs)
     for number, (path, size) in enumerate(zip(found, sizes, strict=True)):
         if progress is not None:
@@ -243,7 +249,7 @@ def _unread(name: str, message: str) -> FileReport:
 
 def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge the bytes of one file: the function that everything else maps."""
-    scanning = _FileScan(source, options, knowledge_of(options.packages))
+    scanning = _FileScan(source, options, knowledge_of(options.packages, options.resolve_installed))
     try:
         with within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()

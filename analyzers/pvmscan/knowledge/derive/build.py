@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,22 @@ class Made:
     callables: int
     size: int
     unread: tuple[str, ...]
+
+
+def rebuild(names: Sequence[str], cache: Path, folder: str = FOLDER) -> Iterator[tuple[str, Made]]:
+    """Build shards of the manifest, all or those named, in its order; each is yielded when it is written.
+
+    Raise `fetch.FetchError` where a name is not in the manifest or a source is not there.
+    """
+    versions, packages = fetch.manifest()
+    unknown = sorted(set(names) - {"python", *(one.name for one in packages)})
+    if unknown:
+        raise fetch.FetchError(f"not in the manifest: {', '.join(unknown)}")
+    if not names or "python" in names:
+        yield "python", stdlib(versions, folder)
+    for one in packages:
+        if not names or one.name in names:
+            yield one.name, package(one, cache, folder)
 
 
 def stdlib(versions: Sequence[str], folder: str) -> Made:
