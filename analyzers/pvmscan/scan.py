@@ -28,6 +28,7 @@ from pvmscan.parts import fact_finding, inside, placed, stream_report
 from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
+    ASKED,
     FileReport,
     Finding,
     GlobalUse,
@@ -60,13 +61,18 @@ class ScanOptions:
     packages: tuple[str, ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
     resolve_installed: bool = False
-    """Ask the source of what is installed here for what nothing else is known of. Verdicts then depend on the machine."""
+    """Ask the source of what is installed here as well. Verdicts then depend on the machine."""
     seconds: float = 300
     """On the wall clock; 0 is no limit."""
     memory_bytes: int = 0
     """Beyond what the process has when the file is opened; 0 is no limit. Holds for the whole process meanwhile."""
     isolated: bool = True
     """Native libraries parse in a worker process (`pvmscan.isolation`)."""
+
+    @property
+    def asks_more(self) -> bool:
+        """Is knowledge asked besides that which ships, of which no cache has a version?"""
+        return bool(self.packages) or self.resolve_installed
 
     def budget(self) -> Budget:
         """A fresh budget for one file."""
@@ -93,8 +99,10 @@ def tool(options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, str]:
     """What made a report: the program, its rules, and what its knowledge was derived from (known after the scan)."""
     derived = knowledge_of(options.packages, options.resolve_installed).summaries
     source = derived.library.provenance() if derived is not None else "none"
-    source += ", and what is installed" if options.resolve_installed else ""
     about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION, "derived": source}
+    if options.asks_more and derived is not None:
+        about[ASKED] = derived.library.provenance_of_added() or "nothing"
+        about[ASKED] += ", as installed here" if options.resolve_installed else ""
     added = installed()
     return {**about, "plugins": added} if added else about
 

@@ -27,15 +27,14 @@ CWE = "https://cwe.mitre.org/data/definitions/"
     "--format", "-f", "form", type=click.Choice(["text", "json", "dot"]), default="text", show_default=True,
     help="dot draws the ways through the source of callables.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option("--dot", "form", flag_value="dot", help="Short for --format dot.")
 @click.option("--verbose", "-v", is_flag=True, help="List all names that a rule speaks of, and all effects.")
 @click.option(
     "--with-package", "packages", multiple=True, type=click.Path(exists=True), metavar="PLACE",
     help="Ask the source of a package too: a folder, a wheel or a source archive. Repeatable.",
 )  # fmt: skip
-def command(
-    names: tuple[str, ...], form: str, as_json: bool, verbose: bool, packages: tuple[str, ...]
-) -> None:
+def command(names: tuple[str, ...], form: str, verbose: bool, packages: tuple[str, ...]) -> None:
     """Explain a rule: why it is one, an example that fires it, one that does not, and references. Of a callable:
     which rules speak of it, and what its source does with its parameters, line by line.
 
@@ -47,7 +46,7 @@ def command(
       pvmscan explain shell-command
       pvmscan explain structure/computed-name
       pvmscan explain torch.load functools.partial
-      pvmscan explain --format dot shutil.rmtree
+      pvmscan explain --dot shutil.rmtree
 
     Exit codes: 0 explained, 3 nothing is known under that name, 4 usage.
     """
@@ -76,7 +75,7 @@ def command(
         if not drawn:
             raise Nothing("there is no source to draw: name callables that the database knows")
         write(drawn)
-    elif as_json or form == "json":
+    elif form == "json":
         from pvmscan.formats.json_ import dumps
 
         write(dumps(plain) + "\n")

@@ -102,7 +102,7 @@ def _tell(shard: Shard) -> None:
 
     modules = shard.modules()
     acting = sum(len(one.get("f", ())) for one in modules.values())
-    harmless = sum(len(one.get("h", ())) for one in modules.values())
+    harmless = sum(len(one.get("h", "").split()) for one in modules.values())
     write(
         f"{safe(shard.header['package'])}: {len(modules)} modules; "
         f"{harmless} callables are harmless, {acting} have effects or cannot be told\n"

@@ -139,11 +139,7 @@ def command(
     if interrupted:
         message("interrupted: the report holds what was scanned until then")
         return Exit.INTERRUPTED
-    threshold = "unverified" if strict else fail_on or policy.fail_on or "suspicious"
-    code = exit_code(report, threshold, sources)
-    if code == Exit.NOTHING:
-        message("nothing to scan")
-    return code
+    return exit_code(report, "unverified" if strict else fail_on or policy.fail_on or "suspicious", sources)
 
 
 def _exclude(options: str, both: bool) -> None:
@@ -164,6 +160,7 @@ def exit_code(report: Report, fail_on: str, sources: Sequence[str]) -> Exit:
 
     there = (source == STDIN or os.path.lexists(source) or elsewhere(source) for source in sources)
     if not report.files or not any(there):
+        message("nothing to scan")
         return Exit.NOTHING
     if fail_on == "never":
         return Exit.FINE

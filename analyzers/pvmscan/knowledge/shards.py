@@ -188,6 +188,11 @@ class Library:
     def provenance(self) -> str:
         """What the knowledge is derived from, in a few words: for reports."""
         count = len(self.contents["packages"])
-        words = [f"{self.contents['digest']} ({count} packages)"]
-        words += [f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added]
-        return ", ".join(words)
+        shipped = f"{self.contents['digest']} ({count} packages)"
+        return ", ".join(filter(None, (shipped, self.provenance_of_added())))
+
+    def provenance_of_added(self) -> str:
+        """The packages besides those that ship, with the hashes of their source."""
+        return ", ".join(
+            f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added
+        )

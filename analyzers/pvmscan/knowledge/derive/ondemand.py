@@ -19,14 +19,14 @@ from pvmscan.knowledge.load import Knowledge, load
 from pvmscan.knowledge.shards import FOLDER, SUFFIX, Library, Shard, ShardError, added_folder, pack
 from pvmscan.knowledge.summary import Summaries
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "pvmscan", "knowledge")
-
 
 class PackageError(Exception):
     """A package of which nothing can be derived: where it should be, and what is wrong."""
 
 
-def with_packages(places: Iterable[Path], base: Knowledge | None = None, cache: Path = CACHE) -> Knowledge:
+def with_packages(
+    places: Iterable[Path], base: Knowledge | None = None, cache: Path | None = None
+) -> Knowledge:
     """The knowledge, with what the source in folders, wheels or source archives says of their packages.
 
     A folder is one that holds packages, or the folder of one package; shards that were made before are read. Raise
@@ -40,7 +40,7 @@ def with_packages(places: Iterable[Path], base: Knowledge | None = None, cache: 
     return replace(known, summaries=Summaries(library))
 
 
-def with_installed(base: Knowledge | None = None, cache: Path = CACHE) -> Knowledge:
+def with_installed(base: Knowledge | None = None, cache: Path | None = None) -> Knowledge:
     """The knowledge, with the source of what is installed here for top-level modules that it lacks."""
     known = load() if base is None else base
     library = _copy(known)
@@ -54,6 +54,10 @@ def with_installed(base: Knowledge | None = None, cache: Path = CACHE) -> Knowle
 
     library.beyond = beyond
     return replace(known, summaries=Summaries(library))
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "pvmscan", "knowledge")
 
 
 def _copy(known: Knowledge) -> Library:
@@ -84,7 +88,7 @@ def add(place: Path, folder: Path | None = None) -> Shard:
     return shard
 
 
-def derive_package(place: Path, library: Library, cache: Path = CACHE) -> Shard:
+def derive_package(place: Path, library: Library, cache: Path | None = None) -> Shard:
     """The shard of one package: from the cache if the same source was derived before."""
     root, only = _root(place)
     texts = [text for text in _modules(root, place) if not only or text.module.partition(".")[0] == only]
@@ -94,6 +98,7 @@ def derive_package(place: Path, library: Library, cache: Path = CACHE) -> Shard:
     label = name if isinstance(name, str) else name.group() if name else place.name
     # what is derived of a package depends on what is known of those that it uses
     upon = hashlib.sha256(library.provenance().encode()).hexdigest()[:8]
+    cache = _cache_folder() if cache is None else cache
     kept = cache / f"{label}-{sources.digest(texts)}-{upon}-{build.GENERATOR}{SUFFIX}"
     try:
         return Shard.read(str(kept))
