@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from assemble import call, glob, number, program, text
 from pvmscan.knowledge.shards import FOLDER, Library, Shard
 from pvmscan.scan import knowledge_of
 from pvmscan_cli.main import cli
-from tests.assemble import call, glob, number, program, text
 
 SOURCE = "import os\n\n\ndef plain(x):\n    return [x]\n\n\ndef run(command):\n    os.system(command)\n"
 

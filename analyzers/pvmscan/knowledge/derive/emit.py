@@ -280,14 +280,12 @@ def add_primitives(records: dict[str, dict[str, Any]], axioms: Axioms, others: f
         if rest in record.get("c", {}):
             if not rows:
                 continue
-            rest += (
-                ".__init__"  # a class in the source stands for one in C: making an instance has the effect
-            )
+            rest += ".__init__"  # the class stands for one in C: making an instance has the effect
             params[name] = ["self", *params[name]]
         record.get("h", {}).pop(rest, None)  # what is known of a primitive outweighs what was derived
         record.get("f", {}).pop(rest, None)
         if rows:
-            flag = int(params[name][:1] == ["self"])  # an object's method
+            flag = int(params[name][:1] == ["self"])
             record.setdefault("f", {})[rest] = [0, params[name], flag, sorted(rows)]
         else:
             record.setdefault("h", {})[rest] = 0
