@@ -413,9 +413,8 @@ class _FileScan:
                 self.problems.append(
                     Problem("its values refer to each other too often to be searched", where, "limit")
                 )
-            verdict = max(verdict, self._globals(context, counts, first=number == 0))
-            for layer in layers(context, stream.data, NESTED_BYTES):
-                self._layer(layer, source, budget, stream, outer)
+            opened = self._layers(context, source, budget, stream, outer)
+            verdict = max(verdict, self._globals(context, counts, opened, first=number == 0))
         verdict = max(verdict, self._fault(stream, traces, source))
         self.streams.append(stream_report(stream, traces, verdict))
 
@@ -435,27 +434,42 @@ class _FileScan:
         )
         return Verdict.INCOMPLETE
 
+    def _layers(
+        self, context: Context, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
+    ) -> set[str]:
+        """Judge what calls load; the loaders of honest files that leave nothing open, because every call of them gets
+        bytes in which a stream was found and judged.
+        """
+        opened: dict[str, bool] = {}
+        for layer in layers(context, stream.data, NESTED_BYTES):
+            found = self._layer(layer, source, budget, stream, outer)
+            opened[layer.path] = opened.get(layer.path, True) and layer.honest and found
+        return {path for path, fine in opened.items() if fine}
+
     def _layer(
         self, layer: Layer, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
-    ) -> None:
+    ) -> bool:
+        """Judge a layer; is a stream in it, now or when the same bytes were judged before?"""
         if layer.data is None:
             if layer.honest:
                 message = f"what {layer.path} loads cannot be told from the file"
                 self.problems.append(Problem(message, Location(stream.member, layer.offset)))
-            return
+            return False
         from hashlib import blake2b
 
         digest = blake2b(layer.data, digest_size=16).digest()
         if digest in budget.seen:
-            return
+            return True
+        before = len(self.streams)
         budget.seen.add(digest)
         where = f"{stream.member}!" if stream.member else ""
         member = f"{where}{layer.path}@{layer.offset}"
         self._read(
             Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
         )
+        return len(self.streams) > before
 
-    def _globals(self, context: Context, counts: dict[int, int], *, first: bool) -> Verdict:
+    def _globals(self, context: Context, counts: dict[int, int], opened: set[str], *, first: bool) -> Verdict:
         """Note the globals; those that the knowledge does not cover make a stream unverified.
 
         Only the first run of a stream counts them: other dialects see the same ones again. `counts` has the
@@ -468,7 +482,8 @@ class _FileScan:
             path = path_of(value) or "?"
             judgement = effects_of(self.knowledge, path)
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
-            if judgement.status is not Status.HARMLESS and event.name and id(value) not in settled:
+            covered = judgement.status is Status.HARMLESS or id(value) in settled or path in opened
+            if event.name and not covered:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[path] = None
             use = GlobalUse(
@@ -481,7 +496,7 @@ class _FileScan:
             )
             self._use(use)
         for judged in context.calls:
-            if judged.judgement.status is Status.UNKNOWN:
+            if judged.judgement.status is Status.UNKNOWN and judged.path not in opened:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[judged.path or "?"] = None
         return verdict
