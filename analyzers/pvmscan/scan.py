@@ -14,15 +14,13 @@ from functools import cache, partial
 
 import pvm
 from pvm import dialects
-from pvm.paths import is_class_name, path_of
 from pvm.trace import Trace
-from pvm.values import reveal
 from pvmscan import parallel
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
-from pvmscan.knowledge import Knowledge, Status, effects_of, load
+from pvmscan.knowledge import Knowledge, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
 from pvmscan.parts import fact_finding, inside, placed, stream_report
 from pvmscan.plugins import installed, plugins
@@ -31,7 +29,6 @@ from pvmscan.report import (
     ASKED,
     FileReport,
     Finding,
-    GlobalUse,
     Location,
     Problem,
     Report,
@@ -41,6 +38,7 @@ from pvmscan.report import (
     worst,
 )
 from pvmscan.settle import settle
+from pvmscan.uses import Uses
 
 STDIN = "-"
 MAX_FINDINGS_PER_RULE = 100
@@ -331,9 +329,8 @@ class _FileScan:
     streams: list[StreamReport] = field(default_factory=list)
     findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
+    uses: Uses = field(default_factory=Uses)
     counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
-    uncovered: dict[str, None] = field(default_factory=dict)
     omitted: int = 0
     recognised: bool = False
 
@@ -354,12 +351,12 @@ class _FileScan:
             verdict=verdict,
             streams=tuple(self.streams),
             findings=tuple(findings),
-            globals=tuple(sorted(self.uses.values(), key=lambda use: use.name)),
+            globals=tuple(sorted(self.uses.found.values(), key=lambda use: use.name)),
             errors=tuple(self.problems),
             omitted=self.omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
-            uncovered=tuple(self.uncovered),
+            uncovered=tuple(self.uses.uncovered),
         )
 
     def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
@@ -414,7 +411,7 @@ class _FileScan:
                     Problem("its values refer to each other too often to be searched", where, "limit")
                 )
             opened = self._layers(context, source, budget, stream, outer)
-            verdict = max(verdict, self._globals(context, counts, opened, first=number == 0))
+            verdict = max(verdict, self.uses.note(context, counts, opened, first=number == 0))
         verdict = max(verdict, self._fault(stream, traces, source))
         self.streams.append(stream_report(stream, traces, verdict))
 
@@ -469,46 +466,6 @@ class _FileScan:
         )
         return len(self.streams) > before
 
-    def _globals(self, context: Context, counts: dict[int, int], opened: set[str], *, first: bool) -> Verdict:
-        """Note the globals; those that the knowledge does not cover make a stream unverified.
-
-        Only the first run of a stream counts them: other dialects see the same ones again. `counts` has the
-        numbers where one import stands for several, by offset.
-        """
-        verdict = Verdict.CLEAN
-        settled = _settled(context)
-        for event in context.imports:
-            value = reveal(event.value)
-            path = path_of(value) or "?"
-            judgement = effects_of(self.knowledge, path)
-            status = judgement.rules[0].effect if judgement.rules else judgement.status.value
-            covered = judgement.status is Status.HARMLESS or id(value) in settled or path in opened
-            if event.name and not covered:
-                verdict = Verdict.UNVERIFIED
-                self.uncovered[path] = None
-            use = GlobalUse(
-                name=path,
-                written=f"{event.module} {event.name}".strip(),
-                status=status,
-                count=counts.get(event.offset, 1) if first else 0,
-                called=id(value) in context.called,
-                location=context.at(event.offset),
-            )
-            self._use(use)
-        for judged in context.calls:
-            if judged.judgement.status is Status.UNKNOWN and judged.path not in opened:
-                verdict = Verdict.UNVERIFIED
-                self.uncovered[judged.path or "?"] = None
-        return verdict
-
-    def _use(self, use: GlobalUse) -> None:
-        key = (use.name, use.written)
-        known = self.uses.get(key)
-        if known is None:
-            self.uses[key] = replace(use, count=max(use.count, 1))
-        else:
-            self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
-
     def _add(self, finding: Finding, source: Source) -> None:
         finding = replace(finding, location=placed(finding.location, source))
         key = (finding.rule, finding.location, finding.message)
@@ -524,19 +481,6 @@ class _FileScan:
 
 def _mistake(error: Exception, where: Location) -> Problem:
     return Problem(f"pvmscan failed: {type(error).__name__}: {error}", where, "internal")
-
-
-def _settled(context: Context) -> set[int]:
-    """Functions of which only the arguments tell, and which got harmless ones in every call.
-
-    Not classes: what their objects do afterwards is another question.
-    """
-    called: dict[int, bool] = {}
-    for judged in context.calls:
-        key = id(reveal(judged.call.callee))
-        fine = judged.judgement.status is Status.HARMLESS and not is_class_name(judged.path or "")
-        called[key] = called.get(key, True) and fine
-    return {key for key, fine in called.items() if fine}
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:
