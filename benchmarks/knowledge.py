@@ -1,10 +1,12 @@
 """Recall and cost of the derived knowledge, curated rules off.
 
-    python benchmarks/knowledge.py [CORPUS] [--peers FOLDER] [--misses] [--new]
+    python benchmarks/knowledge.py [CORPUS] [--peers FOLDER] [--misses] [--new] [--verdicts]
 
 Callables that public lists name: the gadgets of the corpus manifest, and, with `--peers`, the lists of picklescan,
 modelscan, fickling and modelaudit, read as text from wheels in the folder (`pip download --no-deps`). A callable
-counts where the analysed sources define it. `--new` lists what is derived as dangerous and no list names.
+counts where the analysed sources define it; one that a class acts by in a second step, when a method of its instances
+is called, is counted apart. `--new` lists what is derived as dangerous and no list names. `--verdicts` scans the
+corpus: malicious files with and without the curated rules, honest ones split by whose types they are made of.
 """
 
 from __future__ import annotations
@@ -18,14 +20,18 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / floor) for floor in ("pvm", "analyzers")]
 
 from pvm.values import Call, Global, Unknown  # noqa: E402
-from pvmscan.knowledge import derived, load  # noqa: E402
+from pvmscan import FileReport, Verdict, scan  # noqa: E402
+from pvmscan.knowledge import Knowledge, derived, load  # noqa: E402
+from pvmscan.knowledge.match import Index  # noqa: E402
 from pvmscan.knowledge.shards import Library  # noqa: E402
 from pvmscan.knowledge.summary import DANGEROUS, ClassSummary, Summaries  # noqa: E402
 
@@ -55,10 +61,10 @@ PROBES = re.compile(
     r"(os|posix|nt|posixpath|ntpath|genericpath|os\.path)\.(exists|get[acm]time|getsize|is\w+|lexists|same\w+|[lf]?stat"
     r"|access|close|dup|fsync|pipe|read|write)|pathlib\.\w+\.(exists|group|is_\w+|l?stat|owner|samefile)"
     r"|(__builtin__|builtins)\.(dir|globals|locals|vars|input|getattr)|base64\.\w+|codecs\.(en|de)code"
-    r"|_?operator\.\w+getter|functools\.partial(method)?|http\.client\.HTTPS?(Response|Connection)\.\w+"
+    r"|_?operator\.\w+getter|cloudpickle\.cloudpickle\.(_builtin_type|_make_(empty_)?cell)|functools\.partial(method)?|http\.client\.HTTPS?(Response|Connection)\.\w+"
 )
 """Names on the lists that have no effect of their own: they look at metadata or open descriptors, convert data, or
-are evaluated by the machine."""
+are evaluated by the machine. `_builtin_type` gets a type by its name, `_make_cell` wraps a value."""
 TECHNIQUES = {
     "exec-stdlib",
     "exec-thirdparty",
@@ -118,8 +124,11 @@ def literal_names(node: ast.AST) -> Iterator[str]:
         yield from (one for one in texts if isinstance(one, str) and "." in one and NAME.match(one))
 
 
-def effects(summaries: Summaries, path: str) -> set[str] | None:
-    """Categories that some arguments reach; None if the sources do not define the callable."""
+def effects(summaries: Summaries, path: str, methods: tuple[str, ...] = ()) -> set[str] | None:
+    """Categories that some arguments reach; None if the sources do not define the callable.
+
+    Of a class, those of making an instance, or of the methods.
+    """
     for name in (path, path.replace("__builtin__.", "builtins.")):
         found = summaries.find(name)
         if found is None:
@@ -127,12 +136,25 @@ def effects(summaries: Summaries, path: str) -> set[str] | None:
         if not isinstance(found, ClassSummary):
             return {one.kind for one in found.effects}
         kinds: set[str] = set()
-        for method in ("__new__", "__init__"):
+        for method in methods or ("__new__", "__init__"):
             member = summaries.member(found, method)
             kinds.update(one.kind for one in (member.effects if member else ()))
         base = {kind for one in summaries.unknown_bases(found) for kind in effects(summaries, one) or ()}
         return kinds | base
     return None
+
+
+def later(summaries: Summaries, path: str) -> set[str]:
+    """Categories that the methods of a class's instances reach: what it does in a second step."""
+    found = summaries.find(path)
+    if not isinstance(found, ClassSummary):
+        return set()
+    names: set[str] = set()
+    for cls in summaries.order(found):
+        record = summaries.library.module(cls.module) or {}
+        start = f"{cls.name}."
+        names.update(one[len(start) :] for one in record.get("f", {}) if one.startswith(start))
+    return effects(summaries, path, tuple(sorted(names))) or set()
 
 
 def recall(summaries: Summaries, named: dict[str, set[str]], misses: bool, title: str) -> None:
@@ -148,6 +170,9 @@ def recall(summaries: Summaries, named: dict[str, set[str]], misses: bool, title
             counts["without an effect of its own"] += 1
             continue
         state = "right" if kinds & wanted else "other" if kinds & STRONG else "missed"
+        if state == "missed" and later(summaries, path) & wanted:
+            state = "right in a second step"
+            counts["right"] += 1
         counts[state] += 1
         if state != "right":
             lines.append(f"  {state}: {path}  wanted {sorted(wanted)[:4]}, derived {sorted(kinds)}")
@@ -189,6 +214,56 @@ def speed(summaries: Summaries) -> None:
     del knowledge
 
 
+def verdicts(corpus: Path) -> None:
+    """Print how the malicious files are judged with all knowledge, and with what was derived alone."""
+    whole = load()
+    alone = replace(whole, calls=Index(), imports=Index())
+    assert whole.summaries is not None
+    tops = whole.summaries.library.index
+    for title, known in (("all knowledge", whole), ("derived alone", alone)):
+        counts: Counter[str] = Counter()
+        for row in rows(corpus / "malicious"):
+            known_top = known is whole or not row["gadget"] or row["gadget"].partition(".")[0] in tops
+            if row["technique"] in TECHNIQUES and known_top:
+                judged = str(scan_with(known, corpus / "malicious" / row["file"]).verdict)
+                weak = row["expected"] in ("file-read", "import-side-effect") and judged == "suspicious"
+                counts["right" if judged == "dangerous" or weak else judged] += 1
+                if judged != "dangerous" and not weak:
+                    print(f"  {title}: {row['id']} {judged}, wanted {row['expected']}")
+        total = sum(counts.values())
+        print(f"{title}: {counts['right']} of {total} right ({counts['right'] / total:.1%}), {dict(counts)}")
+
+
+def honest(corpus: Path) -> None:
+    """Print the verdicts of honest files, by whether all their types are of well-known libraries."""
+    known = load()
+    assert known.summaries is not None
+    tops = {*known.summaries.library.index, *known.packages, *known.stdlib}
+    groups: dict[str, Counter[str]] = {}
+    for row in rows(corpus / "benign"):
+        judged = scan_with(known, corpus / "benign" / row["file"])
+        named = {one.name.partition(".")[0] for one in judged.globals}
+        kind = "no types" if not named else "well-known" if named <= tops else "with others' types"
+        groups.setdefault(kind, Counter())[str(judged.verdict)] += 1
+        if kind != "with others' types" and judged.verdict != Verdict.CLEAN:
+            print(f"  {judged.verdict}, {kind}: {row['file']} {', '.join(judged.uncovered[:4])}")
+    for kind, counts in sorted(groups.items()):
+        total = sum(counts.values())
+        print(f"honest, {kind}: {total} files, clean {counts['clean'] / total:.1%}, {dict(counts)}")
+
+
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a manifest."""
+    with (folder / "manifest.jsonl").open() as lines:
+        yield from map(json.loads, lines)
+
+
+def scan_with(known: Knowledge, path: Path) -> FileReport:
+    """Judge a file with a knowledge that is not the one that ships."""
+    with patch.object(sys.modules["pvmscan.scan"], "knowledge_of", lambda *asked: known):
+        return scan(path).files[0]
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(
@@ -198,6 +273,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--misses", action="store_true")
     parser.add_argument("--new", action="store_true")
+    parser.add_argument("--verdicts", action="store_true")
     options = parser.parse_args()
     library = Library()
     summaries = Summaries(library)
@@ -214,6 +290,9 @@ def main() -> None:
             public.add(path)
         for source, paths in by_list.items():
             recall(summaries, paths, options.misses, source)
+    if options.verdicts:
+        verdicts(options.corpus)
+        honest(options.corpus)
     if options.new:
         for distance, kind, path in sorted(dangerous(summaries, library)):
             if path not in public:

@@ -16,6 +16,8 @@ SCHEMA_VERSION = "1.2"
 """The first number changes when a reader of the old report would misread the new one."""
 
 
+ASKED = "asked"
+"""Key of `Report.tool`: packages whose source was asked besides the knowledge that ships."""
 INTERRUPTED = "interrupted"
 """Key of `Report.tool` where somebody broke the scan off: files are missing."""
 
@@ -269,7 +271,7 @@ class Report:
 
     files: tuple[FileReport, ...]
     tool: Mapping[str, str] = field(default_factory=dict)
-    """Name and version of the tool and of its knowledge; the policy and the plug-ins that took part; `INTERRUPTED`."""
+    """Name and version of the tool and of its knowledge; policy and plug-ins that took part; `ASKED`, `INTERRUPTED`."""
 
     @property
     def verdict(self) -> Verdict:

@@ -14,23 +14,21 @@ from functools import cache, partial
 
 import pvm
 from pvm import dialects
-from pvm.paths import is_class_name, path_of
 from pvm.trace import Trace
-from pvm.values import reveal
 from pvmscan import parallel
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
-from pvmscan.knowledge import Knowledge, Status, effects_of, load
+from pvmscan.knowledge import Knowledge, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
 from pvmscan.parts import fact_finding, inside, placed, stream_report
 from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
+    ASKED,
     FileReport,
     Finding,
-    GlobalUse,
     Location,
     Problem,
     Report,
@@ -40,6 +38,7 @@ from pvmscan.report import (
     worst,
 )
 from pvmscan.settle import settle
+from pvmscan.uses import Uses
 
 STDIN = "-"
 MAX_FINDINGS_PER_RULE = 100
@@ -59,12 +58,19 @@ class ScanOptions:
     opcodes: int = 100_000_000
     packages: tuple[str, ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
+    resolve_installed: bool = False
+    """Ask the source of what is installed here as well. Verdicts then depend on the machine."""
     seconds: float = 300
     """On the wall clock; 0 is no limit."""
     memory_bytes: int = 0
     """Beyond what the process has when the file is opened; 0 is no limit. Holds for the whole process meanwhile."""
     isolated: bool = True
     """Native libraries parse in a worker process (`pvmscan.isolation`)."""
+
+    @property
+    def asks_more(self) -> bool:
+        """Is knowledge asked besides that which ships, of which no cache has a version?"""
+        return bool(self.packages) or self.resolve_installed
 
     def budget(self) -> Budget:
         """A fresh budget for one file."""
@@ -88,24 +94,28 @@ DEFAULT_OPTIONS = ScanOptions()
 
 
 def tool(options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, str]:
-    """What made a report: the program, its rules, and what its knowledge was derived from."""
-    derived = knowledge_of(options.packages).summaries
+    """What made a report: the program, its rules, and what its knowledge was derived from (known after the scan)."""
+    derived = knowledge_of(options.packages, options.resolve_installed).summaries
     source = derived.library.provenance() if derived is not None else "none"
     about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION, "derived": source}
+    if options.asks_more and derived is not None:
+        about[ASKED] = derived.library.provenance_of_added() or "nothing"
+        about[ASKED] += ", as installed here" if options.resolve_installed else ""
     added = installed()
     return {**about, "plugins": added} if added else about
 
 
 @cache
-def knowledge_of(packages: tuple[str, ...]) -> Knowledge:
+def knowledge_of(packages: tuple[str, ...], resolve_installed: bool = False) -> Knowledge:
     """What ships, with what the source of further packages says; raise `PackageError` where there is none."""
-    if not packages:
+    if not packages and not resolve_installed:
         return load()
     from pathlib import Path
 
-    from pvmscan.knowledge.derive.ondemand import with_packages
+    from pvmscan.knowledge.derive.ondemand import with_installed, with_packages
 
-    return with_packages([Path(place) for place in packages])
+    known = with_packages([Path(place) for place in packages])
+    return with_installed(known) if resolve_installed else known
 
 
 def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS) -> Report:
@@ -145,6 +155,8 @@ def scan_each(
     found = list(expand(paths))
     sizes = [_size(path) for path in found]
     total, done = sum(sizes), 0
+    if options.resolve_installed:
+        jobs = 1  # so that the report can say which packages were asked
     reports = _reports(found, sizes, options, parallel.cores() if jobs is None else jobs)
     for number, (path, size) in enumerate(zip(found, sizes, strict=True)):
         if progress is not None:
@@ -243,7 +255,7 @@ def _unread(name: str, message: str) -> FileReport:
 
 def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge the bytes of one file: the function that everything else maps."""
-    scanning = _FileScan(source, options, knowledge_of(options.packages))
+    scanning = _FileScan(source, options, knowledge_of(options.packages, options.resolve_installed))
     try:
         with within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()
@@ -317,9 +329,8 @@ class _FileScan:
     streams: list[StreamReport] = field(default_factory=list)
     findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    uses: dict[tuple[str, str], GlobalUse] = field(default_factory=dict)
+    uses: Uses = field(default_factory=Uses)
     counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
-    uncovered: dict[str, None] = field(default_factory=dict)
     omitted: int = 0
     recognised: bool = False
 
@@ -340,12 +351,12 @@ class _FileScan:
             verdict=verdict,
             streams=tuple(self.streams),
             findings=tuple(findings),
-            globals=tuple(sorted(self.uses.values(), key=lambda use: use.name)),
+            globals=tuple(sorted(self.uses.found.values(), key=lambda use: use.name)),
             errors=tuple(self.problems),
             omitted=self.omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
-            uncovered=tuple(self.uncovered),
+            uncovered=tuple(self.uses.uncovered),
         )
 
     def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
@@ -399,9 +410,8 @@ class _FileScan:
                 self.problems.append(
                     Problem("its values refer to each other too often to be searched", where, "limit")
                 )
-            verdict = max(verdict, self._globals(context, counts, first=number == 0))
-            for layer in layers(context, stream.data, NESTED_BYTES):
-                self._layer(layer, source, budget, stream, outer)
+            opened = self._layers(context, source, budget, stream, outer)
+            verdict = max(verdict, self.uses.note(context, counts, opened, first=number == 0))
         verdict = max(verdict, self._fault(stream, traces, source))
         self.streams.append(stream_report(stream, traces, verdict))
 
@@ -421,64 +431,40 @@ class _FileScan:
         )
         return Verdict.INCOMPLETE
 
+    def _layers(
+        self, context: Context, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
+    ) -> set[str]:
+        """Judge what calls load; the loaders of honest files that leave nothing open, because every call of them gets
+        bytes in which a stream was found and judged.
+        """
+        opened: dict[str, bool] = {}
+        for layer in layers(context, stream.data, NESTED_BYTES):
+            found = self._layer(layer, source, budget, stream, outer)
+            opened[layer.path] = opened.get(layer.path, True) and layer.honest and found
+        return {path for path, fine in opened.items() if fine}
+
     def _layer(
         self, layer: Layer, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
-    ) -> None:
+    ) -> bool:
+        """Judge a layer; is a stream in it, now or when the same bytes were judged before?"""
         if layer.data is None:
             if layer.honest:
                 message = f"what {layer.path} loads cannot be told from the file"
                 self.problems.append(Problem(message, Location(stream.member, layer.offset)))
-            return
+            return False
         from hashlib import blake2b
 
         digest = blake2b(layer.data, digest_size=16).digest()
         if digest in budget.seen:
-            return
+            return True
+        before = len(self.streams)
         budget.seen.add(digest)
         where = f"{stream.member}!" if stream.member else ""
         member = f"{where}{layer.path}@{layer.offset}"
         self._read(
             Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
         )
-
-    def _globals(self, context: Context, counts: dict[int, int], *, first: bool) -> Verdict:
-        """Note the globals; those that the knowledge does not cover make a stream unverified.
-
-        Only the first run of a stream counts them: other dialects see the same ones again. `counts` has the
-        numbers where one import stands for several, by offset.
-        """
-        verdict = Verdict.CLEAN
-        settled = _settled(context)
-        for event in context.imports:
-            value = reveal(event.value)
-            path = path_of(value) or "?"
-            judgement = effects_of(self.knowledge, path)
-            status = judgement.rules[0].effect if judgement.rules else judgement.status.value
-            if judgement.status is not Status.HARMLESS and event.name and id(value) not in settled:
-                verdict = Verdict.UNVERIFIED
-                self.uncovered[path] = None
-            use = GlobalUse(
-                name=path,
-                written=f"{event.module} {event.name}".strip(),
-                status=status,
-                count=counts.get(event.offset, 1) if first else 0,
-                called=id(value) in context.called,
-                location=context.at(event.offset),
-            )
-            self._use(use)
-        for judged in context.calls:
-            if judged.judgement.status is Status.UNKNOWN:
-                verdict = Verdict.UNVERIFIED
-                self.uncovered[judged.path or "?"] = None
-        return verdict
-
-    def _use(self, use: GlobalUse) -> None:
-        key = (use.name, use.written)
-        known = self.uses.get(key)
-        if known is None:
-            self.uses[key] = replace(use, count=max(use.count, 1))
-        else:
-            self.uses[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
+        return len(self.streams) > before
 
     def _add(self, finding: Finding, source: Source) -> None:
         finding = replace(finding, location=placed(finding.location, source))
@@ -495,19 +481,6 @@ class _FileScan:
 
 def _mistake(error: Exception, where: Location) -> Problem:
     return Problem(f"pvmscan failed: {type(error).__name__}: {error}", where, "internal")
-
-
-def _settled(context: Context) -> set[int]:
-    """Functions of which only the arguments tell, and which got harmless ones in every call.
-
-    Not classes: what their objects do afterwards is another question.
-    """
-    called: dict[int, bool] = {}
-    for judged in context.calls:
-        key = id(reveal(judged.call.callee))
-        fine = judged.judgement.status is Status.HARMLESS and not is_class_name(judged.path or "")
-        called[key] = called.get(key, True) and fine
-    return {key for key, fine in called.items() if fine}
 
 
 def _rank(finding: Finding) -> tuple[object, ...]:

@@ -57,3 +57,22 @@ def scan_options(
     if seconds is not None:
         limits["seconds"] = seconds
     return ScanOptions(**limits, isolated=isolated and policy.isolation)
+
+
+def with_knowledge(limits: ScanOptions, packages: tuple[str, ...], resolve_installed: bool) -> ScanOptions:
+    """The options, with the packages whose source is asked: those that are named, and those that were added."""
+    from pvmscan.knowledge.shards import added
+
+    named = (*added(), *packages)
+    if not named and not resolve_installed:
+        return limits
+    from dataclasses import replace
+
+    from pvmscan.knowledge.derive.ondemand import PackageError
+    from pvmscan.scan import knowledge_of
+
+    try:
+        knowledge_of(named, resolve_installed)  # what cannot be read is told before anything is scanned
+    except PackageError as error:
+        raise click.UsageError(str(error)) from None
+    return replace(limits, packages=named, resolve_installed=resolve_installed)

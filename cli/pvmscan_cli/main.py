@@ -33,6 +33,7 @@ SECTIONS = {
     "Understand and set up": {
         "explain": "Explain a rule, or what is known of a callable.",
         "rules": "List the rules.",
+        "knowledge": "List what is derived from packages' source, add to it, build it anew.",
         "init": "Write a configuration to begin with.",
         "completion": "Print the completion script of a shell.",
         "demo": "Write harmless and inert malicious sample files to play with.",

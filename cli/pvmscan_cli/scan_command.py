@@ -73,6 +73,15 @@ MAX_LOGGED = 20
 )  # fmt: skip
 @click.option("--no-isolation", is_flag=True, help="Let native libraries parse in this process.")
 @click.option(
+    "--with-package", "packages", multiple=True, type=click.Path(exists=True), metavar="PLACE",
+    help="Ask the source of a package too what its callables do: a folder, a wheel or a source archive, read as text. "
+    "Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--resolve-installed", is_flag=True,
+    help="Ask the source of what is installed here too. Verdicts then depend on the machine.",
+)  # fmt: skip
+@click.option(
     "--log", "-l", type=click.Choice([*common.LEVELS], case_sensitive=False), default="WARNING",
     show_default=True, help="What is told on standard error.",
 )  # fmt: skip
@@ -81,7 +90,7 @@ def command(
     fail_on: str | None, strict: bool, quiet: bool, verbose: bool, show_globals: bool, show_skipped: bool,
     include: tuple[re.Pattern[str], ...], exclude: tuple[re.Pattern[str], ...],
     config: str | None, no_config: bool, dry_run: bool, timeout: float | None, memory: int | None, no_isolation: bool,
-    log: str,
+    packages: tuple[str, ...], resolve_installed: bool, log: str,
 ) -> int:  # fmt: skip
     """Judge what loading each of PATHS would do: files, folders, addresses (https://, hf:owner/name, s3:// and
     what else fsspec knows, models:/name/version of MLflow), - for standard input.
@@ -112,6 +121,7 @@ def command(
         return _show_plan(select(sources, include, exclude))
     policy = configuration.policy_for(sources, config, no_config)
     limits = configuration.scan_options(policy, timeout, not no_isolation, memory)
+    limits = configuration.with_knowledge(limits, packages, resolve_installed)
 
     from pvmscan import streams
     from pvmscan.formats import Options
@@ -129,11 +139,7 @@ def command(
     if interrupted:
         message("interrupted: the report holds what was scanned until then")
         return Exit.INTERRUPTED
-    threshold = "unverified" if strict else fail_on or policy.fail_on or "suspicious"
-    code = exit_code(report, threshold, sources)
-    if code == Exit.NOTHING:
-        message("nothing to scan")
-    return code
+    return exit_code(report, "unverified" if strict else fail_on or policy.fail_on or "suspicious", sources)
 
 
 def _exclude(options: str, both: bool) -> None:
@@ -154,6 +160,7 @@ def exit_code(report: Report, fail_on: str, sources: Sequence[str]) -> Exit:
 
     there = (source == STDIN or os.path.lexists(source) or elsewhere(source) for source in sources)
     if not report.files or not any(there):
+        message("nothing to scan")
         return Exit.NOTHING
     if fail_on == "never":
         return Exit.FINE
@@ -182,12 +189,11 @@ def _scan(
 ) -> tuple[Report, bool]:
     """The report, and whether the user interrupted the scan: what was found until then is kept."""
     from pvmscan.report import INTERRUPTED, Report
-    from pvmscan.scan import scan_each, tool
+    from pvmscan.scan import scan_each
     from pvmscan_cli.progress import Meter
 
     gc.set_threshold(100_000)  # a scan makes many objects and hardly any garbage in cycles
     done: list[FileReport] = []
-    about = tool() | ({"policy": policy.source} if policy.source is not None else {})
     with Meter() as meter:
         try:
             for judged in scan_each(sources, options=limits, progress=meter):
@@ -196,5 +202,12 @@ def _scan(
                 writer.file(one)
                 message(f"{one.path}: {one.verdict}", "INFO")
         except KeyboardInterrupt:
-            return Report(tuple(done), about | {INTERRUPTED: "true"}), True
-    return Report(tuple(done), about), False
+            return Report(tuple(done), _about(limits, policy) | {INTERRUPTED: "true"}), True
+    return Report(tuple(done), _about(limits, policy)), False
+
+
+def _about(limits: ScanOptions, policy: Policy) -> dict[str, str]:
+    """What made the report; asked after the scan, because that may have asked further packages."""
+    from pvmscan.scan import tool
+
+    return tool(limits) | ({"policy": policy.source} if policy.source is not None else {})

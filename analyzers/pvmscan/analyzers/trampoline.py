@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvm.paths import path_of
+from pvm.render import text
 from pvm.values import Call, Value, reveal
 from pvmscan.analyzers.base import KEEPS, Context, Judged, finding
-from pvmscan.knowledge import Status
+from pvmscan.knowledge import Status, effects_of
+from pvmscan.knowledge.derived import may_be_text
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "trampoline"
@@ -19,12 +22,57 @@ def analyze(context: Context) -> Iterator[Finding]:
         if judged.judgement.status is Status.HARMLESS and not _may_call(judged):
             continue
         if judged.path in KEEPS:
+            yield from _prepared(context, judged)
             continue
         sink = _sink_argument(context, judged.call)
         if sink is not None:
             reported.add(sink[0])
             yield _finding(context, judged, sink[0])
 
+
+def _prepared(context: Context, judged: Judged) -> Iterator[Finding]:
+    """A `partial` of a sink with its argument: nothing calls it while the file loads, whoever uses the object does.
+
+    A sink without arguments is only carried; a command or code that is bound to one has no honest reason.
+    """
+    if judged.path != "functools.partial":
+        return
+    for target, given, named in _bindings(judged.call):
+        path = path_of(target)
+        if path is None or not given or not may_be_text(given[0]):
+            continue
+        bound = Call(judged.call.offset, "partial", target, given, named)
+        judgement = effects_of(context.knowledge, path, bound)
+        if judgement.status is Status.SINK and judgement.rules[0].effect in _PREPARED:
+            payload = ", ".join(text(value, limit=200, at=judged.call.offset) for value in given[:4])
+            yield finding(
+                context,
+                f"{ID}/prepared-call",
+                f"The object carries a call of {path} with its arguments: {judgement.rules[0].phrase}.",
+                effect=judgement.rules[0].effect,
+                verdict=Verdict.DANGEROUS,
+                severity=Severity.HIGH,
+                confidence=Confidence.LIKELY,
+                offset=judged.call.offset,
+                steps=(*context.chain(judged.call), *judgement.source),
+                payload=payload,
+                subject=path,
+            )
+            return
+
+
+def _bindings(call: Call) -> Iterator[tuple[Value, tuple[Value, ...], Value]]:
+    """Callable, arguments and keywords of a `partial`: as it is made, and as pickled ones are filled by a state."""
+    if call.args:
+        yield call.args[0], call.args[1:], call.kwargs
+    for state in map(reveal, call.state or ()):
+        if isinstance(state, tuple) and len(state) >= 2:
+            given = reveal(state[1])
+            if isinstance(given, tuple):
+                yield state[0], given, state[2] if len(state) > 2 else None
+
+
+_PREPARED = frozenset(("code-execution", "command", "native-code"))
 
 _HOLDS = frozenset(
     """builtins.list builtins.tuple builtins.dict builtins.set builtins.frozenset builtins.object

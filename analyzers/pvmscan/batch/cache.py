@@ -88,7 +88,7 @@ class Cache:
 
     def find(self, item: Item, options: ScanOptions) -> dict[str, Any] | None:
         """The record of the item's content under today's knowledge, if no file is needed to tell."""
-        found = None if options.packages else item.identity or identity.of_file(item.name)
+        found = None if options.asks_more else item.identity or identity.of_file(item.name)
         if found is None:
             return None
         self._identities[item.key] = found

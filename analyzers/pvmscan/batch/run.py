@@ -181,7 +181,7 @@ class _Batch:
             "memory": self.limits.memory,
             "options": asdict(self.limits.options),
             # packages of the user are knowledge that no cache has a version of
-            "facts": self.cache is not None and not self.limits.options.packages,
+            "facts": self.cache is not None and not self.limits.options.asks_more,
         }
         try:
             future = executor.submit(judge, json.dumps(order))

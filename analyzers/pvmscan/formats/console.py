@@ -9,7 +9,7 @@ from pvmscan.formats import DEFAULT, Options
 from pvmscan.formats._lines import Page, Span, glued
 from pvmscan.formats._safe import safe
 from pvmscan.formats._units import amount
-from pvmscan.report import INTERRUPTED, Verdict
+from pvmscan.report import ASKED, INTERRUPTED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -354,6 +354,8 @@ def _summary(page: Page, report: Report) -> None:
     if INTERRUPTED in report.tool:
         spans.append((" Interrupted: not all files were scanned.", "incomplete"))
     page.add(*spans)
+    if ASKED in report.tool:
+        page.add("Asked besides the knowledge that ships: ", safe(report.tool[ASKED], 200), ".")
     _fetched(page, report)
 
 

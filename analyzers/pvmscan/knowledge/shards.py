@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -80,7 +80,7 @@ class Shard:
             self.header: dict[str, Any] = json.loads(zlib.decompress(data[12 : 12 + length]))
         except (zlib.error, ValueError) as error:
             raise ShardError(f"{name}: {error}; build it again") from error
-        self._data, self._start = data, 12 + length
+        self.data, self._start = data, 12 + length
         self._firsts = [first for first, _, _ in self.header["blocks"]]
         self._blocks: dict[int, dict[str, Any]] = {}
 
@@ -102,7 +102,7 @@ class Shard:
         if number not in self._blocks:
             _, start, length = self.header["blocks"][number]
             begin = self._start + start
-            self._blocks[number] = json.loads(zlib.decompress(self._data[begin : begin + length]))
+            self._blocks[number] = json.loads(zlib.decompress(self.data[begin : begin + length]))
         return self._blocks[number]
 
     def modules(self) -> dict[str, Any]:
@@ -114,6 +114,21 @@ class Shard:
         }
 
 
+def added_folder() -> str:
+    """Where the shards lie of packages that a user added for good."""
+    home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(home, "pvmscan", "knowledge")
+
+
+def added() -> list[str]:
+    """Shards of packages that a user added, in the order of their names."""
+    folder = added_folder()
+    try:
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(SUFFIX))
+    except OSError:
+        return []
+
+
 class Library:
     """The shards of a folder, and others that are added to them."""
 
@@ -122,6 +137,9 @@ class Library:
         self.only = only
         """The shards that may be asked; None for all."""
         self.added: list[Shard] = []
+        self.beyond: Callable[[str], Shard | None] | None = None
+        """Asked, once, for a top-level module that no shard holds; what it gives is added."""
+        self._asked: set[str] = set()
         self._shards: dict[str, Shard] = {}
 
     @cached_property
@@ -150,8 +168,17 @@ class Library:
         return None if shard_of is None else shard_of.module(name)
 
     def shard(self, top: str) -> Shard | None:
-        """The shard that holds a top-level module."""
+        """The shard that holds a top-level module; one that was added comes first."""
+        for one in self.added:
+            if top in one.header["tops"]:
+                return one
         file = self.index.get(top)
+        if file is None and self.beyond is not None and top not in self._asked:
+            self._asked.add(top)
+            made = self.beyond(top)
+            if made is not None:
+                self.added.append(made)
+            return made
         if file is None or (self.only is not None and file not in self.only):
             return None
         if file not in self._shards:
@@ -161,6 +188,11 @@ class Library:
     def provenance(self) -> str:
         """What the knowledge is derived from, in a few words: for reports."""
         count = len(self.contents["packages"])
-        words = [f"{self.contents['digest']} ({count} packages)"]
-        words += [f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added]
-        return ", ".join(words)
+        shipped = f"{self.contents['digest']} ({count} packages)"
+        return ", ".join(filter(None, (shipped, self.provenance_of_added())))
+
+    def provenance_of_added(self) -> str:
+        """The packages besides those that ship, with the hashes of their source."""
+        return ", ".join(
+            f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added
+        )

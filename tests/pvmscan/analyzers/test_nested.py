@@ -77,8 +77,26 @@ def storage(content: bytes) -> bytes:
 def test_a_storage_that_torch_pickles_itself_is_as_good_as_what_is_inside(
     make: Callable[[bytes], bytes],
 ) -> None:
-    assert judged.verdict(storage(asm.data(make(asm.honest())))) <= Verdict.UNVERIFIED
+    file = judged.file(storage(asm.data(make(asm.honest()))))
+    # a pickle that holds an archive is an archive with something before it, which is for people to see
+    assert not file.uncovered and (file.verdict is Verdict.CLEAN or make is asm.torch_zip)
+    unknown = asm.program(2, asm.call(asm.glob("our.model", "Model")))
+    assert judged.verdict(storage(asm.data(make(unknown)))) is Verdict.UNVERIFIED
     assert SHELL in judged.rules(storage(asm.data(make(asm.malicious()))))
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x80", b"PK\x03\x04", b"no torch file at all" * 9])
+def test_a_storage_with_bytes_that_are_no_torch_file_is_not_clean(content: bytes) -> None:
+    honest = asm.data(asm.torch_legacy(asm.honest()))
+    load = asm.glob("torch.storage", "_load_from_bytes")
+    both = asm.list_of(asm.call(load, honest), asm.call(load, asm.data(content)))
+    for data in (storage(asm.data(content)), asm.program(3, both)):
+        assert judged.verdict(data) > Verdict.CLEAN
+
+
+def test_a_loader_that_is_only_carried_is_not_covered() -> None:
+    file = judged.file(asm.program(3, asm.glob("torch.storage", "_load_from_bytes")))
+    assert file.verdict > Verdict.CLEAN
 
 
 def test_a_storage_whose_bytes_cannot_be_told_is_incomplete() -> None:

@@ -58,10 +58,42 @@ def test_the_text_of_a_name_is_no_callable() -> None:
     assert RULE not in judged.rules(data)
 
 
-def test_partial_alone_is_only_carried() -> None:
-    data = asm.program(2, asm.call(asm.glob("functools", "partial"), asm.SYSTEM, COMMAND))
+PARTIAL = asm.glob("functools", "partial")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.call(PARTIAL, asm.SYSTEM),
+        asm.call(PARTIAL, asm.SYSTEM, asm.number(1)),
+        asm.build(
+            asm.call(PARTIAL, asm.SYSTEM), asm.tuple_of(asm.SYSTEM, asm.EMPTY_TUPLE, asm.EMPTY_DICT, asm.NONE)
+        ),
+    ],
+    ids=["alone", "a number", "as it is pickled"],
+)
+def test_a_partial_of_a_sink_is_only_carried(code: bytes) -> None:
+    data = asm.program(2, code)
     assert RULE not in judged.rules(data)
     assert judged.verdict(data) is Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        asm.call(PARTIAL, asm.SYSTEM, COMMAND),
+        asm.build(
+            asm.call(PARTIAL, asm.SYSTEM),
+            asm.tuple_of(asm.SYSTEM, asm.tuple_of(COMMAND), asm.EMPTY_DICT, asm.NONE),
+        ),
+        asm.call(PARTIAL, asm.glob("builtins", "exec"), asm.text("inert = 1")),
+    ],
+    ids=["made", "as it is pickled", "exec"],
+)
+def test_a_partial_of_a_sink_with_its_command_is_a_prepared_call(code: bytes) -> None:
+    data = asm.program(2, asm.dict_of(lr_lambda=code))
+    assert "trampoline/prepared-call" in judged.rules(data)
+    assert judged.verdict(data) is Verdict.DANGEROUS
 
 
 def test_a_thread_that_build_changes_later_is_seen() -> None:

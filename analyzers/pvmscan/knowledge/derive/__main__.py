@@ -24,22 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="packages to build; all of the manifest by default")
     parser.add_argument("--cache", type=Path, default=fetch.CACHE, help="folder with package archives")
     parser.add_argument("--out", default=FOLDER, help="folder of the database")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # names may stand behind options
     if options.command == "sources":
         absent = fetch.missing(options.cache)
         print(fetch.command(absent, options.cache) if absent else "all sources are there")
         return 0
-    versions, packages = fetch.manifest()
-    wanted = set(options.names)
-    unknown = wanted - {"python", *(one.name for one in packages)}
-    if unknown:
-        parser.error(f"not in the manifest: {', '.join(sorted(unknown))}")
     try:
-        if not wanted or "python" in wanted:
-            _report("python", build.stdlib(versions, options.out))
-        for one in packages:
-            if not wanted or one.name in wanted:
-                _report(one.name, build.package(one, options.cache, options.out))
+        for name, made in build.rebuild(options.names, options.cache, options.out):
+            _report(name, made)
     except fetch.FetchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

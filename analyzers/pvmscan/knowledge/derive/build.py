@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pvmscan.knowledge.derive.solve import External, Key, Solver
 from pvmscan.knowledge.shards import FOLDER, SUFFIX, Library, Shard, pack
 from pvmscan.knowledge.summary import UNKNOWN, ClassSummary, Summaries, Summary
 
-GENERATOR = 1
+GENERATOR = 2
 """Changes when the same source gives other records."""
 
 
@@ -79,7 +79,7 @@ def _constructor(summaries: Summaries, cls: ClassSummary) -> External | None:
 
 
 def derive(
-    places: Mapping[str, Path], library: Library, *, stdlib: bool = False
+    places: Mapping[str, Path], library: Library, *, stdlib: bool = False, skip: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header fields and records of a package, from the places of its versions, the oldest first.
 
@@ -90,7 +90,7 @@ def derive(
     errors: list[str] = []
     summaries = None if stdlib else Summaries(library)
     for version, place in places.items():
-        one = Derived(sources.modules_of(place, stdlib=stdlib), summaries)
+        one = Derived(sources.modules_of(place, stdlib=stdlib, skip=skip), summaries)
         versions[version], hashes[version] = one.records, one.source
         errors.extend(f"{version}: {error}" for error in one.errors)
     header = {"versions": list(versions), "source": hashes, "generator": GENERATOR, "unread": sorted(errors)}
@@ -132,6 +132,22 @@ class Made:
     unread: tuple[str, ...]
 
 
+def rebuild(names: Sequence[str], cache: Path, folder: str = FOLDER) -> Iterator[tuple[str, Made]]:
+    """Build shards of the manifest, all or those named, in its order; each is yielded when it is written.
+
+    Raise `fetch.FetchError` where a name is not in the manifest or a source is not there.
+    """
+    versions, packages = fetch.manifest()
+    unknown = sorted(set(names) - {"python", *(one.name for one in packages)})
+    if unknown:
+        raise fetch.FetchError(f"not in the manifest: {', '.join(unknown)}")
+    if not names or "python" in names:
+        yield "python", stdlib(versions, folder)
+    for one in packages:
+        if not names or one.name in names:
+            yield one.name, package(one, cache, folder)
+
+
 def stdlib(versions: Sequence[str], folder: str) -> Made:
     """Build the shard of the standard library, with the primitives."""
     places = {version: fetch.stdlib(version) for version in versions}
@@ -147,7 +163,7 @@ def package(one: fetch.Package, cache: Path, folder: str) -> Made:
     names = [other.name.lower() for other in fetch.manifest()[1]]
     before = names[: names.index(one.name.lower())] if one.name.lower() in names else names
     places = {version: fetch.archive(one.name, version, cache) for version in one.versions}
-    header, records = derive(places, Library(folder, frozenset(("python", *before))))
+    header, records = derive(places, Library(folder, frozenset(("python", *before))), skip=one.skip)
     return _made(one.name.lower(), header, records, folder)
 
 

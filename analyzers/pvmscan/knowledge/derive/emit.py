@@ -278,7 +278,10 @@ def add_primitives(records: dict[str, dict[str, Any]], axioms: Axioms, others: f
         module, _, rest = _place(records, name)
         record = records.setdefault(module, {})
         if rest in record.get("c", {}):
-            continue
+            if not rows:
+                continue
+            rest += ".__init__"  # the class stands for one in C: making an instance has the effect
+            params[name] = ["self", *params[name]]
         record.get("h", {}).pop(rest, None)  # what is known of a primitive outweighs what was derived
         record.get("f", {}).pop(rest, None)
         if rows:

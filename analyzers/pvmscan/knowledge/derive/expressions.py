@@ -88,7 +88,10 @@ class Evaluator:
         return self.name(node.id)
 
     def _attribute(self, node: Any) -> Val:
-        base, name = self.ev(node.value), node.attr
+        return self._member(self.ev(node.value), node.attr)
+
+    def _member(self, base: Val, name: str) -> Val:
+        """An attribute of a value."""
         if "%self" in base.paths:
             self.loads.add(name)
             known = self.env.get(f"self.{name}")
@@ -199,11 +202,19 @@ class Evaluator:
             self._taint(target.value, value)
 
     def _taint(self, owner: ast.AST, value: Val) -> None:
-        """What is written into an object is carried by the object."""
-        if isinstance(owner, ast.Name) and value.origins:
+        """What is written into an object is carried by the object: a variable's, or one in the object's state."""
+        if not value.origins:
+            return
+        if isinstance(owner, ast.Name):
             old = self.env.get(owner.id)
             if old is not None and not value.origins <= old.origins:
                 self.env[owner.id] = Val(old.paths, old.origins | value.origins)
+        elif isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name):
+            if "%self" not in self.name(owner.value.id).paths:
+                return
+            key = f"self.{owner.attr}"
+            old = self.env.get(key, NOTHING)
+            self.env[key] = Val(old.paths, old.origins | value.origins)
 
     def _write(self, node: ast.AST, base: Val, method: str, args: tuple[Val, ...]) -> None:
         """A write to an object that is reached by a global name is a call of its method."""
@@ -231,7 +242,7 @@ class Evaluator:
         receiver = NOTHING
         if isinstance(function, ast.Attribute):
             receiver = self.ev(function.value)
-            callee = self._attribute(function)
+            callee = self._member(receiver, function.attr)  # evaluated once: chains of calls are long
         else:
             callee = receiver = self.ev(function)
         args, star, splat = [], NONE, False
@@ -305,7 +316,7 @@ class Evaluator:
         for _, value in keywords:
             if value.origins:
                 origins |= value.origins
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and args:
+        if isinstance(function, ast.Attribute) and args:
             self._taint(function.value, merge(args))
         return Val(paths, origins)
 

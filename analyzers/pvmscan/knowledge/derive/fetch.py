@@ -27,12 +27,16 @@ class Package:
 
     name: str
     versions: tuple[str, ...]
+    skip: str = ""
+    """Regular expression on the paths of files that are left out; empty for none."""
 
 
 def manifest() -> tuple[tuple[str, ...], list[Package]]:
     """Versions of the standard library, and the packages in order."""
     tables = parse("manifest.toml", MANIFEST.read_bytes())
-    packages = [Package(one["name"], tuple(one["versions"])) for one in tables["package"]]
+    packages = [
+        Package(one["name"], tuple(one["versions"]), one.get("skip", "")) for one in tables["package"]
+    ]
     return tuple(tables["python"]["versions"]), packages
 
 

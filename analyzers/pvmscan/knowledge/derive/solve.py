@@ -56,6 +56,10 @@ class Node:
     callers: list[tuple[Node, Site, str]] = field(default_factory=list)
 
 
+def _asks_super(function: Function) -> bool:
+    return any(path[:1] == "^" for site in function.sites for path in site.callees)
+
+
 class Solver:
     """Solves one program."""
 
@@ -101,15 +105,19 @@ class Solver:
             yield from self._inherited(cls)
 
     def _inherited(self, cls: Class) -> Iterable[tuple[Function, Class]]:
-        """Inherited methods that call something which this class defines in its own way."""
+        """Inherited methods that call something which this class defines in its own way.
+
+        With several bases also those that ask `super()`: what comes next depends on the class.
+        """
         order, _ = self.program.mro(cls)
+        several = any(len(one.bases) > 1 for one in order)
         seen: set[str] = set()
         own = set(cls.methods) | set(cls.attributes)
         for base in order[1:]:
             for name in sorted(base.methods):
                 if name not in seen:
                     seen.add(name)
-                    if own & self._names(base, name):
+                    if own & self._names(base, name) or (several and _asks_super(base.methods[name])):
                         yield base.methods[name], cls
             own |= set(base.methods)
 
@@ -176,9 +184,22 @@ class Solver:
             if path[:1] == "%":
                 self._supplied(node, site, path, bool(targets))
             # names that begin in a nested function, with `super()` or with what is supplied may lead nowhere else
+            if path.endswith("()") and self._looked_up(path, node.owner, node.function):
+                self._seed_all(node, site, "exec", site.receiver.origins, path)
             known = known and (any(reached) or (not targets and path[:1] in "%^@"))
         if not known:
             self._unresolved(node, site)
+
+    def _looked_up(self, path: str, owner: Class | None, function: Function | None, depth: int = 3) -> bool:
+        """Is a path the result of a function that imports a module by name and takes an attribute by name?"""
+        for target in self.program.reach(path[:-2], owner, function):
+            for made in target.function.returns if target.function is not None else ():
+                inner = made[: made.rfind("()") + 2]
+                if ".?" in made and any(one in made for one in _IMPORTED):
+                    return True
+                if inner and depth and self._looked_up(inner, target.owner, target.function, depth - 1):
+                    return True
+        return False
 
     def _unresolved(self, node: Node, site: Site) -> None:
         text = site.callees[0] if site.callees else "a computed callee"

@@ -34,14 +34,14 @@ class Text(NamedTuple):
     data: bytes
 
 
-def modules_of(place: Path, *, stdlib: bool = False) -> list[Text]:
-    """Modules of a folder, a wheel or a source archive, in order of their names."""
+def modules_of(place: Path, *, stdlib: bool = False, skip: str = "") -> list[Text]:
+    """Modules of a folder, a wheel or a source archive, in order of their names; without files that match `skip`."""
     files = _archive(place) if place.is_file() else _folder(place)
     skipped = STDLIB_TESTS if stdlib else SKIPPED
     found: dict[str, Text] = {}
     try:
         for name, data in files:
-            if not skipped.search(name):
+            if not skipped.search(name) and not (skip and re.search(skip, name)):
                 text = _text(name, data)
                 if text is not None:
                     found.setdefault(text.module, text)

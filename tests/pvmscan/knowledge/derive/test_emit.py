@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from derive_small import AXIOMS, records
+from derive_small import AXIOMS, program, records
 from pvmscan.knowledge.derive import emit
+from pvmscan.knowledge.derive.solve import Solver
 from pvmscan.knowledge.summary import Parameter, parameter
 
 
@@ -57,3 +58,23 @@ def test_the_union_of_versions_keeps_the_shorter_way() -> None:
     both = emit.merged({"1": old, "2": new})
     assert both["m"]["f"]["f"] == new["m"]["f"]["f"]
     assert emit.merged({"1": {"m": {"h": {"f": 1}}}, "2": old})["m"].get("h") is None
+
+
+def test_a_class_in_the_source_that_stands_for_one_in_c_does_what_the_axiom_says() -> None:
+    text = """
+        class methodcaller:
+            def __init__(self, name): self._name = name
+        class deque:
+            def __init__(self, items): exec(items)
+    """
+    one = program(operator=text, collections=text)
+    made = emit.records(one, Solver(one, AXIOMS, lambda name: None).solve())
+    emit.add_primitives(made, AXIOMS, frozenset())
+    row = made["operator"]["f"]["methodcaller.__init__"]
+    assert [one[:2] for one in row[3]] == [["reflect", "a0"]] and row[1][0] == "self" and row[2] == 1
+    assert "methodcaller" in made["operator"]["c"] and "methodcaller.__init__" not in made["operator"].get(
+        "h", {}
+    )
+    assert (
+        made["collections"]["f"]["deque.__init__"][3][0][0] == "exec"
+    )  # a harmless axiom takes nothing back

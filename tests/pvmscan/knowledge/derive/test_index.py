@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
+from pvmscan.knowledge.derive.expressions import Evaluator
 from pvmscan.knowledge.derive.index import SourceError, index
 
 
@@ -47,6 +50,13 @@ def test_the_first_parameter_of_a_method_is_its_object() -> None:
     assert function.stores == {"y": frozenset({"x"})}
     assert function.sites[0].callees == ("%self.g",)
     assert function.sites[0].args[0].origins == {"self.z"}
+
+
+def test_each_call_of_a_chain_is_met_once() -> None:
+    chain = [f"a{number}" for number in range(16)]
+    evaluator = Evaluator({}, "m", frozenset())
+    evaluator.ev(ast.parse("x" + "".join(f".{name}()" for name in chain), mode="eval").body)
+    assert [site.callees[0].rpartition(".")[2] for site in evaluator.sites] == chain
 
 
 @pytest.mark.parametrize("text", ["def f(:", "a = '\0'", "x = (" * 5000])

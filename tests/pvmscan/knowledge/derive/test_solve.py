@@ -192,3 +192,49 @@ def test_modules_are_linked_through_re_exports() -> None:
         app="import mid\ndef f(x): mid.other(x)\n",
     )
     assert found == {("exec", "x")}
+
+
+# What objects hold, what comes next, what is looked up by name ---------------------------------------------
+
+
+def test_what_is_put_into_a_container_of_the_state_is_in_the_state() -> None:
+    text = """
+        class Console:
+            def __init__(self): self.buffer = []
+            def push(self, line):
+                self.buffer.append(line)
+                exec("".join(self.buffer))
+            def put(self, key, value):
+                self.table[key] = value
+                eval(self.table)
+    """
+    assert ("exec", "line") in effects("m.Console.push", m=text)
+    assert {("exec", "value"), ("exec", "self.table")} <= effects("m.Console.put", m=text)
+
+
+def test_super_asks_the_next_class_of_the_object_and_not_of_the_method() -> None:
+    text = """
+        class Left:
+            def load(self, name): return super().load(name)
+        class Right:
+            def load(self, name): exec(name)
+        class Both(Left, Right): pass
+        class Other(Right, Left): pass
+    """
+    nodes = solved(m=text)
+    assert ("exec", "name") in {(key.effect, key.origin) for key in nodes["m.Both.load"].entries}
+    assert not {key for key in nodes["m.Left.load"].entries if key.effect == "exec"}
+
+
+def test_the_result_of_a_look_up_by_name_is_called() -> None:
+    text = """
+        import importlib
+        def locate(path, name):
+            module = importlib.import_module(path)
+            return getattr(module, name)
+        def twice(path): return locate(path, path)
+        def make(path, given): return twice(path)(given)
+        def get(path): return twice(path)
+    """
+    assert ("exec", "path") in effects("m.make", m=text)
+    assert "exec" not in {kind for kind, _ in effects("m.get", m=text)}
