@@ -9,7 +9,7 @@ import pytest
 import assemble as asm
 import judged
 from pvmscan import Verdict
-from pvmscan.readers import READERS
+from pvmscan.readers import READERS, doors
 
 SCAN = import_module("pvmscan.scan")
 
@@ -19,12 +19,16 @@ def broken(*arguments: object) -> object:
 
 
 def test_a_reader_that_fails_does_not_keep_the_others_from_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    for reader in READERS[:-1]:
-        monkeypatch.setattr(type(reader), "sniff", broken)
+    for door in READERS[:-1]:
+        monkeypatch.setattr(door, "_conditions", [])
+        monkeypatch.setattr(type(door.reader), "sniff", broken)
+    doors._rows.cache_clear()
     file = judged.file(asm.malicious())
     assert file.verdict is Verdict.DANGEROUS
     assert {problem.kind for problem in file.errors} == {"internal"}
     assert "as tar: ZeroDivisionError: broken for the test" in " ".join(one.message for one in file.errors)
+    monkeypatch.undo()
+    doors._rows.cache_clear()
 
 
 def test_a_stream_that_cannot_be_judged_does_not_hide_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
