@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvm.values import Blob, Call, Container, Global, Unknown, Value
-from pvmscan.knowledge import Harmless, Knowledge, Rule, Status, effects_of
+from pvmscan.knowledge import Harmless, Knowledge, Rule, Status, effects_of, load
 from pvmscan.knowledge.judge import argument
 from pvmscan.knowledge.schema import Condition
 from pvmscan.report import Confidence, Severity
@@ -149,3 +149,14 @@ def test_a_call_with_less_known_arguments_is_never_judged_better(
     blurred = call(*[UNKNOWN for _ in values])
     if status(known, call(*values)) is Status.SINK:
         assert status(known, blurred) is Status.SINK
+
+
+@pytest.mark.parametrize(
+    ("name", "harmless"),
+    [("ListType", True), ("ObjectType", True), ("SliceType", True), ("CodeType", False), ("FunctionType", False),
+     ("TypeType", False), ("ClassType", False), ("MyListType", False)],
+)  # fmt: skip
+def test_dills_table_gives_types_of_plain_data_and_others(name: str, harmless: bool) -> None:
+    asked = Call(9, "REDUCE", Global(0, "dill._dill", "_load_type", ("dill._dill", "_load_type")), (name,))
+    judgement = effects_of(load(), "dill._dill._load_type", asked)
+    assert (judgement.status is Status.HARMLESS) == harmless
