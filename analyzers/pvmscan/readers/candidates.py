@@ -31,8 +31,8 @@ _MOST_ENDS = 100_000
 _PATTERNS = (
     # PROTO, and an opcode that needs nothing on the stack
     re.compile(rb"\x80[\x00-\x05](?=[\x95}\](cCXUVSIFGJKLMNBT)\x8a-\x8f\x88\x89\x80\x82-\x84\x96\x97Pi])"),
-    # GLOBAL with names, and an opcode that can follow, or nothing more
-    re.compile(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)|\Z))"),
+    # GLOBAL with names, and an opcode that can follow, or nothing more: the next text of a table
+    re.compile(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)|\0|\Z))"),
     # a mark, arguments, and INST or GLOBAL with names
     re.compile(rb"\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic]" + _NAME + rb"\n" + _NAME + rb"\n)"),
     # two short strings for STACK_GLOBAL
