@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mmap import PAGESIZE
+from time import monotonic
 from typing import Any
 
 _DATA_PAGES = 5
 """Column of /proc/self/statm that counts pages of data and stack (proc(5))."""
+FRESH = 0.05
+"""Seconds."""
+_known: tuple[float, int | None] = (-1.0, None)
 
 
 @contextmanager
@@ -44,8 +48,13 @@ def _set(resource: Any, limit: int, before: tuple[int, int]) -> None:
 
 
 def _in_use() -> int | None:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[_DATA_PAGES]) * PAGESIZE
-    except (OSError, IndexError, ValueError):
-        return None
+    """Bytes; looked up again only after a moment, because thousands of tiny files take no longer."""
+    global _known
+    now = monotonic()
+    if now - _known[0] > FRESH:
+        try:
+            with open("/proc/self/statm", "rb") as file:
+                _known = now, int(file.read().split()[_DATA_PAGES]) * PAGESIZE
+        except (OSError, IndexError, ValueError):
+            _known = now, None
+    return _known[1]
