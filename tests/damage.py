@@ -39,7 +39,9 @@ class Sample:
 @cache
 def honest() -> tuple[Sample, ...]:
     """The files in `cases/models`."""
-    paths = sorted(path for path in MODELS.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    paths = sorted(
+        path for path in MODELS.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    )
     return tuple(Sample(path.name, path.read_bytes()) for path in paths)
 
 

@@ -57,7 +57,9 @@ def test_scanning_the_corpus_does_nothing_that_its_files_say(folder: str) -> Non
 
 def test_scanning_the_shipped_samples_does_nothing_that_they_say() -> None:
     every = [
-        path for path in (ROOT / "tests" / "cases").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+        path
+        for path in (ROOT / "tests" / "cases").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
     ]
     assert len(check(every)) == len(every) > 50
 
