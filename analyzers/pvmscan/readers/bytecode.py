@@ -161,6 +161,8 @@ class _Pass:
             self.root, self.parts = "import", [self._name(argument)]
         elif opcode in dialect["local"]:
             self.root, self.parts = "local", [self._of(self.locals, argument)]
+        elif opcode in dialect["paired"]:
+            self.root, self.parts = "local", [self._of(self.locals, argument & 15)]
         elif opcode in dialect["store"]:
             self.stored.add(self._of(self.names, argument))
 
