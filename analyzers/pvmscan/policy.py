@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from pvmscan.knowledge.match import compiled
+from pvmscan.knowledge.match import matches
 from pvmscan.report import Confidence, FileReport, Finding, Location, Severity, StreamReport, Verdict, worst
 
 FILE = ".pvmscan.toml"
@@ -49,10 +49,10 @@ class Entry:
     def covers_name(self, name: str) -> bool:
         """Does it speak of the global or module under a dotted path?"""
         if self.kind == "global":
-            return compiled(self.pattern).fullmatch(name) is not None
+            return matches(self.pattern, name)
         if self.kind != "module":
             return False
-        return any(compiled(pattern).fullmatch(name) for pattern in (self.pattern, f"{self.pattern}.**"))
+        return any(matches(pattern, name) for pattern in (self.pattern, f"{self.pattern}.**"))
 
     def covers(self, finding: Finding) -> bool:
         """Does it speak of a finding: of its subject, its rule or its effect?"""

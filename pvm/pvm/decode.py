@@ -108,7 +108,17 @@ class Contiguous:
 class _Buffered(Contiguous):
     """Reads that may begin elsewhere than at `position`."""
 
-    __slots__ = ()
+    __slots__ = ("fetched",)
+
+    def __init__(self, data: Data, start: int = 0) -> None:
+        super().__init__(data, start)
+        self.fetched = start
+        """Where the loader has read to; up to there it has the input in a buffer."""
+
+    def go_on(self, position: int) -> None:
+        """All bytes before were read."""
+        self.position = position
+        self.fetched = max(self.fetched, position)
 
     def byte(self) -> int:
         """The next byte."""
@@ -132,11 +142,7 @@ class Dropping(_Buffered):
     is always the range [position, fetched) of the input.
     """
 
-    __slots__ = ("fetched",)
-
-    def __init__(self, data: Data, start: int = 0) -> None:
-        super().__init__(data, start)
-        self.fetched = start
+    __slots__ = ()
 
     def opcode(self) -> int:
         """Offset of the next opcode byte."""
@@ -187,11 +193,6 @@ class Dropping(_Buffered):
         """The buffer, or all of the input outside of frames."""
         return self.fetched if self.position < self.fetched else self.size
 
-    def go_on(self, position: int) -> None:
-        """All bytes before were read."""
-        self.position = position
-        self.fetched = max(self.fetched, position)
-
     def frame(self, length: int) -> None:
         """Read a frame into the buffer."""
         start, _ = self.take(length)
@@ -213,11 +214,10 @@ class Framed(_Buffered):
     end of the input.
     """
 
-    __slots__ = ("beyond", "fetched", "inside", "short_frames", "short_reads")
+    __slots__ = ("beyond", "inside", "short_frames", "short_reads")
 
     def __init__(self, data: Data, start: int = 0, *, short_reads: bool, short_frames: bool) -> None:
         super().__init__(data, start)
-        self.fetched = start
         self.beyond = -1
         """Where the stream goes on behind the current frame, if raw data was read from there."""
         self.inside = False
@@ -275,11 +275,6 @@ class Framed(_Buffered):
         if self.position < self.fetched:
             return self.fetched
         return self.position if self.inside or self.beyond >= 0 else self.size
-
-    def go_on(self, position: int) -> None:
-        """All bytes before were read."""
-        self.position = position
-        self.fetched = max(self.fetched, position)
 
     def frame(self, length: int) -> None:
         """Enter a frame; the one before must be used up."""

@@ -112,26 +112,14 @@ def run(
             stack.append(_DOUBLE.unpack_from(data, pos + 1)[0])
             height += 1
             pos += 9
-        elif op == 0x68 or op == 0x71:  # BINGET, BINPUT
-            if pos + 2 > stop:
+        elif op == 0x68 or op == 0x71 or op == 0x6A or op == 0x72:  # BINGET, BINPUT, LONG_BINGET, LONG_BINPUT
+            end = pos + (2 if op == 0x68 or op == 0x71 else 5)
+            if end > stop:
                 break
-            if op == 0x68:
-                value = memo.get(window[pos + 1], _MISSING)
-                if value is _MISSING:
-                    break
-                stack.append(value)
-                height += 1
-            else:
-                if height <= low:
-                    break
-                memo[window[pos + 1]] = stack[height - 1]
-            pos += 2
-        elif op == 0x6A or op == 0x72:  # LONG_BINGET, LONG_BINPUT
-            if pos + 5 > stop:
-                break
-            n = window[pos + 4]
-            n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
-            if op == 0x6A:
+            n = window[end - 1]
+            if end - pos == 5:
+                n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
+            if op == 0x68 or op == 0x6A:
                 value = memo.get(n, _MISSING)
                 if value is _MISSING:
                     break
@@ -141,7 +129,7 @@ def run(
                 if height <= low:
                     break
                 memo[n] = stack[height - 1]
-            pos += 5
+            pos = end
         elif op == 0x4E or op == 0x88 or op == 0x89:  # NONE, NEWTRUE, NEWFALSE
             stack.append(None if op == 0x4E else op == 0x88)
             height += 1
@@ -150,45 +138,23 @@ def run(
             marks.append(height)
             low = height
             pos += 1
-        elif op == 0x75 or op == 0x73:  # SETITEMS, SETITEM
-            if op == 0x75:
-                high = low
-                if not marks:
-                    break
-                end = marks[-2] if len(marks) > 1 else 0
-            else:
-                high = height - 2
-                end = low
+        elif op == 0x75 or op == 0x73 or op == 0x65 or op == 0x61:  # SETITEMS, SETITEM, APPENDS, APPEND
+            pairs, marked = op == 0x75 or op == 0x73, op == 0x75 or op == 0x65
+            if marked and not marks:
+                break
+            high = low if marked else height - (2 if pairs else 1)
+            end = low if not marked else marks[-2] if len(marks) > 1 else 0
             target = stack[high - 1] if high > end else None
-            if type(target) is not Container or target.kind != "dict" or (height - high) & 1:
+            if type(target) is not Container or target.kind != ("dict" if pairs else "list"):
                 break
             items = stack[high:]
-            if not _are_plain(items[::2]):
+            if pairs and ((height - high) & 1 or not _are_plain(items[::2])):
                 break
-            if items:
+            if items or not pairs:
                 target.extend(items, pos)
             del stack[high:]
             height = high
-            if op == 0x75:
-                marks.pop()
-                low = end
-            pos += 1
-        elif op == 0x65 or op == 0x61:  # APPENDS, APPEND
-            if op == 0x65:
-                high = low
-                if not marks:
-                    break
-                end = marks[-2] if len(marks) > 1 else 0
-            else:
-                high = height - 1
-                end = low
-            target = stack[high - 1] if high > end else None
-            if type(target) is not Container or target.kind != "list":
-                break
-            target.extend(stack[high:], pos)
-            del stack[high:]
-            height = high
-            if op == 0x65:
+            if marked:
                 marks.pop()
                 low = end
             pos += 1
