@@ -8,7 +8,7 @@ import fractions
 import pickle
 import random
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -105,3 +105,57 @@ def damaged(seed: int, data: bytes) -> bytes:
             [rng.randrange(256), *b"(.0qhNK)}]ebsu\x94\x85\x81R"]
         )
     return bytes(changed)
+
+
+def alike(seed: int, count: int) -> Iterator[bytes]:
+    """Pickles of many items of one shape, as tables and lists of objects are; sometimes of two or three in turn."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        shared: list[Any] = ["common", 3, (1, 2), {"m": 1}, ("deep", (1, (2, 3))), "zz"]
+        makers = [_maker(rng, shared, 0) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+        number = rng.choice([20, 100, 400])
+        items = []
+        for i in range(number):
+            items.append(makers[i % len(makers)](i))
+            if rng.random() < 0.02:
+                shared[rng.randrange(len(shared))] = rng.choice([("new", i), f"word {i}", items[-1]])
+        whole = {f"k{i}": item for i, item in enumerate(items)} if rng.random() < 0.2 else items
+        around = [whole, [*items, *items]] if rng.random() < 0.3 else whole
+        dumps = pickle._dumps if rng.random() < 0.2 else pickle.dumps  # type: ignore[attr-defined]
+        yield dumps(around, rng.randrange(6))
+
+
+def _maker(rng: random.Random, shared: list[Any], depth: int) -> Callable[[int], Any]:
+    """Something that makes the value of that number: always of one shape."""
+    kind = rng.randrange(13 if depth < 3 else 6)
+    if kind > 5:
+        parts = [_maker(rng, shared, depth + 1) for _ in range(rng.randrange(1, 5))]
+    word, place, step = rng.choice(WORDS), rng.randrange(len(shared)), rng.choice([1, 7, 300, 70_000])
+    match kind:
+        case 0 | 1:
+            return lambda i: i * step
+        case 2:
+            return lambda i: i / 7
+        case 3:
+            return lambda i: f"{word[:20]}{i}"
+        case 4:
+            return lambda i: shared[place]
+        case 5:
+            return lambda i: datetime.date(2000 + i % 50, 1, 2)
+        case 6 | 7:
+            return lambda i: [part(i) for part in parts]
+        case 8:
+            return lambda i: tuple(part(i) for part in parts)
+        case 9:
+            return lambda i: {f"f{number}": part(i) for number, part in enumerate(parts)}
+        case 10:
+            return lambda i: _filled(Plain(), [part(i) for part in parts])
+        case 11:
+            return lambda i: _filled(Items([part(i) for part in parts]), [1])
+        case _:
+            return lambda i: _filled(Pairs(q=parts[0](i)), [])
+
+
+def _filled(instance: Any, values: list[Any]) -> Any:
+    instance.__dict__.update({f"a{number}": one for number, one in enumerate(values)})
+    return instance

@@ -29,7 +29,7 @@ SHORT = 256
 LONGEST = 48
 """Text of more bytes is left to the loop."""
 
-_AT_ONCE = b"+" if sys.version_info >= (3, 11) else b""
+AT_ONCE = b"+" if sys.version_info >= (3, 11) else b""
 """Possessive quantifiers keep no way back; before 3.11 the bounded repeats keep it small."""
 
 
@@ -37,13 +37,13 @@ def _either(*choices: bytes) -> bytes:
     return rb"(?:%s)" % rb"|".join(choices)
 
 
-def _sized(prefix: bytes, suffix: bytes) -> bytes:
+def sized(prefix: bytes, suffix: bytes, letter: bytes = rb"[\0-\x7f]") -> bytes:
     """ASCII text of up to `LONGEST` bytes behind its size, each size a choice of its own."""
-    sizes = [re.escape(bytes([size])) + suffix + rb"[\0-\x7f]{%d}" % size for size in range(LONGEST + 1)]
+    sizes = [re.escape(bytes([size])) + suffix + letter + rb"{%d}" % size for size in range(LONGEST + 1)]
     return re.escape(prefix) + _either(*sizes)
 
 
-_BINARY_NUMBER = _either(rb"K.", rb"J.{4}", rb"M.{2}", rb"G.{8}", rb"[N\x88\x89]")
+BINARY_NUMBER = _either(rb"K.", rb"J.{4}", rb"M.{2}", rb"G.{8}", rb"[N\x88\x89]")
 _BINARY_PUT = rb"(?:q(.)|r(.{3}\0))"
 
 INT = rb"I(?:0[01]|-?[1-9][0-9]{0,17}|0)\n"
@@ -58,7 +58,7 @@ _TEXT_NUMBER = _either(INT, FLOAT, rb"N", LONG)
 _PUT_TEXT = _either(UNICODE, STRING) + rb"p" + INDEX
 
 
-_GROUP = re.compile(rb"(?<!\\)\((?!\?)")
+GROUP = re.compile(rb"(?<!\\)\((?!\?)")
 
 
 class Shape:
@@ -74,9 +74,9 @@ class Shape:
     @cached_property
     def patterns(self) -> list[tuple[int, re.Pattern[bytes]]]:
         """For so many items at once, most first; made when the first run comes along."""
-        item = _GROUP.sub(b"(?:", self.item)
+        item = GROUP.sub(b"(?:", self.item)
         return [
-            (size, re.compile(rb"(?:%s){%d}%s" % (item, size, _AT_ONCE), re.DOTALL))
+            (size, re.compile(rb"(?:%s){%d}%s" % (item, size, AT_ONCE), re.DOTALL))
             for size in (BATCH, BATCH // 10, FEW)
         ]
 
@@ -89,14 +89,14 @@ class Shape:
 Run: TypeAlias = tuple[int, int, int, Shape]
 """End of a run, the values that it leaves on the stack, the memo entries that it fills, and its shape."""
 
-_TEXT_4 = _sized(b"\x8c", b"") + rb"\x94"
-_TEXT_2 = _sized(b"X", rb"\0\0\0") + _BINARY_PUT
-_TEXT_1 = _sized(b"U", b"") + _BINARY_PUT
-_NUMBERS_ONLY = Shape(_BINARY_NUMBER, 1, 0)
+_TEXT_4 = sized(b"\x8c", b"") + rb"\x94"
+_TEXT_2 = sized(b"X", rb"\0\0\0") + _BINARY_PUT
+_TEXT_1 = sized(b"U", b"") + _BINARY_PUT
+_NUMBERS_ONLY = Shape(BINARY_NUMBER, 1, 0)
 _TEXTS = {
-    0x8C: (Shape(_TEXT_4, 1, 1), Shape(_TEXT_4 + _BINARY_NUMBER, 2, 1)),
-    0x58: (Shape(_TEXT_2, 1, 1, explicit=True), Shape(_TEXT_2 + _BINARY_NUMBER, 2, 1, explicit=True)),
-    0x55: (Shape(_TEXT_1, 1, 1, explicit=True), Shape(_TEXT_1 + _BINARY_NUMBER, 2, 1, explicit=True)),
+    0x8C: (Shape(_TEXT_4, 1, 1), Shape(_TEXT_4 + BINARY_NUMBER, 2, 1)),
+    0x58: (Shape(_TEXT_2, 1, 1, explicit=True), Shape(_TEXT_2 + BINARY_NUMBER, 2, 1, explicit=True)),
+    0x55: (Shape(_TEXT_1, 1, 1, explicit=True), Shape(_TEXT_1 + BINARY_NUMBER, 2, 1, explicit=True)),
 }
 """Texts, and pairs of a text and a number, by the opcode that they start with."""
 _STORED = {
@@ -141,6 +141,8 @@ def _numbers(window: bytes, at: int, edge: int) -> tuple[int, int]:
 
 def _many(window: bytes, at: int, edge: int, shape: Shape) -> Run:
     items = 0
+    if shape.patterns[-1][1].match(window, at, edge) is None:  # not even a few
+        return at, 0, 0, shape
     for size, pattern in shape.patterns:
         match = pattern.match(window, at, edge)
         while match is not None:

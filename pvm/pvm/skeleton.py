@@ -23,16 +23,26 @@ from typing import Any
 from pvm import runs, usage
 from pvm.decode import Data
 from pvm.errors import Reject
+from pvm.kinds import (
+    BYTEARRAY,
+    CALL,
+    DICT,
+    EVALUATED,
+    FROZENSET,
+    GLOBAL,
+    HOLE,
+    LIST,
+    MAKES,
+    PERSISTENT,
+    SET,
+    SWALLOWED,
+    TUPLE,
+    UNHASHABLE,
+)
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
 
 COMPILED: bool = not __file__.endswith(".py")
-
-SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET = 1, 2, 3, 4, 5, 6
-"""Kinds of values that can be keys; of a swallowed constant only its existence is known."""
-LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES = 7, 8, 9, 10, 11, 12, 13, 14
-"""Kinds that cannot be keys or may not: `UNHASHABLE` is a tuple, `HOLE` a memo index that was never filled, `MAKES` the
-arguments `(class, object, None)` of `copyreg._reconstructor`."""
 
 WIDTHS = bytes(
     {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}.get(opcode, 0) for opcode in range(256)
@@ -56,6 +66,8 @@ never too many (compare the analyzer `resource_bomb`, which allows more)."""
 MOST = 1 << 60
 """More than that is not counted."""
 
+FIRST_LOOK = 1 << 12
+"""Bytes of a pickle after which items that repeat are looked for."""
 RUNS_BEGIN = b"KMJG\x8cXU"
 """First opcodes of the runs that follow a MARK..."""
 TEXT_BEGINS = b"IFNLVS"
@@ -108,6 +120,13 @@ def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
     except Reject as reject:
         raise NeedsMachine(reject.reason) from None
     return Skeleton(used, stop, result, persistent)
+
+
+def _repeats(used: usage.Usage, at: int) -> Any:
+    """The shapes of items that repeat, once so much was followed that learning them may pay."""
+    from pvm.repeats import Repeats
+
+    return Repeats(used, at)
 
 
 def _zeros(size: int) -> Any:
@@ -261,6 +280,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     misses = tries = kept = 0
     short = runs.SHORT
     deferred = False
+    twins: Any = None
+    goal = -1
+    look_at = MOST if compiled or weigh else at + FIRST_LOOK
     while True:
         # A frame or a window has ended
         if frame_end >= 0 and at >= frame_end:
@@ -294,6 +316,16 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if 0 <= frame_end - base < edge:
             edge = frame_end - base
 
+        if at >= goal >= 0 or (at >= look_at and goal < 0 and pos > 0 and window[pos - 1] == 0x28):
+            twins = twins or _repeats(used, at)
+            now = (sp, filled, growth, persistent)
+            pos, now = twins.step(window, base, pos, edge, now, counts, stack, memo, deferred)
+            sp, filled, growth, persistent = now
+            if growth > MAX_GROWTH:
+                raise _MuchSharing
+            goal, look_at = twins.goal, twins.look_at
+        if pos < goal - base < stop:
+            stop = goal - base
         if not compiled and height and pos + short < edge and window[pos] in RUNS_BEGIN:
             end, n, value, shape = swallow(window, pos, edge)
             misses = 0 if n else misses + 1
@@ -504,6 +536,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         filled += 1
                     elif memo[n] == -HOLE:
                         holes -= 1
+                    elif twins is not None:
+                        goal = twins.forget()
                     memo[n] = stack[sp - 1]
                 elif op == 0x75:  # SETITEMS
                     if height == 0:
@@ -646,6 +680,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                             filled += 1
                         elif memo[n] == -HOLE:
                             holes -= 1
+                        elif twins is not None:
+                            goal = twins.forget()
                         memo[n] = stack[sp - 1]
                 elif op == 0x74:  # TUPLE
                     if height == 0:
@@ -709,9 +745,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     marks[height] = sp
                     height += 1
                     pos += 1
-                    if not compiled and pos + short < edge and window[pos] in RUNS_BEGIN:
-                        tries += 1
-                        if misses < 8 or not tries & 7:
+                    if not compiled and pos + short < edge:
+                        if window[pos] in RUNS_BEGIN:
+                            tries += 1
+                            if misses < 8 or not tries & 7:
+                                break
+                        if goal < 0 and base + pos >= look_at:
                             break
                 elif op == 0x4B:  # BININT1
                     stack[sp] = plain

@@ -50,6 +50,7 @@ class Usage:
         self.classes: list[int] = [-1]
         """Globals that a tuple of arguments for `copyreg._reconstructor` names, by the tuple's number."""
         self._numbers: dict[tuple[str, bytes, bytes], int] = {}
+        self._made: dict[int, int] = {}
         self._object = -1
         self._searched = start
 
@@ -87,8 +88,10 @@ class Usage:
         """Number for the arguments `(cls, object, None)`; 0 if the base is another class."""
         if base != self._object or self.flags[cls] != PLAIN:
             return 0
-        self.classes.append(cls)
-        return len(self.classes) - 1
+        if cls not in self._made:
+            self._made[cls] = len(self.classes)
+            self.classes.append(cls)
+        return self._made[cls]
 
     def check_hooks(self, end: int) -> None:
         """Leave it to the machine if a state written so far may have replaced a method that opcodes call."""

@@ -1,0 +1,290 @@
+"""Items that repeat, swallowed many at a time, for the interpreted skeletal pass.
+
+What honest pickles hold in numbers is alike: thousands of objects of a class, of rows with the same keys. `Repeats`
+learns the shape of such an item from the bytes at hand: the least period of their instructions, turned so that it
+begins where the stack is lowest. The loop then executes one item, and what that has left on the stack and in the
+memo, and counted, each of its twins would: same instructions, which take from the memo what the first one took, an
+equal value. One regular expression finds the twins, and says how many there are.
+
+An item may look at nothing below itself but a receiver that is still there afterwards. Imports are no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pvm import usage
+from pvm.kinds import PLAIN, TUPLE, UNHASHABLE
+from pvm.shapes import CHUNK, GET, PUTS, Shape, instructions, is_closed, periods
+
+MOST_CHUNKS = 128
+"""Chunks of items that are compared at once, at most."""
+WAIT = 64
+"""Bytes after which a known shape is looked for again..."""
+WAIT_TO_LEARN = 2048
+"""...and a new one learned; each failure doubles it."""
+LONGEST_WAIT = 1 << 16
+KEPT = 4
+"""Shapes that are remembered."""
+
+
+class Place(NamedTuple):
+    """Where the loop stands: stack height, memo size, and what it has counted."""
+
+    height: int
+    filled: int
+    growth: int
+    persistent: int
+
+
+class Watched(NamedTuple):
+    """An item that the loop executes, and where the loop stood before it."""
+
+    shape: Shape
+    before: Place
+    counts: list[int]
+    raw: tuple[bytes, ...]
+    """The memo indices that it gives, as written, for each column."""
+
+    def indices(self) -> list[int]:
+        """The memo indices that it gives; 0 for text."""
+        columns = zip(self.shape.columns, self.raw, strict=True)
+        return [0 if column.is_text else column.indices([raw])[0] for column, raw in columns]
+
+
+class Repeats:
+    """The shapes that a pickle's items have shown so far, and the item that is being watched."""
+
+    def __init__(self, used: usage.Usage, at: int) -> None:
+        self.used = used
+        self.goal = -1
+        """Where an item begins or ends that matters, in the input; -1 for nowhere."""
+        self.look_at = at
+        """Where to look for an item again, behind a MARK."""
+        self._learn_at = at
+        self._wait = WAIT
+        self._wait_to_learn = WAIT_TO_LEARN
+        self._shapes: list[Shape] = []
+        self._equals: dict[tuple[int, int], bytes] = {}
+        self._chunks = 8
+        self._watched: Watched | None = None
+
+    def forget(self) -> int:
+        """A memo entry was overwritten: what was learned of the memo is stale. There is no goal then."""
+        self._shapes.clear()
+        self._equals.clear()
+        self._watched, self.goal = None, -1
+        return -1
+
+    def step(
+        self,
+        window: bytes,
+        base: int,
+        pos: int,
+        edge: int,
+        place: tuple[int, int, int, int],
+        counts: list[int],
+        stack: list[int],
+        memo: list[int],
+        deferred: bool,
+    ) -> tuple[int, Place]:
+        """The loop has come to the goal, or there is none and a MARK is behind it: where to go on, and what is then
+        on the stack and in the memo. With `deferred`, memo entries are not what they will be.
+        """
+        now, at = Place(*place), base + pos
+        if self.goal < 0:
+            self._look(window, base, pos, edge, memo, now.filled)
+        elif deferred or at > self.goal:
+            self._watched = None
+            self._rest(at)
+        if at == self.goal and self._watched is not None:
+            pos, now = self._take(self._watched, window, base, pos, edge, now, counts, stack, memo)
+        if base + pos == self.goal:
+            self._watch(window, base, pos, edge, now, counts)
+        return pos, now
+
+    def _look(self, window: bytes, base: int, pos: int, edge: int, memo: list[int], filled: int) -> None:
+        """Set the goal to where an item begins whose twins follow, seen from behind a MARK."""
+        start = self._known(window, pos, edge)
+        if start < 0 and base + pos >= self._learn_at:
+            start = self._learn(window, pos, edge, memo, filled)
+            self._wait_to_learn = WAIT_TO_LEARN if start >= 0 else min(2 * self._wait_to_learn, LONGEST_WAIT)
+            self._learn_at = base + pos + self._wait_to_learn
+        if start < 0:
+            self._rest(base + pos)
+        else:
+            self.goal = base + start
+
+    def _rest(self, at: int) -> None:
+        """What was tried was in vain: longer and longer waits keep the price in proportion."""
+        self.goal, self.look_at = -1, at + self._wait
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
+
+    def _known(self, window: bytes, pos: int, edge: int) -> int:
+        for place, shape in enumerate(self._shapes):
+            start = shape.next_start(window, pos, edge)
+            if start >= 0:
+                self._shapes.insert(0, self._shapes.pop(place))
+                return start
+        return -1
+
+    def _learn(self, window: bytes, pos: int, edge: int, memo: list[int], filled: int) -> int:
+        pieces, starts = instructions(window, pos, edge)
+        for size in periods(pieces):
+            turn = next((turn for turn in range(size) if is_closed(pieces[turn : turn + size])), None)
+            if turn is None:
+                continue
+            item = pieces[turn : turn + size]
+            for place, piece in enumerate(item):
+                index = window[starts[turn + place] + 1] if piece == GET else filled
+                if index < filled:
+                    item[place] = self._among_equals(index, memo, min(filled, 256))
+            if any(item == shape.pieces for shape in self._shapes):
+                continue
+            shape = Shape(item)
+            start = shape.next_start(window, starts[turn], edge)
+            if start >= 0:
+                self._shapes.insert(0, shape)
+                del self._shapes[KEPT:]
+                return start
+        return -1
+
+    def _among_equals(self, index: int, memo: list[int], filled: int) -> bytes:
+        """BINGET of any memo entry that equals this one; nothing where a walk over it visits who knows how much."""
+        if not _is_weighed(memo[index]):
+            return rb"(?!)"
+        if (index, filled) not in self._equals:
+            same = [one for one in range(filled) if _equal(memo[one], memo[index])]
+            self._equals[index, filled] = b"h[" + b"".join(rb"\x%02x" % one for one in same) + b"]"
+        return self._equals[index, filled]
+
+    def _watch(self, window: bytes, base: int, pos: int, edge: int, now: Place, counts: list[int]) -> None:
+        """An item begins here, and is left to the loop: the goal is where it ends."""
+        found = self._shapes[0].row.match(window, pos, edge)
+        if found is None:
+            self._rest(base + pos)
+            return
+        self._watched = Watched(self._shapes[0], now, list(counts), found.groups()[1:])
+        self.goal = base + found.end()
+
+    def _take(
+        self,
+        watched: Watched,
+        window: bytes,
+        base: int,
+        pos: int,
+        edge: int,
+        now: Place,
+        counts: list[int],
+        stack: list[int],
+        memo: list[int],
+    ) -> tuple[int, Place]:
+        """The item has ended: enter what its twins do. Where they end, and where the loop stands then."""
+        self._watched = None
+        before = watched.before
+        if now.filled - before.filled != watched.shape.entries:  # memo entries out of order
+            self._rest(base + pos)
+            return pos, now
+        end, twins, cut = self._twins(watched, window, pos, edge, memo)
+        if twins < CHUNK:
+            self._rest(base + end)
+        else:
+            self.goal, self.look_at, self._wait = base + end if cut else -1, base + end, WAIT
+            self._learn_at = base + end + LONGEST_WAIT
+        if not twins:
+            return pos, now
+        for column, (old, new) in enumerate(zip(watched.counts, counts, strict=False)):
+            if new > old:
+                counts[column] += (new - old) * twins
+                if column % usage.COLUMNS in (usage.APPEND, usage.SETITEM):
+                    self._check_hooks(counts, column, base + end)
+        steps = [new - old for old, new in zip(before, now, strict=True)]
+        after = Place(*(value + step * twins for value, step in zip(now, steps, strict=True)))
+        stack[now.height : after.height] = _plain(stack[before.height : now.height]) * twins
+        memo[now.filled : after.filled] = _plain(memo[before.filled : now.filled]) * twins
+        return end, after
+
+    def _check_hooks(self, counts: list[int], column: int, end: int) -> None:
+        if counts[column - column % usage.COLUMNS + usage.BUILD]:
+            self.used.check_hooks(end)
+
+    def _twins(
+        self, watched: Watched, window: bytes, pos: int, edge: int, memo: list[int]
+    ) -> tuple[int, int, bool]:
+        """Where the last item ends that does what the watched one did, how many there are, and whether the next one
+        has the shape as well.
+        """
+        shape, twins = watched.shape, 0
+        indices: list[int] | None = None
+        while True:
+            end, chunks = shape.follow(window, pos, edge, self._chunks)
+            found = agree = chunks * CHUNK
+            if shape.columns and found:
+                indices = indices or watched.indices()
+                rows: list[tuple[bytes, ...]] = shape.row.findall(window, pos, end)
+                agree = _agreeing(watched, indices, rows, twins, memo)
+                end = pos + sum([len(row[0]) for row in rows[:agree]])
+            twins += agree
+            pos = end
+            if agree < found:
+                self._chunks = max(1, agree // CHUNK)
+                return pos, twins, True
+            if chunks < self._chunks:
+                return pos, twins, False
+            self._chunks = min(2 * self._chunks, MOST_CHUNKS)
+
+
+def _agreeing(
+    watched: Watched, firsts: list[int], rows: list[tuple[bytes, ...]], twins: int, memo: list[int]
+) -> int:
+    """How many of these items, which follow so many twins, take from the memo and put into it what twins do."""
+    agree, filled, stride = len(rows), watched.before.filled, watched.shape.entries
+    columns = list(zip(*rows, strict=True))[1:]
+    for column, first, raw in zip(watched.shape.columns, firsts, columns, strict=True):
+        if column.is_text:
+            if not _is_text(raw):
+                return 0
+            continue
+        indices = column.indices(raw[:agree])
+        if column.piece in PUTS or first >= filled:
+            start = first + stride * (twins + 1)
+            wanted = tuple(range(start, start + stride * agree, stride))
+            if tuple(indices) != wanted:
+                agree = next(
+                    row for row, pair in enumerate(zip(indices, wanted, strict=True)) if pair[0] != pair[1]
+                )
+        elif not _is_weighed(memo[first]):
+            return 0
+        else:
+            others = {
+                index for index in set(indices) if index >= filled or not _equal(memo[index], memo[first])
+            }
+            if others:
+                agree = next(row for row, index in enumerate(indices) if index in others)
+    return agree
+
+
+def _is_text(raw: Sequence[bytes]) -> bool:
+    """Are all of them UTF-8? The line breaks between them see to it that none completes another."""
+    try:
+        b"\n".join(raw).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _equal(one: int, other: int) -> bool:
+    """Does it make no difference which of the values is taken?"""
+    return one == other or (one >= PLAIN and other >= PLAIN)
+
+
+def _is_weighed(value: int) -> bool:
+    """Is it known how much a walk over the value visits?"""
+    kind = -value & 15
+    return value >= 0 or kind < TUPLE or (kind in (TUPLE, UNHASHABLE) and value <= -16)
+
+
+def _plain(values: list[int]) -> list[int]:
+    """The values as twins leave them: constants of another place."""
+    return [PLAIN if value >= 0 else value for value in values]

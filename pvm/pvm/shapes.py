@@ -1,0 +1,203 @@
+"""Shapes of items that repeat: the instructions of one as regular expressions, for `pvm.repeats`.
+
+A piece is the pattern of one instruction in the forms that picklers write; a group in it is an argument that makes a
+difference. Imports are no part of an item.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property
+from typing import NamedTuple
+
+from pvm import runs
+
+MOST = 80
+"""Instructions of the longest item."""
+CHUNK = 8
+"""Items that are looked for at once."""
+
+_NUMBER = runs.BINARY_NUMBER[:-1] + rb"|" + rb"|".join((runs.INT, runs.FLOAT, runs.LONG)) + rb")"
+GET, _LONG_GET, _TEXT_GET = rb"h(.)", rb"j(.{4})", rb"g" + runs.INDEX
+_PUT, _LONG_PUT, _TEXT_PUT = rb"q(.)", rb"r(.{4})", rb"p" + runs.INDEX
+PUTS = frozenset({_PUT, _LONG_PUT, _TEXT_PUT})
+_INDEXED = PUTS | {GET, _LONG_GET, _TEXT_GET}
+_MARK = rb"\("
+
+
+class Effect(NamedTuple):
+    """What an instruction does to the stack."""
+
+    pops: int = 0
+    pushes: int = 0
+    receiver: bool = False
+    """It looks at the value below what it takes."""
+    mark: int = 0
+    """1 for a MARK; -1 for what takes everything down to it."""
+
+
+_PUSH, _LOOK, _CLOSE, _FILL = (
+    Effect(0, 1),
+    Effect(0, 0, True),
+    Effect(0, 1, False, -1),
+    Effect(0, 0, True, -1),
+)
+_EFFECTS: dict[bytes, Effect] = {
+    **dict.fromkeys((_NUMBER, GET, _LONG_GET, _TEXT_GET), _PUSH),
+    **dict.fromkeys((rb"\)", rb"\]", rb"\}", rb"\x8f"), _PUSH),  # empty tuple, list, dict, set
+    **dict.fromkeys((_PUT, _LONG_PUT, _TEXT_PUT, rb"\x94"), _LOOK),  # ...and MEMOIZE
+    _MARK: Effect(0, 0, False, 1),
+    **dict.fromkeys((rb"t", rb"l", rb"d", rb"\x91"), _CLOSE),  # TUPLE, LIST, DICT, FROZENSET
+    **dict.fromkeys((rb"u", rb"e", rb"\x90"), _FILL),  # SETITEMS, APPENDS, ADDITEMS
+    rb"s": Effect(2, 0, True),  # SETITEM
+    **dict.fromkeys((rb"a", rb"b"), Effect(1, 0, True)),  # APPEND, BUILD
+    **dict.fromkeys((rb"\x85", rb"Q"), Effect(1, 1)),  # TUPLE1, BINPERSID
+    **dict.fromkeys((rb"\x86", rb"\x81", rb"R"), Effect(2, 1)),  # TUPLE2, NEWOBJ, REDUCE
+    rb"\x87": Effect(3, 1),  # TUPLE3
+}
+_ESCAPED = rb"V[^\\\n]*(?:\\u[0-9a-fA-F]{4}[^\\\n]*)*\n"
+_TEXTS = (
+    runs.sized(b"\x8c", b""),
+    runs.sized(b"X", rb"\0\0\0"),
+    runs.sized(b"U", b""),
+    _ESCAPED,
+    runs.STRING,
+)
+_LOOSE = {
+    0x8C: rb"(" + runs.sized(b"\x8c", b"", b".") + rb")",
+    0x58: rb"(" + runs.sized(b"X", rb"\0\0\0", b".") + rb")",
+}
+"""Text that is not ASCII, by opcode: whether it is UTF-8 remains to be seen."""
+_LOOSE_TEXTS = frozenset(_LOOSE.values())
+_EFFECTS.update(dict.fromkeys(_TEXTS, _PUSH))
+
+
+def _opcodes() -> Iterator[tuple[int, bytes]]:
+    for piece in _EFFECTS:
+        if piece != _NUMBER:
+            yield (int(piece[2:4], 16) if piece[:2] == b"\\x" else piece.lstrip(b"\\")[0]), piece
+    yield from ((opcode, _NUMBER) for opcode in b"KJMGN\x88\x89IFL")
+
+
+_PIECES = dict(_opcodes())
+"""The pattern of each instruction that may be part of an item, by its opcode."""
+
+
+@cache
+def _matcher(piece: bytes) -> Callable[..., re.Match[bytes] | None]:
+    return re.compile(piece, re.DOTALL).match
+
+
+def instructions(window: bytes, at: int, edge: int) -> tuple[list[bytes], list[int]]:
+    """Patterns of the next instructions, and where each begins; enough for two periods of the longest item."""
+    pieces: list[bytes] = []
+    starts: list[int] = []
+    while len(pieces) < 3 * MOST and at + 1 < edge:
+        piece = _PIECES.get(window[at])
+        if window[at] == 0x43:  # SHORT_BINBYTES
+            piece = rb"C\x%02x.{%d}" % (window[at + 1], window[at + 1])
+        found = _matcher(piece)(window, at, edge) if piece is not None else None
+        if found is None and window[at] in _LOOSE:
+            piece = _LOOSE[window[at]]
+            found = _matcher(piece)(window, at, edge)
+        if piece is None or found is None:
+            break
+        pieces.append(piece)
+        starts.append(at)
+        at = found.end()
+    return pieces, starts
+
+
+def periods(pieces: list[bytes]) -> Iterator[int]:
+    """After how many instructions they may repeat."""
+    for size in range(2, min(MOST, len(pieces) // 2) + 1):
+        if pieces[size] == pieces[0] and pieces[size : 2 * size] == pieces[:size]:
+            yield size
+
+
+def is_closed(pieces: list[bytes]) -> bool:
+    """Does an item of these instructions leave everything below it alone?"""
+    height, marks, below = 0, [0], False
+    for piece in pieces:
+        effect = _EFFECTS.get(piece, _PUSH)
+        if effect.mark < 0:
+            if len(marks) == 1:
+                return False
+            height = marks.pop()
+        height -= effect.pops
+        if height < marks[-1] or (effect.receiver and height == marks[-1] and len(marks) > 1):
+            return False
+        below = below or (effect.receiver and height == 0)
+        height += effect.pushes
+        if effect.mark > 0:
+            marks.append(height)
+    return len(marks) == 1 and not (below and height)
+
+
+class Column(NamedTuple):
+    """An instruction of an item whose argument makes a difference: a memo index, or text."""
+
+    piece: bytes
+
+    @property
+    def is_text(self) -> bool:
+        """Is the argument text?"""
+        return self.piece in _LOOSE_TEXTS
+
+    def indices(self, raw: Sequence[bytes]) -> Sequence[int]:
+        """Its indices in so many items."""
+        if self.piece in (_LONG_GET, _LONG_PUT):
+            return struct.unpack(f"<{len(raw)}I", b"".join(raw))
+        return b"".join(raw) if self.piece in (GET, _PUT) else [int(one) for one in raw]
+
+
+class Shape:
+    """The instructions of an item, as patterns."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+        self.entries = sum(map(_fills, pieces))
+        self.columns = [Column(piece) for piece in pieces if piece in _INDEXED or piece in _LOOSE_TEXTS]
+
+    @cached_property
+    def chunk(self) -> re.Pattern[bytes]:
+        """A chunk of items."""
+        item = runs.GROUP.sub(b"(?:", b"".join(self.pieces))
+        return re.compile(rb"(?:%s){%d}%s" % (item, CHUNK, runs.AT_ONCE), re.DOTALL)
+
+    @cached_property
+    def row(self) -> re.Pattern[bytes]:
+        """One item, as the first group, and its memo indices."""
+        return re.compile(rb"(%s)" % b"".join(self.pieces), re.DOTALL)
+
+    @cached_property
+    def tails(self) -> list[re.Pattern[bytes]]:
+        """What follows each MARK of an item, to its end."""
+        places = [place + 1 for place, piece in enumerate(self.pieces) if piece == _MARK]
+        return [re.compile(b"".join(self.pieces[place:]), re.DOTALL) for place in places]
+
+    def next_start(self, window: bytes, at: int, edge: int) -> int:
+        """Where the next item begins of which a chunk follows, seen from behind a MARK; -1 if none does."""
+        if self.chunk.match(window, at, edge):
+            return at
+        for tail in self.tails:
+            found = tail.match(window, at, edge)
+            if found is not None and self.chunk.match(window, found.end(), edge):
+                return found.end()
+        return -1
+
+    def follow(self, window: bytes, at: int, edge: int, most: int) -> tuple[int, int]:
+        """Where so many chunks of items end, at most; and how many there were."""
+        for chunks in range(most):
+            found = self.chunk.match(window, at, edge)
+            if found is None:
+                return at, chunks
+            at = found.end()
+        return at, most
+
+
+def _fills(piece: bytes) -> bool:
+    """Does the instruction enter a value in the memo?"""
+    return piece == rb"\x94" or piece in PUTS
