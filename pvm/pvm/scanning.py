@@ -8,6 +8,7 @@ compiled code checks no index, so every method stays below the `limit` that it i
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from pvm import runs
@@ -15,6 +16,9 @@ from pvm.decode import Data, text_string, text_unicode
 from pvm.usage import MAX_NAME, NeedsMachine
 
 COMPILED: bool = not __file__.endswith(".py")
+LITTLE: bool = sys.byteorder == "little"
+HIGH_BITS = 0x8080808080808080
+"""Set in a word of eight bytes that are not all ASCII."""
 _INT, _LONG, _FLOAT, _STRING, _UNICODE = 0x49, 0x4C, 0x46, 0x53, 0x56
 _PATTERNS = {
     _INT: runs.INT,
@@ -32,6 +36,13 @@ class Text:
 
     def __init__(self, window: Any) -> None:
         self.window = window
+        self.end = 0
+        """Position after the memo index that was read last."""
+        self.whole = 0
+        if COMPILED and LITTLE:
+            self.whole = len(window) >> 3
+            self.words = memoryview(window)[: self.whole << 3].cast("Q")
+            """The window, eight bytes at a time; `whole` of them."""
 
     def is_ascii(self, at: int, end: int, limit: int) -> bool:
         """Is this part of the window ASCII text? Not if it reaches beyond the limit."""
@@ -40,10 +51,19 @@ class Text:
         if not COMPILED:
             text: bytes = self.window[at:end]
             return text.isascii()
-        bits = 0
+        bits, first, last = 0, at >> 3, (end - 1) >> 3
+        if last < self.whole and at < end:
+            # of the outer words only the bytes between `at` and `end`
+            bits = self.words[first] & HIGH_BITS << 8 * (at & 7)
+            if first == last:
+                return not bits & HIGH_BITS >> 8 * (7 - (end - 1 & 7))
+            bits |= self.words[last] & HIGH_BITS >> 8 * (7 - (end - 1 & 7))
+            for place in range(first + 1, last):
+                bits |= self.words[place]
+            return not bits & HIGH_BITS
         for place in range(at, end):
             bits |= self.window[place]
-        return bits < 0x80
+        return not bits & 0x80
 
     def line_end(self, at: int, limit: int) -> int:
         """Position after the line whose opcode stands at `at`; -1 if its argument is not a plain one."""
@@ -55,18 +75,23 @@ class Text:
         return -1 if match is None else match.end()
 
     def index(self, at: int, limit: int) -> int:
-        """Memo index written at `at`; -1 if it is not a plain one."""
+        """Memo index written at `at`, and `end` behind its line; -1 if it is not a plain one."""
         if not COMPILED:
             match = _INDEX(self.window, at, limit)
-            return -1 if match is None else int(match[1])
-        number = 0
-        end = self._digits(at, limit)
-        if end == at or end - at > 18 or end >= limit or self.window[end] != 10:
+            if match is None:
+                return -1
+            self.end = match.end()
+            return int(match[1])
+        start, number = at, 0
+        limit = min(limit, at + 19)  # what has more digits is not plain
+        while at < limit and 48 <= self.window[at] <= 57:
+            number = number * 10 + self.window[at] - 48
+            at += 1
+        if at == start or at >= limit or self.window[at] != 10:
             return -1
-        if self.window[at] == 48 and end > at + 1:
+        if self.window[start] == 48 and at > start + 1:
             return -1
-        for place in range(at, end):
-            number = number * 10 + self.window[place] - 48
+        self.end = at + 1
         return number
 
     def _digits(self, at: int, limit: int) -> int:

@@ -5,7 +5,7 @@ from pvm.scanning cimport Text
 cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
-cdef Py_ssize_t WINDOW, FIRST, SLACK, KEPT, MAX_HEIGHT
+cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, KEPT, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
@@ -51,8 +51,8 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, reach=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
     stop=Py_ssize_t, edge=Py_ssize_t, end=Py_ssize_t, n=cython.longlong, value=cython.longlong,
     target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
-    growth=cython.longlong, op=cython.int, compiled=cython.bint, deferred=cython.bint,
-    plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
+    growth=cython.longlong, op=cython.int, compiled=cython.bint, ascii=cython.bint, deferred=cython.bint,
+    goal=Py_ssize_t, look_at=Py_ssize_t, plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
 )
 cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh)

@@ -56,6 +56,8 @@ KEPT = 1 << 22
 """Bytes of a mapped file that stay in memory behind the place at hand."""
 SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
+LONG = SLACK // 2
+"""Bytes of a text that is not looked at in the window."""
 MAX_HEIGHT = 1 << 23
 """Values on the stack or in the memo; beyond, the machine's own limits shall decide."""
 MAX_GAP = 64
@@ -236,7 +238,7 @@ def _hashable(stack: Any, low: int, high: int, step: int) -> bool:
     """Can these values be keys?"""
     for place in range(low, high, step):
         value = stack[place]
-        if value < 0 and (-value & 15) >= 7:
+        if value < 0 and (-value & 15) >= LIST:
             return False
     return True
 
@@ -278,6 +280,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     empty = a_tuple if weigh else -(16 + TUPLE)
     swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
     misses = tries = kept = 0
+    ascii = False
     short = runs.SHORT
     deferred = False
     twins: Any = None
@@ -359,9 +362,11 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                 elif op == 0x8C:  # SHORT_BINUNICODE
                     n = window[pos + 1]
                     end = pos + 2 + n
-                    if not (
-                        text.is_ascii(pos + 2, end, edge) if compiled else window[pos + 2 : end].isascii()
-                    ):
+                    if compiled:
+                        ascii = text.is_ascii(pos + 2, end, edge)
+                    else:
+                        ascii = window[pos + 2 : end].isascii()
+                    if not ascii:
                         check_text(data, base + pos + 2, n)
                     stack[sp] = base + pos
                     sp += 1
@@ -578,9 +583,11 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     pos += 1
                 elif op == 0x73:  # SETITEM
                     sp -= 2
-                    if sp <= fence or not _hashable(stack, sp, sp + 1, 1):
-                        raise NeedsMachine("an unusual item")
-                    target = stack[sp - 1]
+                    if sp <= fence:
+                        raise NeedsMachine("the stack is too short")
+                    value, target = stack[sp], stack[sp - 1]
+                    if value < 0 and (-value & 15) >= LIST:
+                        raise NeedsMachine("a key that cannot be hashed")
                     if weigh and target < 0 and (-target & 15) == DICT:
                         _add_weight(weights, weighed, target, stack, sp, sp + 2)
                     elif target != a_dict:
@@ -648,9 +655,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     n = text.index(pos + 1, edge)
                     if n < 0:
                         raise NeedsMachine("an unusual memo index")
-                    pos += 3
-                    while window[pos - 1] != 10:
-                        pos += 1
+                    pos = text.end
                     if op == 0x67:
                         if deferred:
                             deferred = _settle(pending)
@@ -778,13 +783,13 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     if n > size:
                         raise NeedsMachine("the input ends early")
                     end = pos + 5 + n
-                    if op == 0x58 and (
-                        n > SLACK // 2
-                        or not (
-                            text.is_ascii(pos + 5, end, edge) if compiled else window[pos + 5 : end].isascii()
-                        )
-                    ):
-                        check_text(data, base + pos + 5, n)
+                    if op == 0x58:
+                        if compiled:
+                            ascii = n <= LONG and text.is_ascii(pos + 5, end, edge)
+                        else:
+                            ascii = n <= LONG and window[pos + 5 : end].isascii()
+                        if not ascii:
+                            check_text(data, base + pos + 5, n)
                     stack[sp] = base + pos
                     sp += 1
                     pos = end
