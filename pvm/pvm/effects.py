@@ -7,6 +7,7 @@ a result that is not known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from pvm.decode import Data
@@ -73,18 +74,24 @@ def call_path(world: Caller, path: str, call: Call) -> Value | Unset:
 
 def _pure(world: Caller, path: str, call: Call) -> Value | Unset:
     """Evaluate a pure function on constants."""
-    if not path.startswith(_PURE_HOMES) or call.splat is not None:
+    if not _may_be_pure(path) or call.splat is not None:
         return UNSET
     from pvm import fold
 
     return UNSET if path in fold.ITERATORS else _evaluate(world, path, call)
 
 
+@lru_cache(maxsize=1024)
+def _may_be_pure(path: str) -> bool:
+    """Does the path lie where pure functions are? Files call the same few callables again and again."""
+    return path.startswith(_PURE_HOMES)
+
+
 def evaluates(path: str) -> bool:
     """Could a call of this path have a result that is worked out here?"""
     if path in EFFECTS:
         return True
-    if not path.startswith(_PURE_HOMES):
+    if not _may_be_pure(path):
         return False
     from pvm import fold
 
