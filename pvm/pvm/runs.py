@@ -50,7 +50,7 @@ INT = rb"I(?:0[01]|-?[1-9][0-9]{0,17}|0)\n"
 LONG = rb"L(?:-?[1-9][0-9]{0,4000}|0)L?\n"
 FLOAT = rb"F(?:-?[0-9]{1,20}(?:\.[0-9]{0,25})?(?:e[+-][0-9]{2})?|-?inf|-?nan)\n"
 STRING = rb"S(?:'[^'\\\n]*'|\"[^\"\\\n]*\")\n"
-UNICODE = rb"V[^\\\n]*\n"
+UNICODE = rb"V[^\\\n]*(?:\\u[0-9a-fA-F]{4}[^\\\n]*)*\n"
 INDEX = rb"(0|[1-9][0-9]{0,17})\n"
 """Text arguments as picklers write them, with their opcodes. A float of three digits in its exponent may be too
 large for a double."""

@@ -19,10 +19,15 @@ cdef class Text:
     @cython.locals(end=Py_ssize_t)
     cpdef Py_ssize_t line_end(self, Py_ssize_t at, Py_ssize_t limit) except -2
 
+    cdef Py_ssize_t _matched_end(self, Py_ssize_t at, Py_ssize_t limit) except -2
+
     @cython.locals(number=Py_ssize_t, start=Py_ssize_t)
     cpdef Py_ssize_t index(self, Py_ssize_t at, Py_ssize_t limit) except -2
 
     cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit)
+
+    @cython.locals(place=Py_ssize_t, digit=cython.int)
+    cdef bint _is_escape(self, Py_ssize_t at, Py_ssize_t limit)
 
     @cython.locals(opcode=cython.int, start=Py_ssize_t)
     cdef Py_ssize_t _plain_end(self, Py_ssize_t at, Py_ssize_t limit)

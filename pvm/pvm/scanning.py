@@ -39,7 +39,7 @@ class Text:
         self.end = 0
         """Position after the memo index that was read last."""
         self.whole = 0
-        if COMPILED and LITTLE:
+        if LITTLE:
             self.whole = len(window) >> 3
             self.words = memoryview(window)[: self.whole << 3].cast("Q")
             """The window, eight bytes at a time; `whole` of them."""
@@ -48,9 +48,6 @@ class Text:
         """Is this part of the window ASCII text? Not if it reaches beyond the limit."""
         if end > limit:
             return False
-        if not COMPILED:
-            text: bytes = self.window[at:end]
-            return text.isascii()
         bits, first, last = 0, at >> 3, (end - 1) >> 3
         if last < self.whole and at < end:
             # of the outer words only the bytes between `at` and `end`
@@ -71,6 +68,9 @@ class Text:
             end = self._plain_end(at, limit)
             if end >= 0:
                 return end
+        return self._matched_end(at, limit)
+
+    def _matched_end(self, at: int, limit: int) -> int:
         match = _LINES[self.window[at]](self.window, at, limit)
         return -1 if match is None else match.end()
 
@@ -100,14 +100,29 @@ class Text:
             at += 1
         return at
 
+    def _is_escape(self, at: int, limit: int) -> bool:
+        """Is the backslash at `at` followed by `u` and four hexadecimal digits?"""
+        if at + 6 > limit or self.window[at + 1] != 117:
+            return False
+        for place in range(at + 2, at + 6):
+            digit = self.window[place]
+            if not (48 <= digit <= 57 or 65 <= digit <= 70 or 97 <= digit <= 102):
+                return False
+        return True
+
     def _plain_end(self, at: int, limit: int) -> int:
         """The commonest forms of each argument, byte by byte."""
         opcode = self.window[at]
         at += 1
         if opcode == _UNICODE:
-            while at < limit and self.window[at] != 10 and self.window[at] != 92:
-                at += 1
-            return at + 1 if at < limit and self.window[at] == 10 else -1
+            while at < limit and self.window[at] != 10:
+                if self.window[at] != 92:
+                    at += 1
+                elif self._is_escape(at, limit):
+                    at += 6
+                else:
+                    return -1
+            return at + 1 if at < limit else -1
         if opcode == _STRING:
             if at >= limit or self.window[at] != 39:
                 return -1

@@ -57,12 +57,11 @@ _EFFECTS: dict[bytes, Effect] = {
     **dict.fromkeys((rb"\x86", rb"\x81", rb"R"), Effect(2, 1)),  # TUPLE2, NEWOBJ, REDUCE
     rb"\x87": Effect(3, 1),  # TUPLE3
 }
-_ESCAPED = rb"V[^\\\n]*(?:\\u[0-9a-fA-F]{4}[^\\\n]*)*\n"
 _TEXTS = (
     runs.sized(b"\x8c", b""),
     runs.sized(b"X", rb"\0\0\0"),
     runs.sized(b"U", b""),
-    _ESCAPED,
+    runs.UNICODE,
     runs.STRING,
 )
 _LOOSE = {

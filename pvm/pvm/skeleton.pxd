@@ -9,16 +9,18 @@ cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, KEPT, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
-@cython.locals(place=Py_ssize_t, value=cython.longlong)
-cdef bint _hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+@cython.final
+cdef class Items:
+    cdef public long long[::1] stack
 
-cdef bint _all_hashable(long long[::1] stack, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
+    @cython.locals(
+        place=Py_ssize_t, value=cython.longlong, total=cython.longlong, kind=cython.longlong, inner=cython.longlong,
+        known=cython.bint,
+    )
+    cdef long long as_tuple(self, Py_ssize_t low, Py_ssize_t high) except 1
 
-@cython.locals(
-    place=Py_ssize_t, value=cython.longlong, total=cython.longlong, kind=cython.longlong, inner=cython.longlong,
-    known=cython.bint,
-)
-cdef long long _tuple(long long[::1] stack, Py_ssize_t low, Py_ssize_t high) except 1
+    @cython.locals(place=Py_ssize_t, value=cython.longlong)
+    cdef bint are_keys(self, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
 
 @cython.locals(place=Py_ssize_t, value=cython.longlong, kind=cython.longlong, number=cython.longlong, total=cython.longlong)
 cdef long long _weight(long long[::1] stack, long long[::1] weights, Py_ssize_t low, Py_ssize_t high) except -1
@@ -40,6 +42,7 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     widths="const unsigned char[::1]",
     kept=Py_ssize_t,
     text=Text,
+    items=Items,
     stack=cython.longlong[::1],
     memo=cython.longlong[::1],
     marks=cython.longlong[::1],

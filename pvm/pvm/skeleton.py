@@ -171,27 +171,6 @@ def _settle(pending: runs.Pending) -> bool:
     return False
 
 
-def _tuple(stack: Any, low: int, high: int) -> int:
-    """A tuple of these items, with its weight: 0 where a container in it may still grow."""
-    if not COMPILED and high - low > 8 and min(stack[low:high]) >= -1:
-        return -((high - low + 1) * 16 + TUPLE)
-    total, kind, known = 1, TUPLE, True
-    for place in range(low, high):
-        value = stack[place]
-        total += 1
-        if value >= 0:
-            continue
-        inner = -value & 15
-        if inner in (TUPLE, UNHASHABLE):
-            total += (-value >> 4) - 1
-            known = known and value <= -16
-        elif inner >= FROZENSET:
-            known = False
-        if inner > FROZENSET:
-            kind = UNHASHABLE
-    return -(total * 16 + kind) if known and total < MAX_GROWTH else -kind
-
-
 def _weight(stack: Any, weights: Any, low: int, high: int) -> int:
     """How many values a walk over these items visits that does not notice sharing. They are marked as used."""
     if not COMPILED and high - low > 8 and min(stack[low:high]) >= -CALL:
@@ -234,20 +213,41 @@ def _made(used: usage.Usage, cls: int, base: int) -> int:
     return used.reconstructs(-cls >> 4, -base >> 4)
 
 
-def _hashable(stack: Any, low: int, high: int, step: int) -> bool:
-    """Can these values be keys?"""
-    for place in range(low, high, step):
-        value = stack[place]
-        if value < 0 and (-value & 15) >= LIST:
-            return False
-    return True
+class Items:
+    """What the loop asks about several values on the stack at once."""
 
+    def __init__(self, stack: Any) -> None:
+        self.stack = stack
 
-def _all_hashable(stack: Any, low: int, high: int, step: int) -> bool:
-    """The same for many values: in an interpreter the least of them tells at once when all are constants."""
-    if not COMPILED and high - low > 8 and min(stack[low:high:step]) >= -1:
+    def as_tuple(self, low: int, high: int) -> int:
+        """A tuple of these items, with its weight: 0 where a container in it may still grow."""
+        if not COMPILED and high - low > 8 and min(self.stack[low:high]) >= -1:
+            return -((high - low + 1) * 16 + TUPLE)
+        total, kind, known = 1, TUPLE, True
+        for place in range(low, high):
+            value = self.stack[place]
+            total += 1
+            if value >= 0:
+                continue
+            inner = -value & 15
+            if inner in (TUPLE, UNHASHABLE):
+                total += (-value >> 4) - 1
+                known = known and value <= -16
+            elif inner >= FROZENSET:
+                known = False
+            if inner > FROZENSET:
+                kind = UNHASHABLE
+        return -(total * 16 + kind) if known and total < MAX_GROWTH else -kind
+
+    def are_keys(self, low: int, high: int, step: int) -> bool:
+        """Can these values be keys? In an interpreter the least of many tells at once when all are constants."""
+        if not COMPILED and high - low > 8 and min(self.stack[low:high:step]) >= -1:
+            return True
+        for place in range(low, high, step):
+            value = self.stack[place]
+            if value < 0 and (-value & 15) >= LIST:
+                return False
         return True
-    return _hashable(stack, low, high, step)
 
 
 def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tuple[int, int, int]:
@@ -270,7 +270,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     weighed = 1
     window: Any = data[:0]
     widths: Any = WIDTHS
-    text = Text(window)
+    text, items = Text(window), Items(stack)
     sp = height = fence = filled = holes = persistent = 0
     base = safe = frame_end = -1
     reach = FIRST
@@ -304,9 +304,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
             reach = min(reach * 8, WINDOW)
             n = safe - at + SLACK
             if len(stack) < sp + n:
-                stack = _grown(stack, sp, sp + sp // 4 + n)
+                stack = items.stack = _grown(stack, sp, sp + sp // 4 + n)
             if len(memo) < filled + n:
-                memo = _grown(memo, filled, filled + filled // 4 + n)
+                memo = _grown(memo, filled, filled + filled // 2 + n)
             if weigh and len(weights) < 2 * (weighed + n):
                 weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
             if len(marks) < height + n:
@@ -376,7 +376,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     sp -= n
                     if sp < fence:
                         raise NeedsMachine("the stack is too short")
-                    value = _tuple(stack, sp, sp + n)
+                    value = items.as_tuple(sp, sp + n)
                     if weigh:
                         _new_weight(weights, weighed, stack, sp, sp + n)
                         value = -(weighed * 16 + (-value & 15))
@@ -447,7 +447,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    if place <= fence or not _all_hashable(stack, place, sp, 1):
+                    if place <= fence or not items.are_keys(place, sp, 1):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
                     if weigh and target < 0 and (-target & 15) == SET:
@@ -467,7 +467,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    if not _all_hashable(stack, place, sp, 1):
+                    if not items.are_keys(place, sp, 1):
                         raise NeedsMachine("unusual items")
                     value = -FROZENSET
                     if weigh:
@@ -550,7 +550,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    if place <= fence or (sp - place) & 1 or not _all_hashable(stack, place, sp, 2):
+                    if place <= fence or (sp - place) & 1 or not items.are_keys(place, sp, 2):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
                     if weigh and target < 0 and (-target & 15) == DICT:
@@ -694,7 +694,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    value = _tuple(stack, place, sp)
+                    value = items.as_tuple(place, sp)
                     n = 0
                     if sp - place == 3 and stack[place] < 0 and stack[place + 1] < 0:
                         n = _made(used, stack[place], stack[place + 1])
@@ -732,7 +732,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     height -= 1
                     place = fence
                     fence = marks[height - 1] if height else 0
-                    if op == 0x64 and ((sp - place) & 1 or not _all_hashable(stack, place, sp, 2)):
+                    if op == 0x64 and ((sp - place) & 1 or not items.are_keys(place, sp, 2)):
                         raise NeedsMachine("unusual items")
                     value = a_dict if op == 0x64 else a_list
                     if weigh:

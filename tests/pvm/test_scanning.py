@@ -21,6 +21,9 @@ LINES = st.one_of(
     st.text("0123456789-+.eLx_ '\"\\naif", max_size=24).map(str.encode),
     st.integers(-(10**20), 10**20).map(lambda number: str(number).encode()),
     st.floats().map(lambda number: repr(number).encode()),
+    st.lists(st.sampled_from(["\\u00e9", "\\uABcd", "\\u12g4", "\\", "u", "a", "é"])).map(
+        lambda one: "".join(one).encode()
+    ),
     st.text("ab'\"", max_size=8).map(lambda text: repr(text).encode()),
 )
 
@@ -52,7 +55,9 @@ def test_a_plain_number_means_the_same_to_all_loaders(opcode: bytes, line: bytes
 def test_a_memo_index_is_read_or_refused(line: bytes) -> None:
     data = b"p" + line + b"\n"
     match = re.compile(runs.INDEX).match(data, 1)
-    assert Text(data).index(1, len(data)) == (-1 if match is None else int(match[1]))
+    text = Text(data)
+    assert text.index(1, len(data)) == (-1 if match is None else int(match[1]))
+    assert match is None or text.end == match.end()
     assert Text(data).index(1, len(data) - 1 - len(line)) == -1
 
 
