@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pvm.trace import Trace
 from pvmscan.readers import Fact, Source, Stream
-from pvmscan.report import Finding, Location, Severity, Step, StreamReport, Verdict
+from pvmscan.report import Finding, Location, Problem, Severity, Step, StreamReport, Verdict
 
 
 def placed(location: Location, source: Source) -> Location:
@@ -40,7 +41,16 @@ def fact_finding(fact: Fact) -> Finding:
     )
 
 
-def stream_report(stream: Stream, traces: tuple[Trace, ...], verdict: Verdict) -> StreamReport:
+def unfollowed(stream: Stream, traces: Sequence[Trace], source: Source) -> Problem | None:
+    """The problem with a pickle that no loader reads to its end."""
+    fault = traces[0].fault
+    if fault is None or any(trace.complete for trace in traces):
+        return None
+    where = placed(Location(stream.member, fault.offset), source)
+    return Problem(f"the pickle cannot be followed to its end: {fault.reason}", where, fault.kind)
+
+
+def stream_report(stream: Stream, traces: Sequence[Trace], verdict: Verdict) -> StreamReport:
     """What the runs of one pickle amount to."""
     first = traces[0]
     fault = next((trace.fault for trace in traces if trace.fault is not None), None)

@@ -22,7 +22,7 @@ from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.knowledge import Knowledge, load
 from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.parts import fact_finding, inside, placed, stream_report
+from pvmscan.parts import fact_finding, inside, placed, stream_report, unfollowed
 from pvmscan.plugins import installed, plugins
 from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
 from pvmscan.report import (
@@ -395,41 +395,44 @@ class _FileScan:
             settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
         if settled is not None and not settled.trace.events:
             # nothing is imported or called, so there is nothing that analyzers could look at
-            self.streams.append(stream_report(stream, (settled.trace,), Verdict.CLEAN))
+            self.streams.append(stream_report(stream, [settled.trace], Verdict.CLEAN))
             return
-        traces = (settled.trace,) if settled is not None else stream.traces
         counts = settled.counts if settled is not None else {}
+        outlines: list[Trace] = []
         verdict = Verdict.CLEAN
-        for number, trace in enumerate(traces):
-            context = Context(trace, self.knowledge, stream.member)
-            for finding in analyze(context):
-                verdict = max(verdict, finding.verdict)
-                self._add(inside(finding, outer), source)
-            if context.walks <= 0:
-                where = Location(stream.member, stream.offset)
-                self.problems.append(
-                    Problem("its values refer to each other too often to be searched", where, "limit")
-                )
-            opened = self._layers(context, source, budget, stream, outer)
-            verdict = max(verdict, self.uses.note(context, counts, opened, first=number == 0))
-        verdict = max(verdict, self._fault(stream, traces, source))
-        self.streams.append(stream_report(stream, traces, verdict))
+        for trace in stream.machine() if settled is None else (settled.trace,):
+            verdict = max(verdict, self._trace(trace, source, budget, stream, outer, counts, not outlines))
+            outlines.append(trace.outline())
+            del trace  # a run may take much memory, and the next one shall have it
+        problem = unfollowed(stream, outlines, source)
+        if problem is not None:
+            self.problems.append(problem)
+            verdict = max(verdict, Verdict.INCOMPLETE)
+        self.streams.append(stream_report(stream, outlines, verdict))
 
-    def _fault(self, stream: Stream, traces: tuple[Trace, ...], source: Source) -> Verdict:
-        """A stream that no loader reads to its end is incomplete."""
-        if any(trace.complete for trace in traces):
-            return Verdict.CLEAN
-        fault = traces[0].fault
-        if fault is None:
-            return Verdict.CLEAN
-        self.problems.append(
-            Problem(
-                f"the pickle cannot be followed to its end: {fault.reason}",
-                placed(Location(stream.member, fault.offset), source),
-                fault.kind,
+    def _trace(
+        self,
+        trace: Trace,
+        source: Source,
+        budget: Budget,
+        stream: Stream,
+        outer: tuple[Step, ...],
+        counts: dict[int, int],
+        first: bool,
+    ) -> Verdict:
+        """Judge one run of a stream."""
+        verdict = Verdict.CLEAN
+        context = Context(trace, self.knowledge, stream.member)
+        for finding in analyze(context):
+            verdict = max(verdict, finding.verdict)
+            self._add(inside(finding, outer), source)
+        if context.walks <= 0:
+            where = Location(stream.member, stream.offset)
+            self.problems.append(
+                Problem("its values refer to each other too often to be searched", where, "limit")
             )
-        )
-        return Verdict.INCOMPLETE
+        opened = self._layers(context, source, budget, stream, outer)
+        return max(verdict, self.uses.note(context, counts, opened, first=first))
 
     def _layers(
         self, context: Context, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]

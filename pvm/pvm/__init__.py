@@ -12,6 +12,7 @@ no dependency and no opinion; `pvm.graph` alone needs networkx.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,37 @@ def run(
     )
 
 
+def stories(
+    data: Data,
+    dialects: tuple[Dialect, ...] | None = None,
+    *,
+    start: int = 0,
+    limits: Limits = DEFAULT,
+    encoding: str = "any",
+    inline: Inline | None = None,
+    each: Callable[[Trace], None] | None = None,
+) -> Iterator[Trace]:
+    """Run the pickle as every given dialect would (all known ones by default), one after the other.
+
+    A run in which the same happened as in one before is left out; only `each` is told of it. A run without quirk and
+    without fault means the same to all loaders: then it is the only one.
+    """
+    told: set[tuple[object, ...]] = set()
+    for dialect in dialects if dialects is not None else _dialects.every():
+        trace = run(data, dialect, start=start, limits=limits, encoding=encoding, inline=inline)
+        if each is not None:
+            each(trace)
+        story = trace.story
+        if story is None or story not in told:
+            last = trace.complete and story is not None
+            yield trace
+            if last:
+                return
+        if story is not None:
+            told.add(story)
+        del trace  # the next run should not have to share the memory with it
+
+
 def run_all(
     data: Data,
     dialects: tuple[Dialect, ...] | None = None,
@@ -70,17 +102,8 @@ def run_all(
     encoding: str = "any",
     inline: Inline | None = None,
 ) -> list[Trace]:
-    """Run the pickle as every given dialect would (all known ones by default).
-
-    A run without quirk and without fault means the same to all loaders; then one trace is all there is.
-    """
-    traces: list[Trace] = []
-    for dialect in dialects if dialects is not None else _dialects.every():
-        trace = run(data, dialect, start=start, limits=limits, encoding=encoding, inline=inline)
-        traces.append(trace)
-        if trace.complete and not trace.quirks:
-            break
-    return traces
+    """The different stories that the given dialects (all known ones by default) tell of a pickle."""
+    return list(stories(data, dialects, start=start, limits=limits, encoding=encoding, inline=inline))
 
 
 if TYPE_CHECKING:
@@ -108,4 +131,5 @@ __all__ = [
     "graph",
     "run",
     "run_all",
+    "stories",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from pvm.dialects import Dialect
@@ -148,6 +148,19 @@ class Trace:
     def complete(self) -> bool:
         """The run reached STOP."""
         return self.stop is not None
+
+    @property
+    def story(self) -> tuple[object, ...] | None:
+        """Equal for runs of one program by several loaders in which the same happened; None where that cannot be told
+        so easily: with a quirk, an instruction may mean something else to each.
+        """
+        if self.quirks:
+            return None
+        return self.start, self.opcodes, len(self.events), self.stop, self.resume
+
+    def outline(self) -> Trace:
+        """How the run went, without what happened in it: no events, no result."""
+        return replace(self, events=[], result=None)
 
     def to_dict(self) -> dict[str, Any]:
         """The trace as plain data for JSON; its shape is documented in `pvm.plain`."""

@@ -54,8 +54,8 @@ class Stream:
     length: int
     format: str
     data: Buffer
-    machine: Callable[[], tuple[Trace, ...]]
-    """Runs the pickle in every dialect that tells a different story."""
+    machine: Callable[[], Iterator[Trace]]
+    """Runs the pickle, one run after the other, in every dialect that tells a different story."""
     skeleton: Skeleton | None = None
     """What the skeletal pass says, if it can speak for this pickle."""
     _traces: tuple[Trace, ...] | None = None
@@ -64,7 +64,7 @@ class Stream:
     def traces(self) -> tuple[Trace, ...]:
         """The runs of the machine, made when they are first asked for."""
         if self._traces is None:
-            self._traces = self.machine()
+            self._traces = tuple(self.machine())
         return self._traces
 
 

@@ -7,7 +7,7 @@ that are no pickle, every place that looks like the start of one is tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pvm
@@ -28,6 +28,8 @@ _MODEL_NAME = re.compile(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
 )
+KEPT_EVENTS = 50_000
+"""Events of runs that stay in memory until they are judged; what does more is run again then, one run at a time."""
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
 TRIED, TRIED_FOR_BYTE = 100_000, 32
@@ -121,7 +123,7 @@ class _Walk:
         if self.format == "torch-legacy":
             self.legacy.append((start, run))
             if len(self.legacy) == torchlegacy.PICKLES:
-                last = [(one.traces or self._run(at).traces)[0] for at, one in self.legacy[-2:]]
+                last = [next(self._machine(at, one)) for at, one in self.legacy[-2:]]
                 position = self.found = torchlegacy.after_storages(self.data, position, last)
                 self.facts.extend(torchlegacy.carried_sources(last[0], self.source.member))
         return position
@@ -179,6 +181,17 @@ class _Walk:
 
     def _run(self, start: int) -> _Run:
         nested: dict[int, Trace] = {}
+        before = self.budget.opcodes
+        limits = self._limits()
+        run = _Run(self._stories(start, limits, nested), nested=nested, limits=limits)
+        if start not in (0, self.found):
+            self.budget.tried -= before - self.budget.opcodes
+        if start == 0 and run.magic:
+            self.format = "torch-legacy"
+        return run
+
+    def _stories(self, start: int, limits: Limits, nested: dict[int, Trace]) -> Iterator[Trace]:
+        """What different loaders do, one run after the other; `nested` gets the pickles of object arrays inside."""
         arrays: list[range] = []
 
         def inline(state: State, value: Value) -> None:
@@ -190,29 +203,24 @@ class _Walk:
                     arrays.append(range(begins, state.input.resume()))
 
         def run_inner(at: int) -> int:
-            trace = pvm.run(self.data, "python", start=at, encoding="any", limits=self._limits())
-            self.budget.opcodes -= trace.opcodes
+            trace = pvm.run(self.data, "python", start=at, encoding="any", limits=limits)
+            self._spend(trace)
             nested.setdefault(at, trace)
             if trace.resume is None:
                 raise pvm.Reject("the pickle of an object array does not end")
             return trace.resume
 
-        traces = pvm.run_all(
-            self.data, dialects.every(self.source.loader), start=start, limits=self._limits(), inline=inline
-        )
+        known = dialects.every(self.source.loader)
+        yield from pvm.stories(self.data, known, start=start, limits=limits, inline=inline, each=self._spend)
         if arrays:
             # a loader that knows nothing of joblib's arrays would run their bytes
-            plain = pvm.run(self.data, start=start, encoding="any", limits=self._limits())
-            self.budget.opcodes -= plain.opcodes
+            plain = pvm.run(self.data, start=start, encoding="any", limits=limits)
+            self._spend(plain)
             if _imports_names(plain, arrays):
-                traces.append(plain)
-        spent = sum(trace.opcodes for trace in traces)
-        self.budget.opcodes -= spent
-        if start not in (0, self.found):
-            self.budget.tried -= spent
-        if start == 0 and traces[0].result == torchlegacy.MAGIC:
-            self.format = "torch-legacy"
-        return _Run(tuple(traces), nested=nested)
+                yield plain
+
+    def _spend(self, trace: Trace) -> None:
+        self.budget.opcodes -= trace.opcodes
 
     def _limits(self) -> Limits:
         default = Limits()
@@ -249,9 +257,13 @@ class _Walk:
             run.end - start,
             self.format,
             self.data,
-            machine=lambda: run.traces or self._run(start).traces,
+            machine=lambda: self._machine(start, run),
             skeleton=run.skeleton,
         )
+
+    def _machine(self, start: int, run: _Run) -> Iterator[Trace]:
+        """The runs, again if they were not kept."""
+        return iter(run.traces) if run.kept else self._stories(start, run.limits or self._limits(), {})
 
     def _also_at(self, start: int) -> Iterator[Item]:
         run = self._run(start)
@@ -284,40 +296,56 @@ def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
 
 
 class _Run:
-    """What running the bytes from one place gave: the skeleton, or the traces of the machine."""
+    """What running the bytes from one place gave: the skeleton, or the runs of the machine, in which at least one."""
 
     def __init__(
         self,
-        traces: tuple[Trace, ...] = (),
+        traces: Iterable[Trace] = (),
         skeleton: Skeleton | None = None,
         nested: dict[int, Trace] | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self.traces = traces
         self.skeleton = skeleton
-        self.nested = nested or {}
+        self.limits = limits
+        self.nested = nested if nested is not None else {}
         """Pickles of object arrays inside, by their place."""
+        self.traces: list[Trace] = []
+        self.kept = skeleton is None
+        """The traces are at hand as a whole; else they are outlines."""
+        self.names = self.acts = self.complete = self.magic = False
+        """It imports something that can exist; a loader gets somewhere; to the end; the result is torch's number."""
+        self.length = self.end = self.stuck = 0
+        """Instructions, or a bound of their number; the farthest end; where the first run got stuck."""
+        self.resumes: list[int] = []
+        """Where loaders go on."""
+        self.reason = ""
         if skeleton is not None:
-            self.names = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
-            self.acts = self.names
+            self.names = self.acts = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
             self.complete = True
             self.length = skeleton.stop - skeleton.start - 1
             self.resumes = [skeleton.stop]
             self.end = self.stuck = skeleton.stop
-            self.reason = ""
-            return
-        first = traces[0]
-        self.names = any(map(_imports_names, traces))
-        """It imports something that can exist."""
-        self.acts = any(map(_does_something, traces))
-        """It does more than that: a loader gets somewhere."""
-        self.complete = any(trace.complete for trace in traces)
-        self.length = max(trace.opcodes for trace in traces)
-        """Instructions, or a bound of their number."""
-        self.resumes = sorted({trace.resume for trace in traces if trace.resume is not None})
-        """Where loaders go on."""
-        self.end = max(map(_end, traces))
-        self.stuck = first.fault.offset if first.fault else first.start
-        self.reason = first.fault.reason if first.fault else ""
+        for trace in traces:
+            self._add(trace)
+            del trace
+
+    def _add(self, trace: Trace) -> None:
+        if not self.traces:
+            self.magic = trace.result == torchlegacy.MAGIC
+            self.stuck = trace.fault.offset if trace.fault else trace.start
+            self.reason = trace.fault.reason if trace.fault else ""
+        self.names = self.names or _imports_names(trace)
+        self.acts = self.acts or _does_something(trace)
+        self.complete = self.complete or trace.complete
+        self.length = max(self.length, trace.opcodes)
+        self.end = max(self.end, _end(trace))
+        if trace.resume is not None and trace.resume not in self.resumes:
+            self.resumes = sorted([*self.resumes, trace.resume])
+        self.traces.append(trace)
+        if sum(len(one.events) for one in self.traces) > KEPT_EVENTS:
+            self.kept = False
+        if not self.kept:
+            self.traces = [one.outline() for one in self.traces]
 
 
 def _end(trace: Trace) -> int:
