@@ -74,8 +74,8 @@ def stories(
 ) -> Iterator[Trace]:
     """Run the pickle as every given dialect would (all known ones by default), one after the other.
 
-    A run in which the same happened as in one before is left out; only `each` is told of it. A run without quirk and
-    without fault means the same to all loaders: then it is the only one.
+    A run in which the same happened as in one before is left out; only `each` is told of it. A run without quirk that
+    comes to STOP, or to the end of the input between two instructions, means the same to all loaders: it is the last.
     """
     told: set[tuple[object, ...]] = set()
     for dialect in dialects if dialects is not None else _dialects.every():
@@ -84,7 +84,9 @@ def stories(
             each(trace)
         story = trace.story
         if story is None or story not in told:
-            last = trace.complete and story is not None
+            fault = trace.fault
+            ends = fault is not None and fault.kind == "truncated" and fault.offset == len(data)
+            last = story is not None and (trace.complete or ends)
             yield trace
             if last:
                 return
