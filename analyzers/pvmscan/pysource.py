@@ -8,8 +8,9 @@ source of one `forward` method, runs them while unpickling, and then traces the 
 from __future__ import annotations
 
 import ast
-import re
 from typing import TypeGuard
+
+from pvm import regex
 
 _IMPORTS = frozenset(
     {
@@ -28,10 +29,10 @@ _IMPORTS = frozenset(
 _NAMES = frozenset(
     "torch math operator inf nan device pytree fx_pytree NoneType slice int float bool".split()
 )
-_PLAIN = re.compile(
+_PLAIN = regex.later(
     r"[A-Za-z]\w*|_[A-Za-z0-9]\w*|__(add|sub|mul|truediv|getitem|neg|matmul|pow|and|or|xor)__"
 )
-_BAD_ATTRIBUTE = re.compile(
+_BAD_ATTRIBUTE = regex.later(
     r"os|sys|system|popen|spawn\w*|exec\w*|eval|subprocess|builtins|importlib|import_module|(un)?load\w*|save\w*|hub|jit|"
     r"package|serialization|storage|from_file|utils|multiprocessing|distributed|open\w*|globals|pickle\w*|tofile|dumps?|"
     r"compile\w*|attrgetter|methodcaller|itemgetter|call|classes|library|cpp_extension|_dynamo|_inductor|onnx|types|"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from pvm import regex
 from pvm.names import canonical
 from pvm.values import Attribute, Global, Value, reveal
 from pvmscan.analyzers.base import Context, finding
@@ -12,7 +12,7 @@ from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "attribute-chain"
 
-_INTROSPECTION = re.compile(
+_INTROSPECTION = regex.later(
     r"(^|\.)(__globals__|__builtins__|__subclasses__|__code__|__closure__|__mro__|__bases__|__base__|__loader__|"
     r"__self__|__func__|__wrapped__|__getattribute__|__reduce(_ex)?__|__spec__|__dict__|__class__|f_globals|"
     r"f_builtins|f_locals|f_back|gi_frame|cr_frame|tb_frame|func_globals|im_func|im_self|__import__|__kwdefaults__|"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvm import regex
 from pvm.paths import path_of
 from pvm.render import text
 from pvm.values import Attribute, Call, Container, Value, reveal
@@ -15,14 +16,14 @@ from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "code-object"
 
-_BUILDERS = re.compile(
+_BUILDERS = regex.later(
     r"^(types\.(CodeType|FunctionType|LambdaType)|marshal\.loads?"
     r"|cloudpickle\.(cloudpickle|cloudpickle_fast)\.(_make_function|_make_skel_func|_fill_function|_builtin_type)"
     r"|(joblib\.externals\.)?cloudpickle\.cloudpickle\.(_make_function|_make_skel_func)"
     r"|dill\.(_dill\.)?(_create_function|_create_code|_unmarshal|FunctionType|CodeType)"
     r"|importlib\._bootstrap_external\._compile_bytecode|idlelib\.rpc\.unpickle_code|.*\.__class__)$"
 )
-_FX = re.compile(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
+_FX = regex.later(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
 
 
 def analyze(context: Context) -> Iterator[Finding]:

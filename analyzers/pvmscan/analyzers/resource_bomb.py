@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 
+from pvm import regex
 from pvm.interpreter import LAZY, PASSIVE
 from pvm.paths import path_of
 from pvm.render import text
@@ -22,8 +22,8 @@ INFLATED = 64 << 20
 """Bytes that a constant may decompress to; honest pickles do not decompress anything."""
 _ENDLESS = frozenset({"itertools.repeat", "itertools.count", "itertools.cycle"})
 _DECOMPRESSORS = {"zlib.decompress": 15, "gzip.decompress": 31}
-_PATTERN_FUNCTIONS = re.compile(r"^(re|regex)\.(match|search|fullmatch|sub|subn|findall|finditer|split)$")
-_NESTED_QUANTIFIER = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
+_PATTERN_FUNCTIONS = regex.later(r"^(re|regex)\.(match|search|fullmatch|sub|subn|findall|finditer|split)$")
+_NESTED_QUANTIFIER = regex.later(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
 
 
 def analyze(context: Context) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ scanner opens nothing that a file names: it says what would be loaded, so that i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from pvm import regex
 from pvm.namespace import state_parts
 from pvm.paths import path_of
 from pvm.render import text
@@ -19,8 +19,8 @@ from pvmscan.analyzers.base import Context, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "side-file"
-_WRAPPER = re.compile(r"(^|\.)numpy_pickle(_compat)?\.Z?NDArrayWrapper$")
-_ELSEWHERE = re.compile(r"^[/\\~]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
+_WRAPPER = regex.later(r"(^|\.)numpy_pickle(_compat)?\.Z?NDArrayWrapper$")
+_ELSEWHERE = regex.later(r"^[/\\~]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
 
 
 def analyze(context: Context) -> Iterator[Finding]:

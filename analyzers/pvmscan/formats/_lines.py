@@ -5,12 +5,12 @@ So the words are the same either way.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
+from pvm import regex
 from pvmscan.formats._safe import split_at, width_of
 
 Span: TypeAlias = tuple[str, str]
@@ -35,7 +35,7 @@ STYLES = {
     "arrow": "cyan",
 }
 
-_PIECES = re.compile(r" +|[^ ]+")
+_PIECES = regex.later(r" +|[^ ]+")
 MIN_WIDTH = 20
 GLUE = "\xa0"
 """A space that holds words together until they are written; safe text never has one of its own."""

@@ -5,15 +5,16 @@ Whatever could move a cursor, turn the direction of writing, hide or pile up is 
 
 from __future__ import annotations
 
-import re
 import unicodedata
+
+from pvm import regex
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that print as nothing, although Unicode calls them printable."""
 MAX_COMBINING = 2
 """Marks that may sit on one character; more of them would cover the lines around it."""
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = regex.later("[\ud800-\udfff]")
 
 
 def safe(text: str, limit: int | None = None) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pvm import regex
 from pvm.paths import path_of
 from pvm.values import Attribute, Blob, Buffer, Call, Container, Global, Persistent, Unset, Value, reveal
 from pvmscan.knowledge.summary import DANGEROUS, MAX_REMEMBERED, ClassSummary, Effect, Summaries, Summary
@@ -90,7 +91,7 @@ def _is_risky_class(summaries: Summaries, cls: ClassSummary) -> bool:
     return any(one.kind in DANGEROUS and one.origin for method in methods for one in method.effects)
 
 
-_KNOWN_BASES = re.compile(
+_KNOWN_BASES = regex.later(
     r"builtins\.(object|dict|list|tuple|set|frozenset|str|bytes|int|float|complex|\w*Error|\w*Exception|\w*Warning)"
     r"|typing\.(Generic|Protocol|NamedTuple).*|abc\.ABC|collections\.(OrderedDict|defaultdict|deque|namedtuple.*)"
     r"|_collections\.\w+|enum\.\w+|torch\.nn\.\w*Module|_random\.Random|_thread\._local|_io\.(BytesIO|StringIO)"

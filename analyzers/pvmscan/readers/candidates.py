@@ -5,8 +5,7 @@ One pattern for each way to start, each with a literal first byte: so the search
 
 from __future__ import annotations
 
-import re
-
+from pvm import regex
 from pvmscan.readers.base import Buffer
 
 _NAME = rb"[A-Za-z_][\w.]{0,63}"
@@ -20,26 +19,26 @@ _TWO = rb"abRs\x81\x86\x87\x93"
 _ON_ONE = _STEP % (rb"|(?:q[\s\S]|r[\s\S]{4})" + _STEP % rb"|[cghjqr]")
 """What can follow a first GLOBAL: opcodes that need no mark, no memo and no more than one value. Words in lines, of
 which any with a `c` in it is a GLOBAL, go on with something else nearly always."""
-_ON_MORE = re.compile(
+_ON_MORE = regex.later(
     _STEP
     % (rb"|[" + _TWO + rb"]|c(?=.*\n.*\n)|(?:q[\s\S]|r[\s\S]{4})" + _STEP % (rb"|[cghjqr" + _TWO + rb"]"))
 )
 """The same behind several of them."""
-_FIRST = re.compile(_GLOBAL)
+_FIRST = regex.later(_GLOBAL)
 _MOST_ENDS = 100_000
 """Ends of rows of GLOBALs that are kept; they are needed only for as long as the search is in the row."""
 _PATTERNS = (
     # PROTO, and an opcode that needs nothing on the stack
-    re.compile(rb"\x80[\x00-\x05](?=[\x95}\](cCXUVSIFGJKLMNBT)\x8a-\x8f\x88\x89\x80\x82-\x84\x96\x97Pi])"),
+    regex.later(rb"\x80[\x00-\x05](?=[\x95}\](cCXUVSIFGJKLMNBT)\x8a-\x8f\x88\x89\x80\x82-\x84\x96\x97Pi])"),
     # GLOBAL with names, and an opcode that can follow, or nothing more: the next text of a table
-    re.compile(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)|\0|\Z))"),
+    regex.later(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)|\0|\Z))"),
     # a mark, arguments, and INST or GLOBAL with names
-    re.compile(rb"\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic]" + _NAME + rb"\n" + _NAME + rb"\n)"),
+    regex.later(rb"\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic]" + _NAME + rb"\n" + _NAME + rb"\n)"),
     # two short strings for STACK_GLOBAL
-    re.compile(
+    regex.later(
         rb"\x8c[\x01-\x40](?=" + _NAME + rb"(?:\x94|q.|0)?\x8c[\x01-\x40]" + _NAME + rb"(?:\x94|q.)?\x93)"
     ),
-    re.compile(
+    regex.later(
         rb"X[\x01-\x40]\0\0\0(?="
         + _NAME
         + rb"(?:\x94|q.|0)?X[\x01-\x40]\0\0\0"

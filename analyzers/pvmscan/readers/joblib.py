@@ -8,9 +8,9 @@ current frame: an object array is a pickle of its own; else, for wrappers with `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from pvm import regex
 from pvm.errors import Reject
 from pvm.namespace import state_parts
 from pvm.paths import path_of
@@ -18,12 +18,12 @@ from pvm.state import State
 from pvm.values import Call, Container, Unknown, Value, reveal
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
 
-WRAPPER = re.compile(r"(^|\.)numpy_pickle(_compat)?\.(NumpyArrayWrapper|Z?NDArrayWrapper)$")
+WRAPPER = regex.later(r"(^|\.)numpy_pickle(_compat)?\.(NumpyArrayWrapper|Z?NDArrayWrapper)$")
 """Paths of the wrappers after whose BUILD the loader reads an array itself."""
 _PARAMETERS = ("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes")
 _HAS_OBJECTS = 1
 """Bit of a dtype's flags (`NPY_ITEM_HASOBJECT`): numpy goes by it, whatever the type letter."""
-_FLEXIBLE = re.compile(r"[<>|=]?[SUVa]\d*$")
+_FLEXIBLE = regex.later(r"[<>|=]?[SUVa]\d*$")
 """Types whose size may be set by their state; that of any other is fixed."""
 
 

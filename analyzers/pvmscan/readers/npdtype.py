@@ -7,16 +7,16 @@ a name may be a pair (title, name). A type string may itself list types, with co
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from pvm import regex
 from pvmscan.readers.data import table
 
 MAX_DEPTH = 32
-_ONE = re.compile(r"[<>|=]?([A-Za-z?])(\d*)(\[[^\]]*\])?")
-_COUNTED = re.compile(r"\s*(?:(\d+)|\(([\d\s,]*)\))?\s*([<>|=]?[A-Za-z?][\w\[\]/]*)\s*")
+_ONE = regex.later(r"[<>|=]?([A-Za-z?])(\d*)(\[[^\]]*\])?")
+_COUNTED = regex.later(r"\s*(?:(\d+)|\(([\d\s,]*)\))?\s*([<>|=]?[A-Za-z?][\w\[\]/]*)\s*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pvm
-from pvm import dialects, skeleton
+from pvm import dialects, regex, skeleton
 from pvm.limits import Limits
 from pvm.skeleton import Skeleton
 from pvm.state import State
@@ -23,8 +23,8 @@ from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Sourc
 from pvmscan.readers.candidates import Candidates
 from pvmscan.report import Location, Problem
 
-_NAME = re.compile(r"[A-Za-z_][\w.]*")
-_MODEL_NAME = re.compile(
+_NAME = regex.later(r"[A-Za-z_][\w.]*")
+_MODEL_NAME = regex.later(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
 )
