@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -192,7 +191,6 @@ def _scan(
     from pvmscan.scan import scan_each
     from pvmscan_cli.progress import Meter
 
-    gc.set_threshold(100_000)  # a scan makes many objects and hardly any garbage in cycles
     done: list[FileReport] = []
     with Meter() as meter:
         try:

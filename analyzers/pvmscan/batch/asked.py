@@ -30,7 +30,8 @@ NO_ANSWER = frozenset(
 
 class _WatchedIndex(Index[T]):
     def __init__(self, index: Index[T], letter: str, questions: set[str]) -> None:
-        self._exact, self._wild, self._found = index._exact, index._wild, index._found
+        self._exact, self._wild = index._exact, index._wild
+        self._split, self._found = index._split, index._found
         self.letter, self.questions = letter, questions
 
     def exact(self, path: str) -> tuple[T, ...]:

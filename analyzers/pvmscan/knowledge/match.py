@@ -44,22 +44,24 @@ class Index(Generic[T]):
 
     def __init__(self) -> None:
         self._exact: dict[str, tuple[T, ...]] = {}
-        self._wild: dict[str, list[tuple[str, str, T]]] = {}
-        """By head: what a path must begin with, the rest of the pattern, and the thing."""
+        self._wild: dict[str, list[tuple[str, T]]] = {}
+        """By head; under no head those of which it is a pattern too."""
+        self._split: dict[str, list[tuple[str, str, T]]] = {}
+        """Of heads that were asked for: what a path must begin with, the rest of the pattern, and the thing."""
         self._found: dict[str, tuple[T, ...]] = {}
 
     def add(self, patterns: Iterable[str], thing: T) -> None:
         """Enter a thing under all its patterns."""
         self._found.clear()
+        self._split.clear()
         plain: dict[str, tuple[T, ...]] = {}
+        alone = (thing,)
         for pattern in patterns:
             if "*" in pattern or "?" in pattern or "[" in pattern:
                 head = pattern.partition(".")[0]
-                prefix = _LITERAL.match(pattern)[0]  # type: ignore[index] # it matches everything
-                entry = prefix, pattern[len(prefix) :], thing
-                self._wild.setdefault("" if _WILD.search(head) else head, []).append(entry)
+                self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
             else:
-                plain[pattern] = (thing,)
+                plain[pattern] = alone
         for path in plain.keys() & self._exact.keys():
             plain[path] = (*self._exact[path], thing)
         self._exact.update(plain)
@@ -83,6 +85,17 @@ class Index(Generic[T]):
 
     def _search(self, path: str) -> Iterator[T]:
         for head in (path.partition(".")[0], ""):
-            for prefix, rest, thing in self._wild.get(head, ()):
+            for prefix, rest, thing in self._entries(head):
                 if path.startswith(prefix) and matches(rest, path[len(prefix) :]):
                     yield thing
+
+    def _entries(self, head: str) -> list[tuple[str, str, T]]:
+        """Patterns are taken apart when their head is first asked for: most never are."""
+        if head not in self._wild:
+            return []
+        if head not in self._split:
+            entries = self._split[head] = []
+            for pattern, thing in self._wild[head]:
+                prefix = _LITERAL.match(pattern)[0]  # type: ignore[index] # it matches everything
+                entries.append((prefix, pattern[len(prefix) :], thing))
+        return self._split[head]
