@@ -156,8 +156,8 @@ def scan(data: bytes) -> None:
 
 def reports(data: bytes) -> None:
     """Text from a file, wherever a report shows it, breaks no format."""
-    text = data[:200].decode("utf-8", "surrogateescape")
-    raw = text.encode("utf-8", "surrogatepass")[:255]
+    text = data[:200].decode("utf-8", "surrogateescape")[:63]  # at most 4 bytes each
+    raw = text.encode("utf-8", "surrogatepass")
     size = bytes([len(raw)])
     program = b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c" + size + raw + b"\x85R0\x8c" + size + raw + b"\x8c"
     report = pvmscan.scan_bytes(program + size + raw + b"\x93.", name=text or "x", options=OPTIONS)

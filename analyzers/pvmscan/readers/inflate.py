@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
-from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
 from pvmscan.buffer import Buffer
 from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode, is_skippable
+from pvmscan.readers.spool import NoRoom, Spool
 
 __all__ = [
     "DAMAGED",
@@ -48,7 +48,7 @@ _LZMA_MEMORY = 1 << 30  # the dictionary size in an lzma header is the sender's 
 class Inflated:
     """What came out of a compressed stream, and how the decoding ended."""
 
-    data: bytes
+    data: Buffer  # a file mapped into memory, where it is much
     complete: bool  # False: limit hit, truncated or damaged; data holds what came out
     reason: str  # why not complete; when complete, "" or what was odd about the end
     codec: str
@@ -128,6 +128,8 @@ def inflate_span(data: Buffer, codec: str, start: int, stop: int, *, limit: int)
         end, reason, complete = run(job, start)
     except ImportError:
         return Inflated(b"", False, f"{codec} support is not installed", codec, 0)
+    except NoRoom as error:
+        return Inflated(job.output(), False, str(error), codec, 0)
     trailing = stop - end if complete else 0
     return Inflated(job.output(), complete, reason, codec, trailing)
 
@@ -142,11 +144,10 @@ class _Job:
         self.data = data
         self.stop = stop
         self.limit = max(limit, 0)
-        self.sink = BytesIO()
+        self.sink = Spool()
 
-    def output(self) -> bytes:
-        self.sink.truncate(self.limit)
-        return self.sink.getvalue()
+    def output(self) -> Buffer:
+        return self.sink.contents(self.limit)
 
     def peek(self, at: int, count: int) -> bytes:
         return self.data[at : min(at + count, self.stop)]
@@ -170,8 +171,7 @@ class _Job:
             if error != DAMAGED:
                 break
             good = self.sink.tell() - base
-            self.sink.seek(base)
-            self.sink.truncate()
+            self.sink.truncate(base)
             end, error = self._attempt(at, make, good, step)
         return end, error
 
@@ -196,9 +196,12 @@ class _Job:
                 size = min(size * 2, _FULL_READ)
             ask = min(_STEPS[0], good - here) if here < good else step
             try:
-                self.sink.write(decoder.decompress(chunk, min(ask, self.limit + 1 - here)))
+                piece = decoder.decompress(chunk, min(ask, self.limit + 1 - here))
+            except MemoryError:
+                raise
             except Exception:  # every library has its own error class, and each means the same here
                 return at, DAMAGED
+            self.sink.write(piece)
         return at - len(decoder.unused_data), OVER_LIMIT if self.sink.tell() > self.limit else ""
 
 

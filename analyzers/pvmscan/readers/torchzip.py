@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from pvmscan.buffer import Buffer
 from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table
 from pvmscan.readers.zipmember import Member
@@ -70,19 +71,19 @@ class Layout:
         """All pickles of a package: a function that one of them names is called from there."""
         return b"\n".join(self._content(one, _LIMIT) for one in self._members if _PICKLE.search(one.name))
 
-    def judge(self, name: str, path: str, content: bytes) -> Iterator[Item]:
+    def judge(self, name: str, path: str, content: Buffer) -> Iterator[Item]:
         """Facts about a member; `path` names it in the report."""
         # the judges are imported when there is something for them: few archives hold more than pickles
         if self.script and _SCRIPT.search(name):
             from pvmscan.readers.torchscript import judge_script
 
-            yield from judge_script(content, path)
+            yield from judge_script(content[:], path)
         elif (self.package or self.served) and name.endswith(".py"):
-            yield from self._judge_module(path, content)
+            yield from self._judge_module(path, content[:])
         elif self.served and _MANIFEST.search(name):
-            yield from _judge_manifest(content, path)
+            yield from _judge_manifest(content[:], path)
         elif self.exported:
-            yield from _judge_exported(name, path, content)
+            yield from _judge_exported(name, path, content[:])
 
     def _judge_module(self, path: str, content: bytes) -> Iterator[Item]:
         from pvmscan.pymodule import SPECIAL

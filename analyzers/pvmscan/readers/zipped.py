@@ -60,7 +60,7 @@ class Zipped:
                 yield Problem("an archive without readable members", Location(source.member, 0))
             return
         layout = Layout(
-            directory.members, lambda member, limit: member_bytes(source.data, member, limit=limit).data
+            directory.members, lambda member, limit: member_bytes(source.data, member, limit=limit).data[:]
         )
         soon(source.data, lambda: _to_read(directory.members, layout))
         kept = 0
@@ -137,7 +137,7 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
 def _is_data(source: Source, member: zipdir.Member, layout: Layout) -> bool:
     """A storage or a plain array: its beginning tells, and the rest is not unpacked."""
     if layout.raw(member.name):
-        return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data)
+        return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data[:])
     if member.size < _LARGE:
         return False
     for limit in _ARRAY_HEADS:

@@ -17,7 +17,7 @@ LIMIT = 1 << 26
 
 def contents(data: bytes, directory: Directory | None = None) -> list[tuple[str, bytes]]:
     directory = directory or read_directory(data)
-    return [(member.name, member_bytes(data, member, limit=LIMIT).data) for member in directory.members]
+    return [(member.name, member_bytes(data, member, limit=LIMIT).data[:]) for member in directory.members]
 
 
 def kinds(data: bytes) -> set[str]:

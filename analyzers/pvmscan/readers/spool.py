@@ -1,0 +1,65 @@
+"""Bytes that readers unpack: in memory while they are few, else in a temporary file that has no name.
+
+A small file may unpack to gigabytes. Of a file that is mapped into memory only the pages at hand are in use, so that
+what is judged takes as little memory as a large file on the disk does. The system chooses the place (`tempfile`), and
+removes the file with the last view of it, however the process ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+from io import BytesIO
+from typing import IO
+
+from pvmscan.buffer import Buffer
+
+KEPT = 32 << 20
+"""Bytes that stay in memory."""
+
+
+class NoRoom(Exception):
+    """The temporary file cannot be made or has no room; the text says why."""
+
+
+class Spool:
+    """Grows at its end; what went wrong can be cut off again."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = BytesIO()
+        self._size = 0
+
+    def tell(self) -> int:
+        """How many bytes there are."""
+        return self._size
+
+    def write(self, piece: bytes) -> None:
+        """Add to the end; raise `NoRoom` where nothing fits any more."""
+        try:
+            if self._size <= KEPT < self._size + len(piece):
+                self._move()
+            self._file.write(piece)
+        except OSError as error:
+            raise NoRoom(f"no room in the temporary folder to unpack it: {error.strerror or error}") from None
+        self._size += len(piece)
+
+    def _move(self) -> None:
+        import tempfile
+
+        before, self._file = self._file, tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the map outlives this
+        before.seek(0)
+        self._file.write(before.read())
+
+    def truncate(self, size: int) -> None:
+        """Cut off what lies behind."""
+        self._file.seek(size)
+        self._file.truncate()
+        self._size = size
+
+    def contents(self, most: int) -> Buffer:
+        """The first so many bytes, at most."""
+        size = min(self._size, most)
+        if isinstance(self._file, BytesIO):
+            self._file.truncate(size)
+            return self._file.getvalue()
+        # the map keeps a handle of its own
+        return mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ) if size else b""

@@ -1,0 +1,83 @@
+"""Bytes on their way to the reader: in memory or in a file without a name, they read alike."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import mmap
+import pickle
+import tempfile
+import zipfile
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pvmscan
+from pvmscan.readers import spool
+from pvmscan.readers.inflate import inflate
+from pvmscan.report import Verdict
+
+
+@given(st.lists(st.binary(max_size=9), max_size=9), st.integers(0, 40), st.integers(0, 20), st.integers(0, 60))
+def test_it_holds_what_was_written(pieces: list[bytes], cut: int, kept: int, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "KEPT", kept)
+        one = spool.Spool()
+        expected = b""
+        for number, piece in enumerate(pieces):
+            if number == 5:
+                one.truncate(min(cut, len(expected)))
+                expected = expected[:cut]
+            one.write(piece)
+            expected += piece
+        assert one.tell() == len(expected)
+        assert one.contents(most)[:] == expected[:most]
+
+
+def hostile(filler: int) -> bytes:
+    return pickle.dumps([bytes(filler), list(range(5000))], 4)[:-1] + b"0cos\nsystem\nX\x0b\0\0\0echo inert\n\x85R."
+
+
+def archives(content: bytes) -> dict[str, bytes]:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data.pkl", content)
+    return {"model.pkl.gz": gzip.compress(content), "model.pt": packed.getvalue()}
+
+
+def test_what_lies_in_a_file_is_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = []
+    contents = spool.Spool.contents
+
+    def noted(self: spool.Spool, most: int) -> Any:
+        found = contents(self, most)
+        mapped.append(isinstance(found, mmap.mmap))
+        return found
+
+    monkeypatch.setattr(spool.Spool, "contents", noted)
+    for name, data in archives(hostile(70_000)).items():
+        before = pvmscan.scan_bytes(data, name=name).to_dict()
+        assert not any(mapped)
+        with monkeypatch.context() as patch:
+            patch.setattr(spool, "KEPT", 1000)
+            after = pvmscan.scan_bytes(data, name=name).to_dict()
+        assert any(mapped)
+        mapped.clear()
+        assert before == after
+        assert before["verdict"] == "dangerous"
+
+
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**options: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool, "KEPT", 1000)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    result = inflate(gzip.compress(b"x" * 5000), "gzip", limit=1 << 20)
+    assert not result.complete and "No space left" in result.reason
+    (report,) = pvmscan.scan_bytes(gzip.compress(hostile(5000)), name="model.pkl.gz").files
+    assert report.verdict >= Verdict.INCOMPLETE
+    assert any("No space left" in problem.message for problem in report.errors)
