@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvm import runs
+import honest
+from pvm import runs, scanning, skeleton
 from pvm.decode import text_float, text_int, text_long
 from pvm.dialects import every
 from pvm.errors import Reject
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.usage import NeedsMachine
+from skeletal import skim
 
 PATTERNS = {b"I": runs.INT, b"L": runs.LONG, b"F": runs.FLOAT, b"S": runs.STRING, b"V": runs.UNICODE}
 LINES = st.one_of(
@@ -66,6 +70,51 @@ def test_ascii_text_within_the_limit(data: bytes, start: int, end: int) -> None:
     start = min(start, end)
     expected = end <= len(data) and data[start:end].isascii()
     assert bool(Text(data).is_ascii(start, end, len(data))) == expected
+
+
+@contextmanager
+def as_compiled() -> Iterator[None]:
+    """What the compiled build does, interpreted: the same source, the other way."""
+    with pytest.MonkeyPatch.context() as patch:
+        if str(scanning.__file__).endswith(".py"):
+            patch.setattr(scanning, "COMPILED", True)
+            patch.setattr(skeleton, "COMPILED", True)
+        yield
+
+
+@given(st.sampled_from(sorted(PATTERNS)), LINES, st.binary(max_size=4))
+def test_the_compiled_way_to_the_end_of_a_line(opcode: bytes, line: bytes, rest: bytes) -> None:
+    data = opcode + line + b"\n" + rest
+    with as_compiled():
+        for limit in range(1, len(data) + 1):
+            assert Text(data).line_end(0, limit) == reference(opcode, data[:limit])
+
+
+@given(LINES, st.integers(0, 30))
+def test_the_compiled_way_to_a_memo_index(line: bytes, limit: int) -> None:
+    data = b"p" + line + b"\n"
+    limit = min(limit, len(data))
+    match = re.compile(runs.INDEX).match(data, 1, limit)
+    with as_compiled():
+        text = Text(data)
+        assert text.index(1, limit) == (-1 if match is None else int(match[1]))
+        assert match is None or text.end == match.end()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_compiled_way_through_a_pickle(seed: int) -> None:
+    for data in honest.pickles(900 + seed, 60):
+        told = skim(data)
+        with as_compiled():
+            other = skim(data)
+        assert (told is None) == (other is None)
+        if told is not None and other is not None:
+            assert (told.stop, told.persistent, told.usage.names, told.usage.counts) == (
+                other.stop,
+                other.persistent,
+                other.usage.names,
+                other.usage.counts,
+            )
 
 
 def test_text_that_is_no_utf8_is_refused() -> None:

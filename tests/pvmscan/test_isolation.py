@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -158,3 +160,107 @@ def test_the_command_does_not_import_it() -> None:
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.fixture
+def lowered(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, bool]]:
+    """The worker's side, in this process: limits are noted, not set."""
+    limits: dict[int, tuple[int, bool]] = {}
+
+    def note(resource: Any, limit: int, value: int, *, hard: bool = False) -> None:
+        limits[limit] = (value, hard)
+
+    monkeypatch.setattr(isolation, "_lower", note)
+    return limits
+
+
+@POSIX
+def test_a_call_gets_what_it_may_spend_beyond_what_was_used(lowered: dict[int, tuple[int, bool]]) -> None:
+    import resource
+
+    def request(size: int, path: str | None = None) -> dict[str, Any]:
+        return {"seconds": 7, "memory": 1 << 20, "size": size, "path": path}
+
+    answer: Any = isolation._answer(len, io.BytesIO(b"abcdef"), request(6))
+    assert answer == {"result": 6}
+    assert lowered[resource.RLIMIT_CPU][0] >= 9
+    assert lowered[resource.RLIMIT_AS][0] > 1 << 20
+    assert isolation._answer(int, io.BytesIO(b"x"), request(1)) == {
+        "failed": "ValueError: invalid literal for int() with base 10: b'x'"
+    }
+    assert "FileNotFoundError" in str(isolation._answer(len, io.BytesIO(), request(1, "/nowhere/at/all")))
+    with pytest.raises(EOFError):
+        isolation._answer(len, io.BytesIO(b"abc"), request(6))
+
+
+@LINUX
+def test_the_worker_gives_up_its_rights(
+    lowered: dict[int, tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ctypes
+    import resource
+
+    asked: list[tuple[int, ...]] = []
+    library = SimpleNamespace(prctl=lambda *numbers: asked.append(numbers))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    refused: list[str] = []
+    rules = SimpleNamespace(
+        add_rule=lambda action, name: refused.append(name), load=lambda: refused.append("loaded")
+    )
+    module = SimpleNamespace(ALLOW=0, ERRNO=int, SyscallFilter=lambda defaction: rules)
+    monkeypatch.setitem(sys.modules, "pyseccomp", module)
+    isolation._confine()
+    assert lowered[resource.RLIMIT_FSIZE] == lowered[resource.RLIMIT_NPROC] == (0, True)
+    assert asked == [(isolation._SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)]
+    assert refused == [*isolation.BLOCKED, "loaded"] and "socket" in refused
+
+
+@POSIX
+def test_a_limit_is_never_raised() -> None:
+    import resource
+
+    class Known:
+        RLIM_INFINITY = resource.RLIM_INFINITY
+        set: list[tuple[int, int]] = []  # noqa: RUF012
+        ceiling = 100
+
+        def getrlimit(self, limit: int) -> tuple[int, int]:
+            return 50, self.ceiling
+
+        def setrlimit(self, limit: int, pair: tuple[int, int]) -> None:
+            self.set.append(pair)
+
+    known = Known()
+    isolation._lower(known, 0, 500)
+    isolation._lower(known, 0, 20, hard=True)
+    known.ceiling = resource.RLIM_INFINITY
+    isolation._lower(known, 0, 500)
+    assert known.set == [(100, 100), (20, 20), (500, resource.RLIM_INFINITY)]
+
+
+@POSIX
+def test_the_worker_serves_until_the_pipe_is_closed(
+    lowered: dict[int, tuple[int, bool]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    confined: list[str] = []
+    monkeypatch.setattr(isolation, "_confine", lambda: confined.append("once"))
+    limits = {"seconds": 5, "memory": 1 << 20, "path": None}
+    requests = tmp_path / "requests"
+    with open(requests, "wb") as file:
+        for content in (b"abcdef", b"xyz"):
+            call = {"module": "misbehave", "function": "measure", "size": len(content), **limits}
+            isolation._send(file, call, [content])
+    before = os.dup(0), os.dup(1)
+    try:
+        with open(requests, "rb") as file, open(tmp_path / "answers", "wb") as answers:
+            os.dup2(file.fileno(), 0)
+            os.dup2(answers.fileno(), 1)
+            isolation.serve()
+    finally:
+        for number, kept in enumerate(before):
+            os.dup2(kept, number)
+            os.close(kept)
+    with open(tmp_path / "answers", "rb") as file:
+        heads = [isolation._receive(file) for _ in range(2)]
+    assert [answer["result"]["head"] for answer in heads] == [b"abcd", b"xyz"]
+    assert confined == ["once"]

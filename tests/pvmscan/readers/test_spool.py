@@ -21,7 +21,9 @@ from pvmscan.readers.inflate import inflate
 from pvmscan.report import Verdict
 
 
-@given(st.lists(st.binary(max_size=9), max_size=9), st.integers(0, 40), st.integers(0, 20), st.integers(0, 60))
+@given(
+    st.lists(st.binary(max_size=9), max_size=9), st.integers(0, 40), st.integers(0, 20), st.integers(0, 60)
+)
 def test_it_holds_what_was_written(pieces: list[bytes], cut: int, kept: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spool, "KEPT", kept)
@@ -38,7 +40,10 @@ def test_it_holds_what_was_written(pieces: list[bytes], cut: int, kept: int, mos
 
 
 def hostile(filler: int) -> bytes:
-    return pickle.dumps([bytes(filler), list(range(5000))], 4)[:-1] + b"0cos\nsystem\nX\x0b\0\0\0echo inert\n\x85R."
+    return (
+        pickle.dumps([bytes(filler), list(range(5000))], 4)[:-1]
+        + b"0cos\nsystem\nX\x0b\0\0\0echo inert\n\x85R."
+    )
 
 
 def archives(content: bytes) -> dict[str, bytes]:
