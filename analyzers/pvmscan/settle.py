@@ -35,10 +35,12 @@ class Settled:
 def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
     """The short trace, in the first dialect of the format; None where arguments could make a difference."""
     used = skeleton.usage
-    world = Interpreter()
     trace = Trace(
         dialect, skeleton.start, stop=skeleton.stop, resume=skeleton.stop, protocol=skeleton.protocol
     )
+    if not used.names:
+        return Settled(trace, {})
+    world = Interpreter()
     world.attach(trace.events, DEFAULT, used.data)
     counts: dict[int, int] = {}
     calls: list[Call] = []
