@@ -22,8 +22,19 @@ import pvmscan
 from pvmscan.readers import READERS
 
 OWN = ("pvm", "pvmscan")
-LAZY = ("bz2", "lzma", "h5py", "numpy", "py7zr", "psutil", "backports.zstd", "compression.zstd", "zstandard")
-"""What the scanner itself imports when it meets a format that needs it: done before the watch begins."""
+LAZY = (
+    "bz2",
+    "lzma",
+    "h5py",
+    "numpy",
+    "py7zr",
+    "psutil",
+    "backports.zstd",
+    "compression.zstd",
+    "zstandard",
+    "pvm.repeats",
+)
+"""What the scanner itself imports when it meets something that needs it: done before the watch begins."""
 OPTIONAL = frozenset(
     "h5py numpy zstandard backports py7zr".split()
     + "pyppmd pybcj multivolumefile inflate64 texttable psutil brotli Cryptodome".split()

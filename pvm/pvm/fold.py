@@ -74,10 +74,11 @@ class Converter:
             )
             return dict(pairs)
         if value.kind == "bytearray":
-            parts = [
-                part if isinstance(part, bytes) else bytes([self.convert(part, depth)]) for part in value.at()
-            ]
-            return bytearray(b"".join(parts))
+            try:
+                parts = [self.convert(part, depth) for part in value.at()]
+                return bytearray(b"".join([one if isinstance(one, bytes) else bytes([one]) for one in parts]))
+            except (TypeError, ValueError):  # what no bytearray takes
+                raise NotConcrete from None
         items = [self.convert(item, depth + 1) for item in value.at()]
         return {"list": list, "set": set, "frozenset": frozenset}[value.kind](items)
 

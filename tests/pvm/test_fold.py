@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import assemble as asm
 import pvm
 from pvm import fold
-from pvm.values import Call
+from pvm.limits import Limits
+from pvm.values import Call, reveal
 
 ODD: tuple[Any, ...] = (
     None,
@@ -90,3 +91,11 @@ def test_all_results_together_are_bounded() -> None:
     trace = pvm.run(asm.program(4, (times + asm.POP) * 300, asm.NONE))
     made = [call.result for call in trace.events if isinstance(call, Call) and isinstance(call.result, str)]
     assert 10 < len(made) < 100
+
+
+def test_a_bytearray_of_a_constant_too_long_to_be_decoded() -> None:
+    program = b"\x80\x05cbuiltins\nlen\n\x96\x03\0\0\0\0\0\0\0abc\x85R."
+    trace = pvm.run(program, limits=Limits(constant_bytes=2))
+    assert trace.complete and reveal(trace.result) == 3
+    wrong = b"\x80\x05cbuiltins\nlen\n\x96\x01\0\0\0\0\0\0\0a(]e\x85R."  # APPENDS of a list
+    assert pvm.run(wrong).events
