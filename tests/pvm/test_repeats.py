@@ -54,16 +54,16 @@ def both_ways(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         return plain, told(data)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_swallowing_changes_nothing(seed: int, swallowed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, data in enumerate(honest.alike(seed, 60)):
+    for number, data in enumerate(honest.alike(seed, 40)):
         plain, taken = both_ways(data, monkeypatch)
         assert taken == plain
-        for other in range(8):
+        for other in range(4):
             damaged = honest.damaged(100 * number + other, data)
             plain, taken = both_ways(damaged, monkeypatch)
             assert taken == plain, damaged
-    assert sum(swallowed) > 5_000
+    assert sum(swallowed) > 2_000
 
 
 def test_the_machine_says_the_same(swallowed: list[int]) -> None:
