@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pvmscan.scan import ScanOptions
 
 VARIABLE = "PVMSCAN_CONFIG"
-MEMORY = 256
+MEMORY = 240
 """MiB that judging one file may take, unless it is said otherwise."""
 
 

@@ -68,7 +68,7 @@ MAX_LOGGED = 20
 @click.option(
     "--memory", type=click.IntRange(min=0), metavar="MIB",
     help="Break off a file that needs more, and report it as incomplete; 0 never does; enforced on Linux. "
-    "[default: 256]",
+    "[default: 240]",
 )  # fmt: skip
 @click.option("--no-isolation", is_flag=True, help="Let native libraries parse in this process.")
 @click.option(

@@ -13,7 +13,7 @@ from typing import IO
 
 from pvmscan.buffer import Buffer
 
-KEPT = 32 << 20
+KEPT = 16 << 20
 """Bytes that stay in memory."""
 
 
