@@ -2,9 +2,11 @@
 cimport cython
 
 cdef bint COMPILED, LITTLE
-cdef unsigned long long HIGH_BITS
+cdef unsigned long long ONES, WORD, HIGH_BITS, ZEROS, ABOVE_NINE
 cdef long _INT, _LONG, _FLOAT, _STRING, _UNICODE
 
+
+cdef Py_ssize_t _first(unsigned long long bits) noexcept
 
 @cython.final
 cdef class Text:
@@ -12,6 +14,8 @@ cdef class Text:
     cdef const unsigned long long[::1] words
     cdef Py_ssize_t whole
     cdef readonly Py_ssize_t end
+    cdef readonly Py_ssize_t entries
+    cdef readonly object shape
 
     @cython.locals(bits=cython.ulonglong, place=Py_ssize_t, first=Py_ssize_t, last=Py_ssize_t)
     cpdef bint is_ascii(self, Py_ssize_t at, Py_ssize_t end, Py_ssize_t limit) except -1
@@ -24,10 +28,22 @@ cdef class Text:
     @cython.locals(number=Py_ssize_t, start=Py_ssize_t)
     cpdef Py_ssize_t index(self, Py_ssize_t at, Py_ssize_t limit) except -2
 
-    cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit)
+    @cython.locals(end=Py_ssize_t, entries=Py_ssize_t, wanted=cython.int, kind=cython.int, _=cython.int)
+    cpdef Py_ssize_t stored(self, Py_ssize_t at, Py_ssize_t limit, int opcode, Py_ssize_t first) except -2
+
+    @cython.locals(word=cython.ulonglong, bits=cython.ulonglong)
+    cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit) noexcept
+
+    cdef Py_ssize_t _text(self, Py_ssize_t at, Py_ssize_t limit) noexcept
+
+    @cython.locals(shift=cython.int)
+    cdef unsigned long long _word(self, Py_ssize_t at) noexcept
 
     @cython.locals(place=Py_ssize_t, digit=cython.int)
-    cdef bint _is_escape(self, Py_ssize_t at, Py_ssize_t limit)
+    cdef bint _is_escape(self, Py_ssize_t at, Py_ssize_t limit) noexcept
+
+    @cython.locals(before=cython.int, last=cython.int)
+    cdef bint _is_zero(self, Py_ssize_t start, Py_ssize_t end, int opcode) noexcept
 
     @cython.locals(opcode=cython.int, start=Py_ssize_t)
-    cdef Py_ssize_t _plain_end(self, Py_ssize_t at, Py_ssize_t limit)
+    cdef Py_ssize_t _plain_end(self, Py_ssize_t at, Py_ssize_t limit) noexcept

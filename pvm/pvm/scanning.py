@@ -17,8 +17,15 @@ from pvm.usage import MAX_NAME, NeedsMachine
 
 COMPILED: bool = not __file__.endswith(".py")
 LITTLE: bool = sys.byteorder == "little"
-HIGH_BITS = 0x8080808080808080
+ONES = 0x0101010101010101
+"""Times a byte: a word of eight such bytes."""
+WORD = 0xFF * ONES
+HIGH_BITS = 0x80 * ONES
 """Set in a word of eight bytes that are not all ASCII."""
+ZEROS = 0x30 * ONES
+"""A word of eight digits 0; with it, exclusive or makes digits of the bytes 0 to 9..."""
+ABOVE_NINE = 0x76 * ONES
+"""...to which this does not set the high bits."""
 _INT, _LONG, _FLOAT, _STRING, _UNICODE = 0x49, 0x4C, 0x46, 0x53, 0x56
 _PATTERNS = {
     _INT: runs.INT,
@@ -31,6 +38,11 @@ _LINES = {opcode: re.compile(pattern).match for opcode, pattern in _PATTERNS.ite
 _INDEX = re.compile(runs.INDEX).match
 
 
+def _first(bits: int) -> int:
+    """The lowest byte of a word, of which there is one, whose high bit is set: no branch to guess wrongly."""
+    return (((bits & -bits) - 1 & ONES) * ONES >> 56 & 15) - 1
+
+
 class Text:
     """The window at hand. All ends and limits are at most its length."""
 
@@ -38,6 +50,10 @@ class Text:
         self.window = window
         self.end = 0
         """Position after the memo index that was read last."""
+        self.entries = 0
+        """How many memo entries `stored` passed last..."""
+        self.shape: Any = None
+        """...and, interpreted, in which shape: nobody has looked at their indices yet (see `runs.Pending`)."""
         self.whole = 0
         if LITTLE:
             self.whole = len(window) >> 3
@@ -94,11 +110,63 @@ class Text:
         self.end = at + 1
         return number
 
+    def stored(self, at: int, limit: int, opcode: int, first: int) -> int:
+        """Position after the constants from `at` on that are each stored by the opcode behind them, APPEND or SETITEM.
+
+        They enter the memo index by index from `first` on, `entries` of them, or not at all.
+        """
+        if not COMPILED:
+            at, _, self.entries, self.shape = runs.stored(self.window, at, limit, opcode)
+            return at
+        self.entries = 0
+        entries, wanted = 0, 2 if opcode == 0x73 else 1
+        end = at
+        while True:
+            for _ in range(wanted):
+                if end >= limit:
+                    return at
+                kind = self.window[end]
+                if kind == 0x4E:  # NONE
+                    end += 1
+                elif kind in (_INT, _UNICODE, _FLOAT, _STRING, _LONG):
+                    end = self._plain_end(end, limit)
+                else:
+                    return at
+                if end < 0 or end >= limit:
+                    return at
+                if self.window[end] == 0x70:  # PUT
+                    if self.index(end + 1, limit) != first + entries:
+                        return at
+                    end = self.end
+                    entries += 1
+            if end >= limit or self.window[end] != opcode:
+                return at
+            end += 1
+            at = end
+            self.entries = entries
+
     def _digits(self, at: int, limit: int) -> int:
         """Position after the decimal digits from `at` on."""
+        while at + 8 <= limit and (at >> 3) + 1 < self.whole:
+            word = self._word(at) ^ ZEROS
+            bits = (word + ABOVE_NINE | word) & HIGH_BITS
+            if bits:
+                return at + _first(bits)
+            at += 8
         while at < limit and 48 <= self.window[at] <= 57:
             at += 1
         return at
+
+    def _text(self, at: int, limit: int) -> int:
+        """Position of the line break or backslash that comes next."""
+        while at < limit and self.window[at] != 10 and self.window[at] != 92:
+            at += 1
+        return at
+
+    def _word(self, at: int) -> int:
+        """The eight bytes from `at` on, the first one lowest. There has to be a whole word behind that of `at`."""
+        shift = 8 * (at & 7)
+        return self.words[at >> 3] >> shift | self.words[(at >> 3) + 1] << 63 - shift << 1 & WORD
 
     def _is_escape(self, at: int, limit: int) -> bool:
         """Is the backslash at `at` followed by `u` and four hexadecimal digits?"""
@@ -110,18 +178,23 @@ class Text:
                 return False
         return True
 
+    def _is_zero(self, start: int, end: int, opcode: int) -> bool:
+        """Is it 0 without a sign, or one of the truth values that are written as INT?"""
+        before, last = self.window[start - 1], self.window[end - 1]
+        if end - start == 1:
+            return bool(before != 45)
+        return bool(opcode == _INT and end - start == 2 and before == _INT and last <= 49)
+
     def _plain_end(self, at: int, limit: int) -> int:
         """The commonest forms of each argument, byte by byte."""
         opcode = self.window[at]
         at += 1
         if opcode == _UNICODE:
-            while at < limit and self.window[at] != 10:
-                if self.window[at] != 92:
-                    at += 1
-                elif self._is_escape(at, limit):
-                    at += 6
-                else:
+            at = self._text(at, limit)
+            while at < limit and self.window[at] == 92:
+                if not self._is_escape(at, limit):
                     return -1
+                at = self._text(at + 6, limit)
             return at + 1 if at < limit else -1
         if opcode == _STRING:
             if at >= limit or self.window[at] != 39:
@@ -142,7 +215,7 @@ class Text:
                 at = self._digits(at + 1, limit)
                 if at - start > 25:
                     return -1
-        elif self.window[start] == 48:
+        elif self.window[start] == 48 and not self._is_zero(start, at, opcode):
             return -1
         elif opcode == _LONG and self.window[at] == 76:
             at += 1

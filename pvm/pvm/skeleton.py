@@ -147,7 +147,12 @@ def _grown(vector: Any, used: int, size: int) -> Any:
 
 def _fill(vector: Any, at: int, count: int) -> None:
     """Enter so many swallowed constants."""
-    vector[at : at + count] = [-SWALLOWED] * count
+    if COMPILED:
+        for place in range(at, at + count):
+            vector[place] = -SWALLOWED
+    else:
+        values: Any = [-SWALLOWED] * count
+        vector[at : at + count] = values
 
 
 def _view(data: Data, at: int, end: int) -> Any:
@@ -278,7 +283,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     compiled = COMPILED
     plain, a_tuple, a_list, a_dict, a_set = -SWALLOWED, -TUPLE, -LIST, -DICT, -SET
     empty = a_tuple if weigh else -(16 + TUPLE)
-    swallow, stored, pending = runs.constants, runs.stored, runs.Pending(data)
+    swallow, pending = runs.constants, runs.Pending(data)
     misses = tries = kept = 0
     ascii = False
     short = runs.SHORT
@@ -598,19 +603,18 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
                     pos += 1
-                    if (
-                        not compiled
-                        and (-target & 15) == DICT
-                        and target < 0
-                        and pos + short < edge
-                        and window[pos] in TEXT_BEGINS
-                    ):
-                        end, _, value, shape = stored(window, pos, edge, op)
-                        if value:
-                            pending.add(shape, base + pos, base + end, filled)
+                    if target == a_dict and pos + short < edge:
+                        tries += 1
+                        if (misses >= 8 and tries & 15) or not (compiled or window[pos] in TEXT_BEGINS):
+                            continue
+                        end = text.stored(pos, edge, op, filled)
+                        n = text.entries
+                        misses = misses + 1 if end == pos else 0
+                        if n and not compiled:
+                            pending.add(text.shape, base + pos, base + end, filled)
                             deferred = True
-                            _fill(memo, filled, value)
-                            filled += value
+                        _fill(memo, filled, n)
+                        filled += n
                         pos = end
                 elif op == 0x65 or op == 0x61:  # APPENDS, APPEND
                     if op == 0x65:
@@ -637,19 +641,18 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                             used.check_hooks(base + pos)
                     sp = place
                     pos += 1
-                    if (
-                        not compiled
-                        and op == 0x61
-                        and target == a_list
-                        and pos + short < edge
-                        and window[pos] in TEXT_BEGINS
-                    ):
-                        end, _, value, shape = stored(window, pos, edge, op)
-                        if value:
-                            pending.add(shape, base + pos, base + end, filled)
+                    if op == 0x61 and target == a_list and pos + short < edge:
+                        tries += 1
+                        if (misses >= 8 and tries & 15) or not (compiled or window[pos] in TEXT_BEGINS):
+                            continue
+                        end = text.stored(pos, edge, op, filled)
+                        n = text.entries
+                        misses = misses + 1 if end == pos else 0
+                        if n and not compiled:
+                            pending.add(text.shape, base + pos, base + end, filled)
                             deferred = True
-                            _fill(memo, filled, value)
-                            filled += value
+                        _fill(memo, filled, n)
+                        filled += n
                         pos = end
                 elif op == 0x70 or op == 0x67:  # PUT, GET
                     n = text.index(pos + 1, edge)

@@ -101,6 +101,57 @@ def test_the_compiled_way_to_a_memo_index(line: bytes, limit: int) -> None:
         assert match is None or text.end == match.end()
 
 
+CONSTANTS = st.one_of(
+    st.builds(lambda opcode, line: opcode + line + b"\n", st.sampled_from(sorted(PATTERNS)), LINES),
+    st.integers(-1000, 10**12).map(lambda number: b"I%d\n" % number),
+    st.text("abc", max_size=12).map(lambda text: b"V" + text.encode() + b"\n"),
+    st.sampled_from([b"N", b"K\1", b"g0\n"]),
+)
+ENTRIES = st.one_of(st.just(b""), st.just(b"p#\n"), st.integers(0, 12).map(lambda index: b"p%d\n" % index))
+"""PUT, with the index that is next in the place of `#`."""
+
+
+def in_order(constants: list[tuple[bytes, bytes]], opcode: bytes, every: int, first: int) -> bytes:
+    """The constants, each with its memo entry, and the opcode behind every so many."""
+    data = b""
+    for place, (constant, entry) in enumerate(constants, 1):
+        data += constant + entry.replace(b"#", b"%d" % first) + (b"" if place % every else opcode)
+        first += bool(entry)
+    return data
+
+
+def stored(data: bytes, opcode: bytes, every: int, first: int) -> tuple[int, int]:
+    """Where the constants end that the opcode stores so many at a time, and the memo entries that they fill."""
+    constant = re.compile(rb"(?:%s|N)(?:p%s)?" % (b"|".join(PATTERNS.values()), runs.INDEX))
+    at = end = entries = told = 0
+    while True:
+        for _ in range(every):
+            match = constant.match(data, end)
+            if match is None or (match[1] is not None and int(match[1]) != first + told):
+                return at, entries
+            end, told = match.end(), told + (match[1] is not None)
+        if data[end : end + 1] != opcode:
+            return at, entries
+        at = end = end + 1
+        entries = told
+
+
+@given(
+    st.lists(st.tuples(CONSTANTS, ENTRIES), max_size=12), st.sampled_from([b"a", b"s"]), st.integers(0, 12)
+)
+def test_the_compiled_way_through_what_is_stored_one_by_one(
+    constants: list[tuple[bytes, bytes]], opcode: bytes, first: int
+) -> None:
+    every = 1 if opcode == b"a" else 2
+    data = in_order(constants, opcode, every, first)
+    with as_compiled():
+        text = Text(data)
+        end = text.stored(0, len(data), opcode[0], first)
+    assert stored(data[:end], opcode, every, first) == (end, text.entries)
+    if not {constant[:1] for constant, _ in constants} & {b"S", b"F", b"L"}:  # the commonest forms only
+        assert stored(data, opcode, every, first)[0] == end
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_the_compiled_way_through_a_pickle(seed: int) -> None:
     for data in honest.pickles(900 + seed, 60):

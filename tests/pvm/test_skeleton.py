@@ -151,6 +151,12 @@ def test_much_sharing_is_left_to_the_machine() -> None:
     assert skim(filled_from_outside(60)) is None
 
 
+def test_pairs_that_are_swallowed_count_where_their_dictionary_is_shared() -> None:
+    pairs = b"".join(b"I%d\nI1\ns" % number for number in range(100_000))
+    rows = b"(dp0\n" + pairs + b"(lp1\n" + 1000 * b"g0\na" + b"(lp2\n" + 1000 * b"g1\na"
+    assert skim(b"(" + rows + b"t.") is None
+
+
 def test_shared_parts_in_a_row_are_honest() -> None:
     shared: tuple[object, ...] = ("axis", 0)
     rows: list[object] = []

@@ -23,7 +23,9 @@ HEAD = 1024
 TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
 MOST_TEXT = 8 << 20
-"""How far a text is searched for words."""
+"""How far a text is searched for words..."""
+PIECE = 1 << 18
+"""...and how much of it at a time."""
 MOST_FIELDS = 200_000
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 _NO_TEXT = frozenset(range(0x80, 0xC2))
@@ -45,6 +47,7 @@ class Look:
         self.member = (source.member or "").lower().removesuffix("\n")
         self._stripped: dict[bytes, bytes] = {}
         self._fields: dict[frozenset[int], bool] = {}
+        self._words: dict[bytes, bool] = {}
 
     def behind(self, leading: bytes) -> bytes:
         """The head without leading bytes of some kinds."""
@@ -56,6 +59,13 @@ class Look:
     def text(self) -> bool:
         """Can it be text, in UTF-8 or with a mark of its encoding?"""
         return self.head.find(b"\0") < 0 or self.head.startswith(_MARKS)
+
+    def contains(self, word: bytes) -> bool:
+        """Does the word stand in the text? It is looked for in pieces: most content lies in a mapped file."""
+        if word not in self._words:
+            starts = range(0, min(self.size, MOST_TEXT), PIECE)
+            self._words[word] = any(word in self.data[at : at + PIECE + len(word) - 1] for at in starts)
+        return self._words[word]
 
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
@@ -159,13 +169,10 @@ def _least(row: dict[str, Any]) -> Condition:
 
 
 def _words(row: dict[str, Any]) -> Condition:
-    words = tuple(row["words"].encode().split())
+    groups = [group.encode().split() for group in row["words"]]
 
     def holds(look: Look) -> bool:
-        if not look.text:
-            return False
-        text = look.data[:MOST_TEXT]
-        return any(word in text for word in words)
+        return look.text and any(all(map(look.contains, group)) for group in groups)
 
     return Condition(holds, frozenset(range(256)) - _NO_TEXT)
 
