@@ -87,6 +87,11 @@ def _may_be_pure(path: str) -> bool:
     return path.startswith(_PURE_HOMES)
 
 
+def is_inert(path: str) -> bool:
+    """Is nothing known of what a call of this path does or returns?"""
+    return path not in EFFECTS and not _may_be_pure(path)
+
+
 def evaluates(path: str) -> bool:
     """Could a call of this path have a result that is worked out here?"""
     if path in EFFECTS:

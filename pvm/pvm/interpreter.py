@@ -74,6 +74,8 @@ class Interpreter(World):
         """How much of a state has been written to a module or class."""
         self.depth = 0
         self.forced: dict[Call, list[Value] | None] = {}
+        self.iterators = False
+        """Was an iterator made? Before that no argument is one."""
 
     # Names -----------------------------------------------------------------------------------------------
 
@@ -122,11 +124,15 @@ class Interpreter(World):
         """A call was made: find out what it returns and what it calls in turn."""
         self.events.append(call)
         self.steps += 1
+        path = path_of(call.callee)
+        self.iterators = self.iterators or path in LAZY or path in PASSIVE
         if self.steps > self.limits.fold_steps or self.depth > 32:
+            return call
+        if path is not None and not self.iterators and effects.is_inert(path):
             return call
         self.depth += 1
         try:
-            call.result = self._result(call)
+            call.result = self._result(call, path)
         finally:
             self.depth -= 1
         return call
@@ -137,13 +143,12 @@ class Interpreter(World):
         """A function calls its argument."""
         return self.call(Call(offset, via, callee, tuple(args), kwargs))
 
-    def _result(self, call: Call) -> Value | Unset:
+    def _result(self, call: Call, path: str | None) -> Value | Unset:
         callee = reveal(call.callee)
         if isinstance(callee, Call) and callee is not call:
             bound = deferred.call_object(self, callee, call)
             if not isinstance(bound, Unset):
                 return bound
-        path = path_of(callee)
         if path is None:
             self._force_arguments(call)
             return UNSET
@@ -197,7 +202,7 @@ class Interpreter(World):
 
     def _class_member(self, value: Value, name: str) -> Value | None:
         """A member of the class of an instance, where the pickle made that class with `type(...)`."""
-        cls = reveal(value.callee) if isinstance(value, Call) else None
+        cls = reveal(value.callee) if isinstance(value, Call) and type(value.callee) is not Global else None
         if not isinstance(cls, Call) or path_of(cls.callee) != "builtins.type" or len(cls.args) != 3:
             return None
         return self.namespace.fields(reveal(cls.args[2])).get(name)
@@ -206,6 +211,11 @@ class Interpreter(World):
         target = reveal(target)
         return self.namespace.attributes.get(target, {}) if isinstance(target, Node) else {}
 
+    def _method(self, target: Value, name: str) -> Value | None:
+        """A method that the pickle itself gave the receiver, or the class that it made of it."""
+        written = self._written(target) if self.namespace.attributes else {}
+        return written.get(name) or self._class_member(reveal(target), name)
+
     def set_item(self, target: Value, key: Value, value: Value, via: str, offset: int) -> None:
         """`target[key] = value`."""
         self.events.append(SetItem(offset, target, key, value, via))
@@ -213,16 +223,14 @@ class Interpreter(World):
         plain, code = reveal(target), reveal(key)
         if isinstance(plain, Global) and plain.path in EXTENSION_TABLES and isinstance(code, int):
             self.extensions[code] = value
-        setter = self._written(target).get("__setitem__") or self._class_member(plain, "__setitem__")
+        setter = self._method(plain, "__setitem__")
         if setter is not None:
             self.apply(via, setter, (key, value), offset)
 
     def set_state(self, target: Value, state: Value, how: str, offset: int) -> None:
         """BUILD handed over a state."""
         self.events.append(Build(offset, target, state, how))
-        setter = self._written(target).get("__setstate__") or self._class_member(
-            reveal(target), "__setstate__"
-        )
+        setter = self._method(target, "__setstate__")
         if setter is not None:
             self.apply("BUILD", setter, (state,), offset)
             return

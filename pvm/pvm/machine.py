@@ -49,12 +49,15 @@ def run(
 
 
 def _loop(state: State, observer: Observer | None) -> None:
-    next_opcode, data, handlers, trace = state.input.opcode, state.data, HANDLERS, state.trace
+    source, data, handlers, trace = state.input, state.data, HANDLERS, state.trace
+    next_opcode = source.opcode
+    begins = straight.BEGINS if observer is None else frozenset()
     count = 0
     try:
         while trace.stop is None:
-            if observer is None:
-                done = _straight(state, CHECKED - count % CHECKED)
+            start = source.position
+            if start < source.size and data[start] in begins:
+                done = _straight(state, start, CHECKED - count % CHECKED)
                 count += done
                 if done and not count % CHECKED:
                     state.check_limits(count)
@@ -73,15 +76,14 @@ def _loop(state: State, observer: Observer | None) -> None:
         trace.opcodes = count
 
 
-def _straight(state: State, most: int) -> int:
+def _straight(state: State, start: int, most: int) -> int:
     """Execute what only moves constants, at most so many instructions; how many there were."""
-    source = state.input
-    start = source.position
-    if start >= source.size or state.data[start] not in straight.BEGINS or start >= state.frame_end > 0:
-        return 0
+    source, frame_end = state.input, state.frame_end
     stop = source.straight()
-    if state.frame_end > 0:
-        stop = min(stop, state.frame_end)
+    if 0 < frame_end < stop:
+        stop = frame_end
+    if start >= stop:
+        return 0
     end, count = straight.run(
         state.data,
         state.window,

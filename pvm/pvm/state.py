@@ -15,7 +15,7 @@ from pvm.dialects import Dialect
 from pvm.errors import Reject
 from pvm.limits import DEFAULT, Limits
 from pvm.trace import Quirk, Trace
-from pvm.values import Blob, Buffer, Call, Container, Node, Value, reveal
+from pvm.values import Blob, Buffer, Call, Container, Global, Node, Value, reveal
 from pvm.world import OUTSIDE, World
 
 MAX_QUIRKS = 1000
@@ -215,13 +215,19 @@ class State:
     # Calls -----------------------------------------------------------------------------------------------
 
     def call(
-        self, via: str, callee: Value, args: tuple[Value, ...], mode: str = "call", **more: Value
+        self,
+        via: str,
+        callee: Value,
+        args: tuple[Value, ...],
+        mode: str = "call",
+        splat: Value = None,
+        kwargs: Value = None,
     ) -> None:
         """Call, and push what comes back."""
-        kind = "type" if mode == "new" else "callable"
-        if not isinstance(reveal(callee), OUTSIDE):
-            raise Reject(f"a constant is not {'a class' if kind == 'type' else 'callable'}")
-        self.stack.append(self.world.call(Call(self.offset, via, callee, args, mode=mode, **more)))
+        if not isinstance(callee, Global) and not isinstance(reveal(callee), OUTSIDE):
+            raise Reject(f"a constant is not {'a class' if mode == 'new' else 'callable'}")
+        call = Call(self.offset, via, callee, args, kwargs, mode=mode, splat=splat)
+        self.stack.append(self.world.call(call))
 
     def arguments(self, value: Value) -> tuple[tuple[Value, ...], Value]:
         """Arguments of REDUCE and NEWOBJ: the tuple, or the iterable whose items they are."""

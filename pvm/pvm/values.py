@@ -103,19 +103,23 @@ class Container(Node):
         """`list`, `dict`, `set`, `frozenset` or `bytearray`."""
         self.items: list[Value] = [] if items is None else items
         """The items in order of insertion; keys and values in turn for a dict."""
-        self.when: array[int] | None = None
-        """Offsets of the instructions that added items..."""
-        self.before: array[int] | None = None
+        self.when: tuple[int] | array[int] | None = None
+        """Offsets of the instructions that added items: most containers are filled by one..."""
+        self.before: tuple[int] | array[int] | None = None
         """...and how many items there were before each."""
         self.edits: list[tuple[int, int, Value]] | None = None
         """Replaced items of a list: (offset, index, value)."""
 
     def extend(self, items: Sequence[Value], offset: int) -> None:
         """Add items at the end, remembering when."""
-        if self.when is None or self.before is None:
-            self.when, self.before = array("q"), array("q")
-        self.when.append(offset)
-        self.before.append(len(self.items))
+        when, before = self.when, self.before
+        if when is None or before is None:
+            self.when, self.before = (offset,), (len(self.items),)
+        else:
+            if isinstance(when, tuple) or isinstance(before, tuple):
+                self.when, self.before = when, before = array("q", when), array("q", before)
+            when.append(offset)
+            before.append(len(self.items))
         self.items.extend(items)
 
     def replace(self, index: int, value: Value, offset: int) -> None:

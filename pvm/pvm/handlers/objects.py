@@ -98,7 +98,7 @@ def reduce(state: State) -> None:
     """Call the object below with the arguments on top."""
     state.need(2)
     args, splat = state.arguments(state.stack.pop())
-    state.call("REDUCE", state.stack.pop(), args, splat=splat)
+    state.call("REDUCE", state.stack.pop(), args, "call", splat)
 
 
 @opcode("OBJ")
@@ -157,7 +157,7 @@ def _new(state: State, via: str, callee: Value, arguments: Value, kwargs: Value)
     args, splat = state.arguments(arguments)
     if via == "NEWOBJ_EX":
         kwargs = _keywords(state, kwargs)
-    state.call(via, callee, args, mode, kwargs=kwargs, splat=splat)
+    state.call(via, callee, args, mode, splat, kwargs)
 
 
 @opcode("BUILD")
