@@ -16,11 +16,10 @@ call for many items and a compiler a loop, `COMPILED` chooses.
 
 from __future__ import annotations
 
-import mmap
 from array import array
 from typing import Any
 
-from pvm import runs, usage
+from pvm import pages, runs, usage
 from pvm.decode import Data
 from pvm.errors import Reject
 from pvm.kinds import (
@@ -52,8 +51,6 @@ WINDOW = 1 << (15 if COMPILED else 18)
 """Bytes that are looked at in one go."""
 FIRST = 1 << 10
 """The first window: a file may hold hundreds of thousands of small pickles."""
-KEPT = 1 << 22
-"""Bytes of a mapped file that stay in memory behind the place at hand."""
 SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
 LONG = SLACK // 2
@@ -158,15 +155,6 @@ def _fill(vector: Any, at: int, count: int) -> None:
 def _view(data: Data, at: int, end: int) -> Any:
     """The window at a position: all of the input where indexing it costs nothing, else a copy of a part."""
     return data if COMPILED else data[at:end]
-
-
-def _forget(data: Data, start: int, end: int) -> int:
-    """Let the system take back the pages of a mapped file that were read; where the next ones begin."""
-    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        start -= start % mmap.PAGESIZE
-        end -= end % mmap.PAGESIZE
-        data.madvise(mmap.MADV_DONTNEED, start, end - start)
-    return end
 
 
 def _settle(pending: runs.Pending) -> bool:
@@ -301,8 +289,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
             raise NeedsMachine("the input ends early")
         if at >= safe:
             window = _view(data, at, min(at + reach + SLACK, size))
-            if at - kept > KEPT:
-                kept = _forget(data, kept, at)
+            if at - kept > pages.KEPT:
+                kept = pages.forget(data, kept, at)
             text = Text(window)
             base = 0 if compiled else at
             safe = min(at + reach, size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from pvm import decode, straight
+from pvm import decode, pages, straight
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
@@ -59,6 +59,8 @@ class State:
         self.protocol = 0
         self.offset = start
         """Offset of the instruction that runs."""
+        self.kept = start
+        """From here on the input is still in memory."""
         self.frame_end = -1
         self.keywords: dict[Container, int] = {}
         """How many items of a dict of keyword arguments have been checked."""
@@ -70,7 +72,7 @@ class State:
             self.trace.quirks.append(Quirk(self.offset, id, detail))
 
     def check_limits(self, opcodes: int) -> None:
-        """Reject when a limit was passed."""
+        """Reject when a limit was passed; let go of what was read."""
         for what, value, limit in (
             ("instructions", opcodes, self.limits.opcodes),
             ("values on the stack", len(self.stack), self.limits.stack),
@@ -78,6 +80,8 @@ class State:
         ):
             if value > limit:
                 raise Reject(f"more than {limit} {what}", kind="limit")
+        if self.offset - self.kept > pages.KEPT:
+            self.kept = pages.forget(self.data, self.kept, self.offset)
 
     def leave_frame(self) -> None:
         """The instruction at hand does not lie in the newest frame any more."""

@@ -5,7 +5,7 @@ One pattern for each way to start, each with a literal first byte: so the search
 
 from __future__ import annotations
 
-from pvm import regex
+from pvm import pages, regex
 from pvmscan.readers.base import Buffer
 
 _NAME = rb"[A-Za-z_][\w.]{0,63}"
@@ -25,6 +25,11 @@ _ON_MORE = regex.later(
 )
 """The same behind several of them."""
 _FIRST = regex.later(_GLOBAL)
+_NO_BLANK = regex.later(rb"\S")
+PIECE = 1 << 24
+"""Bytes that are searched at a time, and some more..."""
+_FARTHEST = 1 << 10
+"""...of which the last so many are searched again with the next: more than any pattern looks at, but for blanks."""
 _MOST_ENDS = 100_000
 """Ends of rows of GLOBALs that are kept; they are needed only for as long as the search is in the row."""
 _PATTERNS = (
@@ -54,22 +59,41 @@ class Candidates:
     def __init__(self, data: Buffer) -> None:
         self.data = data
         self._next = [-1] * len(_PATTERNS)
+        self._kept = 0
+        """From here on the data is still in memory."""
         self._ends: dict[int, bool] = {}
         """What is known of places where one GLOBAL follows another: lists of words are full of them."""
 
     def after(self, position: int) -> int:
         """The first candidate at `position` or later; the length of the data if there is none."""
+        if position - self._kept > pages.KEPT:
+            self._kept = pages.forget(self.data, self._kept, position)
         for number in range(len(_PATTERNS)):
             if self._next[number] < position:
                 self._next[number] = self._search(number, position)
         return min(self._next)
 
     def _search(self, number: int, position: int) -> int:
-        """The first place of one pattern."""
-        for match in _PATTERNS[number].finditer(self.data, position):
-            if match.lastindex is None or self._leads(match.start(1)):
-                return match.start()
-        return len(self.data)
+        """The first place of one pattern, searched for piece by piece: most content lies in a mapped file."""
+        size = len(self.data)
+        while position < size:
+            sight = self._sight(position + PIECE)
+            end = sight - _FARTHEST if sight < size else size
+            for match in _PATTERNS[number].finditer(self.data, position, sight):
+                if match.start() >= end:
+                    break
+                if match.lastindex is None or self._leads(match.start(1)):
+                    return match.start()
+            pages.forget(self.data, position, end)
+            position = end
+        return size
+
+    def _sight(self, position: int) -> int:
+        """Up to where a pattern may look, from `position` on: it takes any number of blanks, so none goes on there."""
+        if position >= len(self.data) or not self.data[position - 1 : position].isspace():
+            return min(position, len(self.data))
+        behind = _NO_BLANK.search(self.data, position)
+        return len(self.data) if behind is None else behind.end()
 
     def _leads(self, at: int) -> bool:
         """Behind one GLOBAL stands another, perhaps: does something that can follow come at the end of them all?"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -135,6 +137,24 @@ def test_rows_of_globals_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found == 0
     monkeypatch.setattr(candidates, "_MOST_ENDS", 10)
     assert Candidates(data[:5000] + b"cos\nsystem\n(S'a'\ntR.").after(0) < 5000
+
+
+@pytest.mark.parametrize("blanks", [0, 1, 5000])
+@pytest.mark.parametrize("before", range(2040, 2070))
+def test_pieces_find_what_the_whole_would(monkeypatch: pytest.MonkeyPatch, before: int, blanks: int) -> None:
+    data = b"x" * before + b"cos\nsystem\nF" + b" " * blanks + b"1.0\n0(S'a'\ntR." + b"x" * 4000
+    expected = Candidates(data).after(0)
+    monkeypatch.setattr(candidates, "PIECE", 2048)
+    assert Candidates(data).after(0) == expected == before
+
+
+def test_a_mapped_file_is_searched_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "PIECE", 1 << 14)
+    path = tmp_path / "data.bin"
+    for size in (20_000, 3 * mmap.PAGESIZE, 100_001):
+        path.write_bytes(b"x" * size)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            assert Candidates(data).after(0) == size
 
 
 def test_a_payload_in_a_list_of_words_is_found() -> None:
