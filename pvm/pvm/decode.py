@@ -419,7 +419,14 @@ def text_string(line: bytes) -> bytes:
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
         raise Reject("the argument of STRING is not quoted")
     body = line[1:-1]
-    return _ESCAPE.sub(_unescape, body) if b"\\" in body else body
+    if b"\\" not in body:
+        return body
+    plain, last = bytearray(), 0
+    for match in _ESCAPE.finditer(body):  # `sub` would keep all the pieces
+        plain += body[last : match.start()]
+        plain += _unescape(match)
+        last = match.end()
+    return bytes(plain + body[last:])
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -78,7 +78,10 @@ def _fields(data: Buffer, size: int) -> Iterator[int]:
     """The numbers, in order, until no field follows. What stands in groups counts as stepped over."""
     at = inside = 0
     for _ in range(MOST_FIELDS):
-        tag, at = _varint(data, at, size)
+        tag = data[at] if at < size else 0
+        at += 1
+        if tag >= 0x80:
+            tag, at = _varint(data, at - 1, size)
         kind = tag & 7
         if tag < 8 or at > size:
             return
