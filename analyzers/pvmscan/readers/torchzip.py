@@ -83,7 +83,7 @@ class Layout:
         elif self.served and _MANIFEST.search(name):
             yield from _judge_manifest(content[:], path)
         elif self.exported:
-            yield from _judge_exported(name, path, content[:])
+            yield from _judge_exported(name, path, content)
 
     def _judge_module(self, path: str, content: bytes) -> Iterator[Item]:
         from pvmscan.pymodule import SPECIAL
@@ -107,11 +107,11 @@ class Layout:
         )
 
 
-def _judge_exported(name: str, path: str, content: bytes) -> Iterator[Item]:
+def _judge_exported(name: str, path: str, content: Buffer) -> Iterator[Item]:
     from pvmscan.readers import torchexport
 
     if _GRAPH.search(name):
-        yield from torchexport.judge_graph(content, path)
+        yield from torchexport.judge_graph(content[:], path)
     elif _NATIVE.search(name):
         yield torchexport.native_part(path)
 
