@@ -15,6 +15,7 @@ from pvmscan.readers import Budget, Item, Source
 from pvmscan.readers import read as real_read
 
 SCAN = sys.modules["pvmscan.scan"]
+FILE = sys.modules["pvmscan.filescan"]
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit of data")
 
@@ -57,7 +58,7 @@ def greedy(source: Source, budget: Budget) -> Iterator[Item]:
 
 @LINUX
 def test_what_was_found_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SCAN, "read", greedy)
+    monkeypatch.setattr(FILE, "read", greedy)
     few = ScanOptions(memory_bytes=128 * MIB)
     found = scan_bytes(asm.malicious(), options=few).files[0]
     assert found.verdict is Verdict.DANGEROUS

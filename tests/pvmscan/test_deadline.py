@@ -22,6 +22,7 @@ from pvmscan.readers import Budget, Item, Source
 from pvmscan.readers import read as real_read
 
 SCAN = sys.modules["pvmscan.scan"]
+FILE = sys.modules["pvmscan.filescan"]
 TIMER = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timers")
 
 
@@ -93,7 +94,7 @@ def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from real_read(source, budget)
         loop()
 
-    monkeypatch.setattr(SCAN, "read", slow)
+    monkeypatch.setattr(FILE, "read", slow)
     data = asm.program(4, asm.call(asm.at("os.system"), asm.text("echo inert")))
     report = scan_bytes(data, options=ScanOptions(seconds=2))
     assert report.verdict is Verdict.DANGEROUS
@@ -103,7 +104,7 @@ def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_honest_file_that_takes_too_long_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SCAN, "read", lambda source, budget: loop())
+    monkeypatch.setattr(FILE, "read", lambda source, budget: loop())
     assert scan_bytes(b"x", options=ScanOptions(seconds=0.2)).verdict is Verdict.INCOMPLETE
 
 
@@ -111,7 +112,7 @@ def test_too_little_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     def hungry(source: Source, budget: Budget) -> Iterator[Item]:
         raise MemoryError
 
-    monkeypatch.setattr(SCAN, "read", hungry)
+    monkeypatch.setattr(FILE, "read", hungry)
     report = scan_bytes(b"x")
     assert report.verdict is Verdict.INCOMPLETE and report.files[0].errors[0].kind == "limit"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pvm.values import Blob, Call, Container, Value, reveal
 from pvmscan.knowledge import derived
-from pvmscan.knowledge.load import Knowledge
+from pvmscan.knowledge.rulefiles import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
 from pvmscan.report import Step
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pvm.skeleton import Skeleton
-from pvm.trace import Trace
 from pvmscan.buffer import Buffer as Buffer
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
+
+if TYPE_CHECKING:
+    from pvm.trace import Trace
 
 UNRECOGNISED = "unrecognised"
 """Kind of the problem that no reader knows the content: void if another reader does."""

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import assemble as asm
 from pvmscan import Verdict
+from pvmscan.filescan import FileScan
 from pvmscan.knowledge import Knowledge, Rule, load
-from pvmscan.readers import Source
+from pvmscan.readers import Budget, Source
 from pvmscan.report import Confidence, Severity
-from pvmscan.scan import DEFAULT_OPTIONS, _FileScan
 
 FULL = load()
 RULES = list(FULL.rules.values())
@@ -33,7 +33,9 @@ def knowledge(ids: frozenset[str], extra: tuple[Rule, ...] = ()) -> Knowledge:
 
 
 def verdict(data: bytes, known: Knowledge) -> Verdict:
-    return _FileScan(Source(data, "x.pkl"), DEFAULT_OPTIONS, knowledge=known).report().verdict
+    scanning = FileScan(Source(data, "x.pkl"), Budget(), lambda: known)
+    scanning.judge()
+    return scanning.report().verdict
 
 
 def example(rule: Rule) -> bytes:
