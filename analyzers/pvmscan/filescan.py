@@ -39,7 +39,8 @@ class FileScan:
 
     def judge(self) -> None:
         """Read and judge everything in the file."""
-        self.read(replace(self.source, origin=0), ())
+        whole = self.source if self.source.origin == 0 else replace(self.source, origin=0)
+        self.read(whole, ())
 
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""

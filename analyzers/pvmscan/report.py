@@ -64,8 +64,17 @@ class Confidence(IntEnum):
         return self.name.lower()
 
 
+class _Sent:
+    """Frozen data that workers send: by position, which takes a third of the time that dataclasses take by default."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple([getattr(self, name) for name in self.__slots__])
+
+
 @dataclass(frozen=True, slots=True)
-class Location:
+class Location(_Sent):
     """Where in the file: a member of an archive (None for the file itself) and a byte offset in it."""
 
     member: str | None = None
@@ -79,7 +88,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(_Sent):
     """One step of the evidence: what happens at an offset of the stream."""
 
     kind: str
@@ -94,7 +103,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(_Sent):
     """One reason for a verdict, with its evidence."""
 
     rule: str
@@ -134,7 +143,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalUse:
+class GlobalUse(_Sent):
     """A global that a file names, and what the knowledge says about it."""
 
     name: str
@@ -160,7 +169,7 @@ class GlobalUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(_Sent):
     """Something that could not be read or understood to the end. Makes a file at least `incomplete`."""
 
     message: str
@@ -174,7 +183,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamReport:
+class StreamReport(_Sent):
     """One pickle that was run."""
 
     member: str | None
@@ -208,7 +217,7 @@ class StreamReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(_Sent):
     """What it took to read a source elsewhere."""
 
     bytes: int
@@ -222,7 +231,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(_Sent):
     """Everything about one source."""
 
     path: str

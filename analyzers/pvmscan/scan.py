@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pvm
-from pvmscan import parallel
+from pvmscan import ceiling, deadline, parallel
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.filescan import FileScan, mistake
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STDIN = "-"
 MAPPED = 64 << 10
 """Larger files are mapped: reading smaller ones takes less time than making a map."""
+HANDFUL = 64
+"""Files of together no more bytes than that which are judged before the first of their reports is given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +163,46 @@ def scan_each(
 
 def _reports(paths: list[str], sizes: list[int], options: ScanOptions, jobs: int) -> Iterator[FileReport]:
     if STDIN in paths or not parallel.worthwhile(sizes, jobs):
-        return (scan_file(path, options) for path in paths)
+        return _alone(paths, sizes, options)
     return parallel.in_order(partial(_scan_batch, options), paths, sizes, jobs, _lost)
+
+
+def _alone(paths: Sequence[str], sizes: Sequence[int], options: ScanOptions) -> Iterator[FileReport]:
+    """In this process, a handful of small files at a time."""
+    for start, end in _handfuls(sizes):
+        done: list[FileReport] = []
+        try:
+            _scan_in_turn(options, paths[start:end], done)
+        except BaseException:  # what was judged before is not lost
+            yield from done
+            raise
+        yield from done
+
+
+def _handfuls(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where each begins and ends, in the order of the files."""
+    start = total = 0
+    for index, size in enumerate(sizes):
+        if index > start and (total + size > MAPPED or index - start == HANDFUL):
+            yield start, index
+            start, total = index, 0
+        total += size
+    if start < len(sizes):
+        yield start, len(sizes)
 
 
 def _scan_batch(options: ScanOptions, paths: list[str]) -> list[FileReport]:
     """What a worker does."""
-    return [scan_file(path, options) for path in paths]
+    done: list[FileReport] = []
+    _scan_in_turn(options, paths, done)
+    return done
+
+
+def _scan_in_turn(options: ScanOptions, paths: Sequence[str], done: list[FileReport]) -> None:
+    """Judge files one after the other; each has the limits for itself."""
+    with deadline.in_turn(options.seconds), ceiling.in_turn(options.memory_bytes):
+        for path in paths:
+            done.append(scan_file(path, options))  # noqa: PERF401 - a fault must not take what is in it
 
 
 def _lost(path: str) -> FileReport:
@@ -232,7 +267,7 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | 
             if size == 0:
                 return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
             if size <= MAPPED:
-                return scan_source(Source(file.read(), name), options)
+                return scan_source(Source(file.read(), name, origin=0), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return scan_source(Source(data, name, path=os.path.abspath(path)), options)
