@@ -39,7 +39,7 @@ class FileScan:
 
     def judge(self) -> None:
         """Read and judge everything in the file."""
-        whole = self.source if self.source.origin == 0 else replace(self.source, origin=0)
+        whole = self.source if self.source.origin == 0 else self.source._replace(origin=0)
         self.read(whole, ())
 
     def report(self) -> FileReport:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 STDIN = "-"
 MAPPED = 64 << 10
 """Larger files are mapped: reading smaller ones takes less time than making a map."""
-HANDFUL = 64
-"""Files of together no more bytes than that which are judged before the first of their reports is given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,46 +161,14 @@ def scan_each(
 
 def _reports(paths: list[str], sizes: list[int], options: ScanOptions, jobs: int) -> Iterator[FileReport]:
     if STDIN in paths or not parallel.worthwhile(sizes, jobs):
-        return _alone(paths, sizes, options)
+        return (scan_file(path, options) for path in paths)
     return parallel.in_order(partial(_scan_batch, options), paths, sizes, jobs, _lost)
 
 
-def _alone(paths: Sequence[str], sizes: Sequence[int], options: ScanOptions) -> Iterator[FileReport]:
-    """In this process, a handful of small files at a time."""
-    for start, end in _handfuls(sizes):
-        done: list[FileReport] = []
-        try:
-            _scan_in_turn(options, paths[start:end], done)
-        except BaseException:  # what was judged before is not lost
-            yield from done
-            raise
-        yield from done
-
-
-def _handfuls(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Where each begins and ends, in the order of the files."""
-    start = total = 0
-    for index, size in enumerate(sizes):
-        if index > start and (total + size > MAPPED or index - start == HANDFUL):
-            yield start, index
-            start, total = index, 0
-        total += size
-    if start < len(sizes):
-        yield start, len(sizes)
-
-
 def _scan_batch(options: ScanOptions, paths: list[str]) -> list[FileReport]:
-    """What a worker does."""
-    done: list[FileReport] = []
-    _scan_in_turn(options, paths, done)
-    return done
-
-
-def _scan_in_turn(options: ScanOptions, paths: Sequence[str], done: list[FileReport]) -> None:
-    """Judge files one after the other; each has the limits for itself."""
+    """What a worker does: each file has the limits for itself."""
     with deadline.in_turn(options.seconds), ceiling.in_turn(options.memory_bytes):
-        for path in paths:
-            done.append(scan_file(path, options))  # noqa: PERF401 - a fault must not take what is in it
+        return [scan_file(path, options) for path in paths]
 
 
 def _lost(path: str) -> FileReport:

@@ -10,7 +10,6 @@ import time
 import zipfile
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,30 +50,6 @@ def test_a_folder_is_walked_in_the_order_of_names(folder: Path) -> None:
 def test_files_come_in_the_order_given(folder: Path) -> None:
     paths = [folder / "b.pkl", folder / "sub" / "c.pkl", folder / "a.pkl"]
     assert names(scan_paths(paths)) == ["b.pkl", "c.pkl", "a.pkl"]
-
-
-def test_what_was_judged_before_an_interruption_is_given_out(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(path: str, *rest: Any) -> Any:
-        if path.endswith("c.pkl"):
-            raise KeyboardInterrupt
-        return scan_file(path, *rest)
-
-    monkeypatch.setattr(MODULE, "scan_file", interrupted)
-    reports = MODULE.scan_each([folder])
-    assert [next(reports).verdict for _ in range(2)] == [Verdict.CLEAN, Verdict.DANGEROUS]
-    with pytest.raises(KeyboardInterrupt):
-        next(reports)
-
-
-@given(st.lists(st.sampled_from([0, 1, 1000, MODULE.MAPPED, MODULE.MAPPED + 1, 1 << 30]), max_size=300))
-def test_a_handful_is_of_few_and_small_files(sizes: list[int]) -> None:
-    handfuls = list(MODULE._handfuls(sizes))
-    assert [at for start, end in handfuls for at in range(start, end)] == list(range(len(sizes)))
-    for start, end in handfuls:
-        assert 1 <= end - start <= MODULE.HANDFUL
-        assert end - start == 1 or sum(sizes[start:end]) <= MODULE.MAPPED
 
 
 def test_text_and_paths_mean_the_same(folder: Path) -> None:
