@@ -78,7 +78,7 @@ class FileScan:
                 case Fact():
                     self.add(inside(fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(replace(item, location=placed(item.location, source)))
+                    self.problems.append(item._replace(location=placed(item.location, source)))
                 case Source():
                     self.read(item, outer)
                 case Recognised():

@@ -19,7 +19,7 @@ def placed(location: Location, source: Source) -> Location:
     """The location with its place in the file, where the bytes of the source lie there as they are."""
     if location.offset is None or location.member != source.member:
         return location
-    return replace(location, absolute=source.offset_of(location.offset))
+    return location._replace(absolute=source.offset_of(location.offset))
 
 
 def inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA_VERSION = "1.2"
 """The first number changes when a reader of the old report would misread the new one."""
@@ -73,8 +73,7 @@ class _Sent:
         return type(self), tuple([getattr(self, name) for name in self.__slots__])
 
 
-@dataclass(frozen=True, slots=True)
-class Location(_Sent):
+class Location(NamedTuple):
     """Where in the file: a member of an archive (None for the file itself) and a byte offset in it."""
 
     member: str | None = None
@@ -87,8 +86,7 @@ class Location(_Sent):
         return {"member": self.member, "offset": self.offset, "absolute": self.absolute}
 
 
-@dataclass(frozen=True, slots=True)
-class Step(_Sent):
+class Step(NamedTuple):
     """One step of the evidence: what happens at an offset of the stream."""
 
     kind: str
@@ -168,8 +166,7 @@ class GlobalUse(_Sent):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem(_Sent):
+class Problem(NamedTuple):
     """Something that could not be read or understood to the end. Makes a file at least `incomplete`."""
 
     message: str
@@ -182,8 +179,7 @@ class Problem(_Sent):
         return {"kind": self.kind, "message": self.message, "location": self.location.to_dict()}
 
 
-@dataclass(frozen=True, slots=True)
-class StreamReport(_Sent):
+class StreamReport(NamedTuple):
     """One pickle that was run."""
 
     member: str | None
@@ -216,8 +212,7 @@ class StreamReport(_Sent):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched(_Sent):
+class Fetched(NamedTuple):
     """What it took to read a source elsewhere."""
 
     bytes: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pvm
@@ -230,7 +229,7 @@ class _Walk:
 
     def _limits(self) -> Limits:
         default = Limits()
-        return replace(default, opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
+        return default._replace(opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
 
     def _plausible(self, start: int, run: _Run) -> bool:
         """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
