@@ -105,9 +105,11 @@ def main(paths: list[str]) -> None:
             import_module(name)
     watch = Watch()
     sys.addaudithook(watch)
-    pvmscan.scan_bytes(b"\x80\x02}.")
+    # making a dataclass compiles and executes source of the standard library
+    for data in (b"\x80\x02}.", b"ccollections\nOrderedDict\n)R.", b"cinert\ninert\n(S'inert'\ntR."):
+        pvmscan.scan_bytes(data)
     for door in READERS:
-        _ = door.reader  # making a dataclass compiles and executes source of the standard library
+        _ = door.reader
     before = set(sys.modules)
     verdicts = {}
     for path in paths:

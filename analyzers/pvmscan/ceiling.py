@@ -8,10 +8,9 @@ does not. Only Linux enforces it; elsewhere there is none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from mmap import PAGESIZE
 from time import monotonic
-from typing import Any
 
 _DATA_PAGES = 5
 """Column of /proc/self/statm that counts pages of data and stack (proc(5))."""
@@ -20,31 +19,75 @@ FRESH = 0.05
 _known: tuple[float, int | None] = (-1.0, None)
 
 
-@contextmanager
-def at_most(memory: int) -> Iterator[None]:
+def at_most(memory: int) -> AbstractContextManager[None]:
     """Let the body have so many bytes more than there are in use now; 0 is no limit."""
-    used = _in_use() if memory > 0 else None
-    if used is None:
+    if memory <= 0:
+        return nullcontext()
+    if _ceiling is not None and _ceiling.memory == memory:
+        return _ceiling
+    return _Ceiling(memory)
+
+
+@contextmanager
+def in_turn(memory: int) -> Iterator[None]:
+    """Let each `at_most(memory)` in the body, one after the other, leave the limit to the next one."""
+    global _ceiling
+    if memory <= 0 or _ceiling is not None:
         yield
         return
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    _set(resource, used + memory, before)
+    ceiling = _Ceiling(memory, stays=True)
     try:
+        _ceiling = ceiling
         yield
     finally:
+        _ceiling = None
+        ceiling.lift()
+
+
+class _Ceiling:
+    """The limit of the process, set and lifted."""
+
+    def __init__(self, memory: int, *, stays: bool = False) -> None:
+        self.memory = memory
+        self._stays = stays
+        self._used: int | None = None
+        """Bytes beyond which it was set, while it is."""
+        self._before = (0, 0)
+        """The limits as they were found."""
+
+    def __enter__(self) -> None:
+        used = _in_use()
+        if used != self._used:
+            self.lift()
+            self._set(used)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None or not self._stays:
+            self.lift()
+
+    def _set(self, used: int | None) -> None:
+        """Never raise a limit that somebody else has set."""
+        if used is None:
+            return
+        import resource
+
+        self._used, self._before = used, resource.getrlimit(resource.RLIMIT_DATA)
+        others = [one for one in self._before if one != resource.RLIM_INFINITY]
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_DATA, before)
+            resource.setrlimit(resource.RLIMIT_DATA, (min([used + self.memory, *others]), self._before[1]))
+
+    def lift(self) -> None:
+        """Put back what was found."""
+        if self._used is None:
+            return
+        import resource
+
+        self._used = None
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_DATA, self._before)
 
 
-def _set(resource: Any, limit: int, before: tuple[int, int]) -> None:
-    """Never raise a limit that somebody else has set."""
-    for other in before:
-        if other != resource.RLIM_INFINITY:
-            limit = min(limit, other)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+_ceiling: _Ceiling | None = None
 
 
 def _in_use() -> int | None:

@@ -8,6 +8,9 @@ No loop has to ask for the time: `OutOfTime` is raised into the code that runs, 
 * In other threads, on other systems, and where the program uses the timer itself: by an asynchronous exception,
   which arrives between two instructions of Python, so after the search or the step that is under way.
 
+Where many files are scanned one after the other, `in_turn` sets the timer once for all of them: when it rings too
+early for the file at hand, it is set again for what is left.
+
 It is no `Exception`, so that code which survives its own mistakes does not survive this one, and it comes again
 each second until `within` is left, should a destructor have swallowed it.
 """
@@ -18,11 +21,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import inf
+from time import monotonic
 from types import FrameType
-from typing import Any
 
 AGAIN = 1.0
 """Seconds until the next attempt."""
+SOON = 0.001
+"""Seconds for which the timer is set at least: none would switch it off."""
 
 
 class OutOfTime(BaseException):
@@ -33,7 +39,28 @@ def within(seconds: float) -> AbstractContextManager[None]:
     """Raise `OutOfTime` in the body when it takes longer; 0 is no limit."""
     if seconds <= 0:
         return nullcontext()
-    return _BySignal(seconds) if _has_timer() else _by_thread(seconds)
+    if _alarm is not None and _alarm.serves(seconds):
+        return _alarm
+    return _once(seconds) if _has_timer() else _by_thread(seconds)
+
+
+@contextmanager
+def in_turn(seconds: float) -> Iterator[None]:
+    """Let each `within(seconds)` in the body, one after the other, share one timer. Nothing else may use it there."""
+    global _alarm
+    if seconds <= 0 or _alarm is not None or not _has_timer():
+        yield
+        return
+    alarm = _Alarm(seconds)
+    before = signal.signal(signal.SIGALRM, alarm.ring)
+    try:
+        _alarm = alarm
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+        yield
+    finally:
+        _alarm = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _has_timer() -> bool:
@@ -43,25 +70,39 @@ def _has_timer() -> bool:
     return signal.getitimer(signal.ITIMER_REAL)[0] == 0 and signal.getsignal(signal.SIGALRM) is not None
 
 
-class _BySignal:
-    """A class, since it is entered for each of many small files."""
+class _Alarm:
+    """The timer of the process. It never rings later than the time of a file is over that begins after it was set."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.armed = True
+        self.due = inf
+        """When the time of the file at hand is over."""
+        self._thread = threading.get_ident()
+
+    def serves(self, seconds: float) -> bool:
+        """Can a file have it?"""
+        return seconds == self.seconds and self.due == inf and threading.get_ident() == self._thread
 
     def ring(self, number: int, frame: FrameType | None) -> None:
-        if self.armed:
+        left = self.due - monotonic()
+        if left <= 0:
             raise OutOfTime
+        signal.setitimer(signal.ITIMER_REAL, max(min(left, self.seconds), SOON), AGAIN)
 
     def __enter__(self) -> None:
-        self.before: Any = signal.signal(signal.SIGALRM, self.ring)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
+        self.due = monotonic() + self.seconds
 
     def __exit__(self, *_: object) -> None:
-        self.armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.before)
+        self.due = inf
+
+
+_alarm: _Alarm | None = None
+
+
+@contextmanager
+def _once(seconds: float) -> Iterator[None]:
+    with in_turn(seconds), within(seconds):
+        yield
 
 
 @contextmanager

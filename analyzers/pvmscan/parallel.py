@@ -1,6 +1,7 @@
 """Many items on all cores: largest first, results in order, memory bounded, and a dead worker loses nothing.
 
-Generic: it knows neither files nor reports. Processes are started without forking this one, which may have threads.
+Generic: it knows neither files nor reports. This process is forked where it has but one thread, which takes the least
+time; a fork of several can hang, so that others are started from a process of their own.
 """
 
 from __future__ import annotations
@@ -154,8 +155,22 @@ class _Crew(Generic[Item, Result]):
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
+        ways = [one for one in _ways() if one in multiprocessing.get_all_start_methods()]
+        context = multiprocessing.get_context(ways[0])
+        if ways[0] == "forkserver":
             context.set_forkserver_preload([self.home])
         return ProcessPoolExecutor(jobs, mp_context=context)
+
+
+def _ways() -> tuple[str, ...]:
+    """How workers may be started, the best way first."""
+    others = ("forkserver", "spawn")
+    return ("fork", *others) if _threads() == 1 else others
+
+
+def _threads() -> int | None:
+    """Threads of this process, those of native code among them; None where the system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pvm.trace import Trace
+from pvm import dialects
+from pvm.skeleton import Skeleton
 from pvmscan.readers import Fact, Source, Stream
 from pvmscan.report import Finding, Location, Problem, Severity, Step, StreamReport, Verdict
+
+if TYPE_CHECKING:
+    from pvm.trace import Trace
 
 
 def placed(location: Location, source: Source) -> Location:
     """The location with its place in the file, where the bytes of the source lie there as they are."""
     if location.offset is None or location.member != source.member:
         return location
-    return replace(location, absolute=source.offset_of(location.offset))
+    return location._replace(absolute=source.offset_of(location.offset))
 
 
 def inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
@@ -65,4 +70,20 @@ def stream_report(stream: Stream, traces: Sequence[Trace], verdict: Verdict) -> 
         dialects=tuple(str(trace.dialect) for trace in traces),
         stop=first.stop,
         fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
+    )
+
+
+def data_report(stream: Stream, skeleton: Skeleton, loader: str) -> StreamReport:
+    """A pickle of nothing but data, as the first dialect of its format reads it."""
+    return StreamReport(
+        member=stream.member,
+        offset=stream.offset,
+        length=stream.length,
+        format=stream.format,
+        verdict=Verdict.CLEAN,
+        protocol=skeleton.protocol,
+        opcodes=None,
+        dialects=(str(dialects.every(loader)[0]),),
+        stop=skeleton.stop,
+        fault=None,
     )

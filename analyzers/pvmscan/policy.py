@@ -156,7 +156,7 @@ def _lowered(stream: StreamReport, one: FileReport, findings: list[Finding], kno
     if stream.stop is None:
         left = max(left, Verdict.INCOMPLETE)
     base = Verdict.CLEAN if known else Verdict.UNVERIFIED
-    return replace(stream, verdict=min(stream.verdict, max(left, base)))
+    return stream._replace(verdict=min(stream.verdict, max(left, base)))
 
 
 def _denials(one: FileReport, deny: list[Entry]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA_VERSION = "1.2"
 """The first number changes when a reader of the old report would misread the new one."""
@@ -64,8 +64,16 @@ class Confidence(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class _Sent:
+    """Frozen data that workers send: by position, which takes a third of the time that dataclasses take by default."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple([getattr(self, name) for name in self.__slots__])
+
+
+class Location(NamedTuple):
     """Where in the file: a member of an archive (None for the file itself) and a byte offset in it."""
 
     member: str | None = None
@@ -78,8 +86,7 @@ class Location:
         return {"member": self.member, "offset": self.offset, "absolute": self.absolute}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of the evidence: what happens at an offset of the stream."""
 
     kind: str
@@ -94,7 +101,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(_Sent):
     """One reason for a verdict, with its evidence."""
 
     rule: str
@@ -134,7 +141,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalUse:
+class GlobalUse(_Sent):
     """A global that a file names, and what the knowledge says about it."""
 
     name: str
@@ -159,8 +166,7 @@ class GlobalUse:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something that could not be read or understood to the end. Makes a file at least `incomplete`."""
 
     message: str
@@ -173,8 +179,7 @@ class Problem:
         return {"kind": self.kind, "message": self.message, "location": self.location.to_dict()}
 
 
-@dataclass(frozen=True, slots=True)
-class StreamReport:
+class StreamReport(NamedTuple):
     """One pickle that was run."""
 
     member: str | None
@@ -207,8 +212,7 @@ class StreamReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What it took to read a source elsewhere."""
 
     bytes: int
@@ -222,7 +226,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(_Sent):
     """Everything about one source."""
 
     path: str

@@ -9,41 +9,25 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import pvm
-from pvm import dialects
-from pvm.trace import Trace
-from pvmscan import parallel
-from pvmscan.analyzers import Context, analyze
-from pvmscan.analyzers.nested import Layer, layers
+from pvmscan import ceiling, deadline, parallel
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
-from pvmscan.knowledge import Knowledge, load
-from pvmscan.knowledge.load import KNOWLEDGE_VERSION
-from pvmscan.parts import fact_finding, inside, placed, stream_report, unfollowed
+from pvmscan.filescan import FileScan, mistake
+from pvmscan.knowledge import KNOWLEDGE_VERSION
+from pvmscan.knowledge.shards import Library, shipped
 from pvmscan.plugins import installed, plugins
-from pvmscan.readers import Budget, Buffer, Fact, Recognised, Source, Stream, read
-from pvmscan.report import (
-    ASKED,
-    FileReport,
-    Finding,
-    Location,
-    Problem,
-    Report,
-    Step,
-    StreamReport,
-    Verdict,
-    worst,
-)
-from pvmscan.settle import settle
-from pvmscan.uses import Uses
+from pvmscan.readers import Budget, Buffer, Source, Stream, read
+from pvmscan.report import ASKED, FileReport, Location, Problem, Report, Verdict
+
+if TYPE_CHECKING:
+    from pvmscan.knowledge import Knowledge
 
 STDIN = "-"
-MAX_FINDINGS_PER_RULE = 100
-"""Further findings of one rule and verdict are counted, not kept."""
-NESTED_BYTES = 256 << 20
 MAPPED = 64 << 10
 """Larger files are mapped: reading smaller ones takes less time than making a map."""
 
@@ -79,8 +63,7 @@ class ScanOptions:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Where a scan of several files stands."""
 
     path: str
@@ -95,20 +78,28 @@ DEFAULT_OPTIONS = ScanOptions()
 
 def tool(options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, str]:
     """What made a report: the program, its rules, and what its knowledge was derived from (known after the scan)."""
-    derived = knowledge_of(options.packages, options.resolve_installed).summaries
-    source = derived.library.provenance() if derived is not None else "none"
-    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION, "derived": source}
-    if options.asks_more and derived is not None:
-        about[ASKED] = derived.library.provenance_of_added() or "nothing"
+    library = _library(options)
+    about = {"name": "pvmscan", "version": pvm.__version__, "knowledge": KNOWLEDGE_VERSION}
+    about["derived"] = library.provenance()
+    if options.asks_more:
+        about[ASKED] = library.provenance_of_added() or "nothing"
         about[ASKED] += ", as installed here" if options.resolve_installed else ""
     added = installed()
     return {**about, "plugins": added} if added else about
+
+
+def _library(options: ScanOptions) -> Library:
+    """What was derived from source."""
+    asked = knowledge_of(options.packages, options.resolve_installed) if options.asks_more else None
+    return shipped() if asked is None or asked.summaries is None else asked.summaries.library
 
 
 @cache
 def knowledge_of(packages: tuple[str, ...], resolve_installed: bool = False) -> Knowledge:
     """What ships, with what the source of further packages says; raise `PackageError` where there is none."""
     if not packages and not resolve_installed:
+        from pvmscan.knowledge.rulefiles import load
+
         return load()
     from pathlib import Path
 
@@ -174,8 +165,9 @@ def _reports(paths: list[str], sizes: list[int], options: ScanOptions, jobs: int
 
 
 def _scan_batch(options: ScanOptions, paths: list[str]) -> list[FileReport]:
-    """What a worker does."""
-    return [scan_file(path, options) for path in paths]
+    """What a worker does: each file has the limits for itself."""
+    with deadline.in_turn(options.seconds), ceiling.in_turn(options.memory_bytes):
+        return [scan_file(path, options) for path in paths]
 
 
 def _lost(path: str) -> FileReport:
@@ -240,7 +232,7 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | 
             if size == 0:
                 return FileReport(name, Verdict.CLEAN, size=0, skipped="an empty file")
             if size <= MAPPED:
-                return scan_source(Source(file.read(), name), options)
+                return scan_source(Source(file.read(), name, origin=0), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return scan_source(Source(data, name, path=os.path.abspath(path)), options)
@@ -255,7 +247,10 @@ def _unread(name: str, message: str) -> FileReport:
 
 def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileReport:
     """Judge the bytes of one file: the function that everything else maps."""
-    scanning = _FileScan(source, options, knowledge_of(options.packages, options.resolve_installed))
+    knowledge = partial(knowledge_of, options.packages, options.resolve_installed)
+    if options.asks_more or plugins("pvmscan.rules"):
+        knowledge()  # what is wrong with packages or rules of others is told before anything is judged
+    scanning = FileScan(source, options.budget(), knowledge)
     try:
         with within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()
@@ -266,7 +261,7 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
         message = "not judged to its end: the memory was not enough"
         scanning.problems.append(Problem(message, Location(source.member), "limit"))
     except Exception as error:  # a mistake of ours must not hide the other files, nor what was found so far
-        scanning.problems.append(_mistake(error, Location(source.member)))
+        scanning.problems.append(mistake(error, Location(source.member)))
     return scanning.report()
 
 
@@ -319,173 +314,3 @@ def _found(source: Source, budget: Budget) -> Iterator[Stream]:
                 yield item
             elif isinstance(item, Source) and item.depth <= budget.depth:
                 pending.append(item)
-
-
-@dataclass
-class _FileScan:
-    source: Source
-    options: ScanOptions
-    knowledge: Knowledge = field(default_factory=load)
-    streams: list[StreamReport] = field(default_factory=list)
-    findings: dict[tuple[object, ...], Finding] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    uses: Uses = field(default_factory=Uses)
-    counts: dict[tuple[str, Verdict], int] = field(default_factory=dict)
-    omitted: int = 0
-    recognised: bool = False
-
-    def judge(self) -> None:
-        """Read and judge everything in the file."""
-        self._read(replace(self.source, origin=0), self.options.budget(), ())
-
-    def report(self) -> FileReport:
-        """Everything about the file, as far as it was judged."""
-        findings = sorted(self.findings.values(), key=_rank)
-        verdict = worst(
-            [*(finding.verdict for finding in findings), *(stream.verdict for stream in self.streams)]
-            + [Verdict.INCOMPLETE for _ in self.problems]
-        )
-        nothing = not (self.streams or findings or self.problems or self.recognised)
-        return FileReport(
-            path=self.source.name,
-            verdict=verdict,
-            streams=tuple(self.streams),
-            findings=tuple(findings),
-            globals=tuple(sorted(self.uses.found.values(), key=lambda use: use.name)),
-            errors=tuple(self.problems),
-            omitted=self.omitted,
-            size=len(self.source.data),
-            skipped="no code-carrying content" if nothing else None,
-            uncovered=tuple(self.uses.uncovered),
-        )
-
-    def _read(self, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
-        if source.depth > budget.depth:
-            self.problems.append(
-                Problem(f"nested more than {budget.depth} deep", Location(source.member), "limit")
-            )
-            return
-        for item in read(source, budget):
-            self.recognised = True
-            match item:
-                case Stream():
-                    self._survive(item, source, budget, outer)
-                case Fact():
-                    self._add(inside(fact_finding(item), outer), source)
-                case Problem():
-                    self.problems.append(replace(item, location=placed(item.location, source)))
-                case Source():
-                    self._read(item, budget, outer)
-                case Recognised():
-                    pass
-
-    def _survive(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
-        """Judge a stream; a mistake of ours in it must not hide the next one."""
-        try:
-            self._stream(stream, source, budget, outer)
-        except MemoryError:
-            raise
-        except Exception as error:
-            self.problems.append(_mistake(error, placed(Location(stream.member, stream.offset), source)))
-
-    def _stream(self, stream: Stream, source: Source, budget: Budget, outer: tuple[Step, ...]) -> None:
-        settled = None
-        # an analyzer of somebody else may want arguments that the skeletal pass does not have
-        if stream.skeleton is not None and not plugins("pvmscan.analyzers"):
-            settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
-        if settled is not None and not settled.trace.events:
-            # nothing is imported or called, so there is nothing that analyzers could look at
-            self.streams.append(stream_report(stream, [settled.trace], Verdict.CLEAN))
-            return
-        counts = settled.counts if settled is not None else {}
-        outlines: list[Trace] = []
-        verdict = Verdict.CLEAN
-        for trace in stream.machine() if settled is None else (settled.trace,):
-            verdict = max(verdict, self._trace(trace, source, budget, stream, outer, counts, not outlines))
-            outlines.append(trace.outline())
-            del trace  # a run may take much memory, and the next one shall have it
-        problem = unfollowed(stream, outlines, source)
-        if problem is not None:
-            self.problems.append(problem)
-            verdict = max(verdict, Verdict.INCOMPLETE)
-        self.streams.append(stream_report(stream, outlines, verdict))
-
-    def _trace(
-        self,
-        trace: Trace,
-        source: Source,
-        budget: Budget,
-        stream: Stream,
-        outer: tuple[Step, ...],
-        counts: dict[int, int],
-        first: bool,
-    ) -> Verdict:
-        """Judge one run of a stream."""
-        verdict = Verdict.CLEAN
-        context = Context(trace, self.knowledge, stream.member)
-        for finding in analyze(context):
-            verdict = max(verdict, finding.verdict)
-            self._add(inside(finding, outer), source)
-        if context.walks <= 0:
-            where = Location(stream.member, stream.offset)
-            self.problems.append(
-                Problem("its values refer to each other too often to be searched", where, "limit")
-            )
-        opened = self._layers(context, source, budget, stream, outer)
-        return max(verdict, self.uses.note(context, counts, opened, first=first))
-
-    def _layers(
-        self, context: Context, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
-    ) -> set[str]:
-        """Judge what calls load; the loaders of honest files that leave nothing open, because every call of them gets
-        bytes in which a stream was found and judged.
-        """
-        opened: dict[str, bool] = {}
-        for layer in layers(context, stream.data, NESTED_BYTES):
-            found = self._layer(layer, source, budget, stream, outer)
-            opened[layer.path] = opened.get(layer.path, True) and layer.honest and found
-        return {path for path, fine in opened.items() if fine}
-
-    def _layer(
-        self, layer: Layer, source: Source, budget: Budget, stream: Stream, outer: tuple[Step, ...]
-    ) -> bool:
-        """Judge a layer; is a stream in it, now or when the same bytes were judged before?"""
-        if layer.data is None:
-            if layer.honest:
-                message = f"what {layer.path} loads cannot be told from the file"
-                self.problems.append(Problem(message, Location(stream.member, layer.offset)))
-            return False
-        from hashlib import blake2b
-
-        digest = blake2b(layer.data, digest_size=16).digest()
-        if digest in budget.seen:
-            return True
-        before = len(self.streams)
-        budget.seen.add(digest)
-        where = f"{stream.member}!" if stream.member else ""
-        member = f"{where}{layer.path}@{layer.offset}"
-        self._read(
-            Source(layer.data, source.name, member, source.depth + 1, True), budget, (*outer, *layer.steps)
-        )
-        return len(self.streams) > before
-
-    def _add(self, finding: Finding, source: Source) -> None:
-        finding = replace(finding, location=placed(finding.location, source))
-        key = (finding.rule, finding.location, finding.message)
-        if key in self.findings:
-            return
-        rank = (finding.rule, finding.verdict)
-        self.counts[rank] = self.counts.get(rank, 0) + 1
-        if self.counts[rank] > MAX_FINDINGS_PER_RULE:
-            self.omitted += 1
-        else:
-            self.findings[key] = finding
-
-
-def _mistake(error: Exception, where: Location) -> Problem:
-    return Problem(f"pvmscan failed: {type(error).__name__}: {error}", where, "internal")
-
-
-def _rank(finding: Finding) -> tuple[object, ...]:
-    place = finding.location
-    return -finding.verdict, -finding.severity, -finding.confidence, place.member or "", place.offset or 0

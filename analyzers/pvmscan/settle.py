@@ -7,7 +7,7 @@ not say more about the whole run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pvm.dialects import Dialect
 from pvm.interpreter import Interpreter
@@ -24,8 +24,7 @@ from pvmscan.analyzers.unknown_callee import is_rebuilder
 from pvmscan.knowledge import Knowledge, Status, arguments_matter, effects_of
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The trace that stands for a run, and how often each of its imports was made, by offset."""
 
     trace: Trace

@@ -21,7 +21,7 @@ from pvm.opcodes import BY_CODE
 from pvm.state import State
 from pvm.trace import Import, Trace
 from pvm.values import Call, Container, Global, Persistent, Value, reveal
-from pvmscan.readers import torchlegacy, zipdir
+from pvmscan.readers import torchmagic, zipdir
 from pvmscan.readers.base import Buffer
 from pvmscan.readers.data import table, words
 
@@ -122,12 +122,12 @@ def _check_legacy(data: Buffer) -> WeightsOnly:
     """Five pickles in a row, each read by the restricted unpickler."""
     at: int | None = 0
     verdicts: list[WeightsOnly] = []
-    for number in range(torchlegacy.PICKLES):
+    for number in range(torchmagic.PICKLES):
         if at is None or at >= len(data):
             break
         watcher, trace = _watch(data, at, None)
         verdicts.append(watcher.verdict())
-        if number == 0 and trace.result != torchlegacy.MAGIC:
+        if number == 0 and trace.result != torchmagic.MAGIC:
             return WeightsOnly(
                 False,
                 (Refusal("not a file of torch.save: neither a zip archive nor its magic number", None, 0),),
@@ -135,7 +135,7 @@ def _check_legacy(data: Buffer) -> WeightsOnly:
         if number == 1 and trace.complete and trace.result != _PROTOCOL:
             verdicts.append(WeightsOnly(True, (Refusal(f"a protocol other than {_PROTOCOL}", None, at),)))
         at = trace.resume
-    if len(verdicts) < torchlegacy.PICKLES and not any(one.refusals for one in verdicts):
+    if len(verdicts) < torchmagic.PICKLES and not any(one.refusals for one in verdicts):
         verdicts.append(
             WeightsOnly(True, (Refusal("the file ends before its five pickles do", None, len(data)),))
         )

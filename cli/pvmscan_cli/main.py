@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -168,8 +167,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the `pvmscan` script."""
-    gc.set_threshold(100_000)  # modules and scans make many objects, and hardly any garbage in cycles
+    """Run the command and leave the process."""
     cli.main(None if arguments is None else list(arguments), prog_name="pvmscan")
     raise AssertionError("unreachable")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 DEFAULT = "console"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One format and its file; None for standard output."""
 
     name: str
@@ -52,7 +51,7 @@ def parse(values: Sequence[str], output: str | None, sources: tuple[str, ...]) -
     if output is not None and output != STDIN:
         if not open_ended:
             raise click.UsageError("--output has no format left: every --format has its file.")
-        outputs = [replace(one, path=output) if one.path is None else one for one in outputs]
+        outputs = [one._replace(path=output) if one.path is None else one for one in outputs]
     paths = [one.path for one in outputs if one.path is not None]
     if len(set(paths)) < len(paths):
         raise click.UsageError("Two formats cannot be written to one file.")

@@ -17,15 +17,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pvm import dialects as _dialects
-from pvm import machine as _machine
 from pvm import source_first as _source_first
 from pvm.decode import Data
 from pvm.dialects import Dialect, Version
 from pvm.errors import PvmError, Reject
-from pvm.interpreter import Interpreter
 from pvm.limits import DEFAULT, Limits
-from pvm.state import Inline
-from pvm.trace import Trace
+
+if TYPE_CHECKING:
+    from pvm import decompile, graph
+    from pvm.interpreter import Interpreter
+    from pvm.machine import Observer
+    from pvm.state import Inline
+    from pvm.trace import Trace
 
 __version__ = "0.1.0"
 _source_first.load(os.environ.get("PVM_PURE", ""))
@@ -39,7 +42,7 @@ def run(
     start: int = 0,
     limits: Limits = DEFAULT,
     encoding: str = "ascii",
-    observer: _machine.Observer | None = None,
+    observer: Observer | None = None,
     inline: Inline | None = None,
 ) -> Trace:
     """Run the pickle at `start` (a byte offset) as one loader would, and return its trace.
@@ -48,12 +51,14 @@ def run(
     for a dialect that does not exist. `encoding` is the loader's for Python 2 strings; `any` accepts what
     any loader would.
     """
+    from pvm import interpreter, machine  # here, because the skeletal pass settles most pickles without them
+
     if isinstance(dialect, str):
         dialect = _dialects.dialect(dialect, python_version)
-    return _machine.run(
+    return machine.run(
         data,
         dialect,
-        Interpreter(),
+        interpreter.Interpreter(),
         start=start,
         limits=limits,
         encoding=encoding,
@@ -108,16 +113,16 @@ def run_all(
     return list(stories(data, dialects, start=start, limits=limits, encoding=encoding, inline=inline))
 
 
-if TYPE_CHECKING:
-    from pvm import decompile, graph
-
-_ON_DEMAND = ("decompile", "graph")
+_MODULES = ("decompile", "graph")
+_CLASSES = {"Interpreter": "pvm.interpreter", "Trace": "pvm.trace"}
 
 
 def __getattr__(name: str) -> Any:
-    """Modules that few users need are imported when they are asked for."""
-    if name in _ON_DEMAND:
+    """What not every user needs is imported when it is asked for."""
+    if name in _MODULES:
         return import_module(f"pvm.{name}")
+    if name in _CLASSES:
+        return getattr(import_module(_CLASSES[name]), name)
     raise AttributeError(f"module 'pvm' has no attribute {name!r}")
 
 

@@ -11,6 +11,7 @@ import re
 import struct
 from typing import Any, TypeAlias
 
+from pvm import regex
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 
@@ -317,9 +318,9 @@ def open_input(data: Data, start: int, dialect: Dialect) -> Contiguous:
 
 # Text arguments. `line` is the argument without its newline.
 
-_STRTOL = re.compile(rb"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_C_FLOAT = re.compile(rb"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(inf(inity)?|nan))", re.IGNORECASE)
-_ESCAPE = re.compile(rb"\\(?:(\n)|([\\'\"abfnrtv])|([0-7]{1,3})|x([0-9a-fA-F]{2})|(x)|(.)|())", re.DOTALL)
+_STRTOL = regex.later(rb"[ \t\n\v\f\r]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_C_FLOAT = regex.later(rb"[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(inf(inity)?|nan))", re.IGNORECASE)
+_ESCAPE = regex.later(rb"\\(?:(\n)|([\\'\"abfnrtv])|([0-7]{1,3})|x([0-9a-fA-F]{2})|(x)|(.)|())", re.DOTALL)
 _SIMPLE = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"a": b"\a", b"b": b"\b"}
 _SIMPLE |= {b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -362,7 +363,7 @@ def _strtol(line: bytes, base: int) -> tuple[int | None, bytes]:
     return number, line[match.end() : match.end() + 1]
 
 
-_STRTOL_10 = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+_STRTOL_10 = regex.later(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 
 
 def _python_int(text: bytes, dialect: Dialect, base: int | None = None) -> int:

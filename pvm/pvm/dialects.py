@@ -6,9 +6,8 @@ measured on CPython 3.8 to 3.13, 3.14.2 and 3.15.0rc1; 3.8 to 3.13 behave alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pvm.errors import PvmError
 
@@ -16,8 +15,7 @@ Version = tuple[int, int]
 LOADERS = ("c", "c-stream", "python")
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One unpickler of one Python version, as the differences that change what a program does."""
 
     loader: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds of one run. The defaults let the largest honest files through (an index of a language model
     reaches millions of opcodes) and keep memory proportional to the input.
     """

@@ -5,11 +5,10 @@ Source: `pickletools.opcodes` and `_pickle.c` of CPython 3.8 to 3.13; `tests/pvm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Opcode:
+class Opcode(NamedTuple):
     """One instruction of the pickle machine."""
 
     name: str

@@ -15,6 +15,7 @@ import sys
 from functools import cached_property
 from typing import TypeAlias
 
+from pvm import regex
 from pvm.decode import Data
 
 WIDTHS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9}
@@ -58,7 +59,7 @@ _TEXT_NUMBER = _either(INT, FLOAT, rb"N", LONG)
 _PUT_TEXT = _either(UNICODE, STRING) + rb"p" + INDEX
 
 
-GROUP = re.compile(rb"(?<!\\)\((?!\?)")
+GROUP = regex.later(rb"(?<!\\)\((?!\?)")
 
 
 class Shape:

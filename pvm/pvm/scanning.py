@@ -7,11 +7,10 @@ compiled code checks no index, so every method stays below the `limit` that it i
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
-from pvm import runs
+from pvm import regex, runs
 from pvm.decode import Data, text_string, text_unicode
 from pvm.usage import MAX_NAME, NeedsMachine
 
@@ -34,8 +33,8 @@ _PATTERNS = {
     _STRING: runs.STRING,
     _UNICODE: runs.UNICODE,
 }
-_LINES = {opcode: re.compile(pattern).match for opcode, pattern in _PATTERNS.items()}
-_INDEX = re.compile(runs.INDEX).match
+_LINES = {opcode: regex.later(pattern) for opcode, pattern in _PATTERNS.items()}
+_INDEX = regex.later(runs.INDEX)
 
 
 def _first(bits: int) -> int:
@@ -87,13 +86,13 @@ class Text:
         return self._matched_end(at, limit)
 
     def _matched_end(self, at: int, limit: int) -> int:
-        match = _LINES[self.window[at]](self.window, at, limit)
+        match = _LINES[self.window[at]].match(self.window, at, limit)
         return -1 if match is None else match.end()
 
     def index(self, at: int, limit: int) -> int:
         """Memo index written at `at`, and `end` behind its line; -1 if it is not a plain one."""
         if not COMPILED:
-            match = _INDEX(self.window, at, limit)
+            match = _INDEX.match(self.window, at, limit)
             if match is None:
                 return -1
             self.end = match.end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pvm.dialects import Dialect
 from pvm.values import Call, Value
@@ -105,8 +105,7 @@ Event: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Where and why the run could not go on. Everything before it did happen."""
 
     offset: int
@@ -115,8 +114,7 @@ class Fault:
     """`malformed`, `truncated` or `limit`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quirk:
+class Quirk(NamedTuple):
     """Something that no pickler writes, or that loaders disagree about."""
 
     offset: int

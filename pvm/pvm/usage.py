@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 
-from pvm import effects, names
+from pvm import names, regex
 from pvm.decode import Data
-from pvm.interpreter import LAZY, PASSIVE
 
 REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT = range(6)
 """Columns of the counts: calls by opcode, BUILD, items added by APPEND(S) or ADDITEMS, items set by SETITEM(S),
@@ -23,7 +22,7 @@ to look at the arguments, because it calls or resolves what they say."""
 
 MAX_NAME = 4096
 _RECONSTRUCTOR = "copyreg._reconstructor"
-_HOOK_NAME = re.compile(
+_HOOK_NAME = regex.later(
     rb"(?:\x8c.|X.\0\0\0|U.|T.\0\0\0|S['\"]|V)(?:append|extend|add|__setstate__|__setitem__)", re.DOTALL
 )
 """A constant that could name a method which opcodes call (`pvm.interpreter.HOOKS`)."""
@@ -104,6 +103,9 @@ class Usage:
 
 def flag_of(path: str) -> int:
     """What a call of this path asks of the machine."""
+    from pvm import effects  # here, because a pickle without names needs neither
+    from pvm.interpreter import LAZY, PASSIVE
+
     if path == _RECONSTRUCTOR:
         return RECONSTRUCTS
     if path in LAZY or path in PASSIVE or path in effects.EFFECTS:

@@ -10,11 +10,12 @@ import pytest
 
 import assemble as asm
 from pvmscan import ScanOptions, Verdict, scan_bytes, streams
-from pvmscan.ceiling import at_most
+from pvmscan.ceiling import at_most, in_turn
 from pvmscan.readers import Budget, Item, Source
 from pvmscan.readers import read as real_read
 
 SCAN = sys.modules["pvmscan.scan"]
+FILE = sys.modules["pvmscan.filescan"]
 MIB = 1 << 20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit of data")
 
@@ -44,8 +45,37 @@ def test_what_fits_is_not_disturbed_and_the_inner_limit_does_not_raise_the_outer
             assert limits() == outer
 
 
+@LINUX
+def test_in_turn_the_limit_stays_until_something_goes_wrong_or_the_end() -> None:
+    before = limits()
+    with in_turn(64 * MIB):
+        assert limits() == before
+        with at_most(64 * MIB):
+            mine = limits()
+            assert mine != before
+        assert limits() == mine
+        with pytest.raises(MemoryError), at_most(64 * MIB):
+            bytearray(256 * MIB)
+        assert limits() == before
+        with at_most(64 * MIB), pytest.raises(MemoryError):
+            bytearray(256 * MIB)
+    assert limits() == before
+
+
+@LINUX
+def test_in_turn_the_limit_follows_what_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvmscan.ceiling.FRESH", -1.0)
+    with in_turn(64 * MIB):
+        with at_most(64 * MIB):
+            first = limits()
+        kept = bytearray(48 * MIB)
+        with at_most(64 * MIB):
+            assert limits()[0] >= first[0] + len(kept)
+            assert bytearray(32 * MIB)
+
+
 def test_zero_is_no_limit() -> None:
-    with at_most(0):
+    with in_turn(0), at_most(0):
         assert len(bytearray(64 * MIB)) == 64 * MIB
 
 
@@ -57,7 +87,7 @@ def greedy(source: Source, budget: Budget) -> Iterator[Item]:
 
 @LINUX
 def test_what_was_found_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SCAN, "read", greedy)
+    monkeypatch.setattr(FILE, "read", greedy)
     few = ScanOptions(memory_bytes=128 * MIB)
     found = scan_bytes(asm.malicious(), options=few).files[0]
     assert found.verdict is Verdict.DANGEROUS

@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +18,12 @@ import pytest
 
 import assemble as asm
 from pvmscan import ScanOptions, Verdict, scan_bytes, streams
-from pvmscan.deadline import OutOfTime, within
+from pvmscan.deadline import OutOfTime, in_turn, within
 from pvmscan.readers import Budget, Item, Source
 from pvmscan.readers import read as real_read
 
 SCAN = sys.modules["pvmscan.scan"]
+FILE = sys.modules["pvmscan.filescan"]
 TIMER = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timers")
 
 
@@ -82,10 +84,52 @@ def test_the_handler_is_put_back() -> None:
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
+@TIMER
+def test_each_in_turn_has_the_time_for_itself() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with in_turn(0.4):
+        for _ in range(3):
+            with within(0.4):
+                time.sleep(0.25)
+        for _ in range(2):
+            with pytest.raises(OutOfTime), within(0.4):
+                search()
+        time.sleep(0.5)  # nobody's time
+        with within(0.4):
+            pass
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+@TIMER
+def test_in_turn_a_part_and_other_threads_are_limited_in_their_own_way() -> None:
+    def limited() -> None:
+        with pytest.raises(OutOfTime), within(0.2):
+            loop()
+
+    with in_turn(100), ThreadPoolExecutor(1) as pool:
+        pool.submit(limited).result()
+        with within(100):
+            limited()
+
+
+@TIMER
+def test_in_turn_a_timer_of_the_program_is_left_alone() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 1000)
+    try:
+        with in_turn(0.2), pytest.raises(OutOfTime), within(0.2):
+            loop()
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 900
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def test_zero_is_no_limit() -> None:
     threads = threading.active_count()
     with within(0):
         assert threading.active_count() == threads
+    with in_turn(0):
+        assert not hasattr(signal, "getitimer") or signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +137,7 @@ def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from real_read(source, budget)
         loop()
 
-    monkeypatch.setattr(SCAN, "read", slow)
+    monkeypatch.setattr(FILE, "read", slow)
     data = asm.program(4, asm.call(asm.at("os.system"), asm.text("echo inert")))
     report = scan_bytes(data, options=ScanOptions(seconds=2))
     assert report.verdict is Verdict.DANGEROUS
@@ -103,7 +147,7 @@ def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_honest_file_that_takes_too_long_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SCAN, "read", lambda source, budget: loop())
+    monkeypatch.setattr(FILE, "read", lambda source, budget: loop())
     assert scan_bytes(b"x", options=ScanOptions(seconds=0.2)).verdict is Verdict.INCOMPLETE
 
 
@@ -111,7 +155,7 @@ def test_too_little_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     def hungry(source: Source, budget: Budget) -> Iterator[Item]:
         raise MemoryError
 
-    monkeypatch.setattr(SCAN, "read", hungry)
+    monkeypatch.setattr(FILE, "read", hungry)
     report = scan_bytes(b"x")
     assert report.verdict is Verdict.INCOMPLETE and report.files[0].errors[0].kind == "limit"
 

@@ -11,7 +11,7 @@ import judged
 from pvmscan import Verdict
 from pvmscan.readers import READERS, doors
 
-SCAN = import_module("pvmscan.scan")
+JUDGING = import_module("pvmscan.judging")
 
 
 def broken(*arguments: object) -> object:
@@ -32,15 +32,16 @@ def test_a_reader_that_fails_does_not_keep_the_others_from_reading(monkeypatch: 
 
 
 def test_a_stream_that_cannot_be_judged_does_not_hide_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    analyze, seen = SCAN.analyze, []
+    analyze, seen = JUDGING.analyze, []
+    honest = asm.program(2, asm.call(asm.glob("collections", "OrderedDict")))
 
     def fails_once(context: object) -> object:
         seen.append(context)
         return broken() if len(seen) == 1 else analyze(context)
 
-    monkeypatch.setattr(SCAN, "analyze", fails_once)
-    monkeypatch.setattr(SCAN, "settle", lambda *arguments: None)
-    file = judged.file(asm.honest() + asm.malicious())
+    monkeypatch.setattr(JUDGING, "analyze", fails_once)
+    monkeypatch.setattr(JUDGING, "settle", lambda *arguments: None)
+    file = judged.file(honest + asm.malicious())
     assert file.verdict is Verdict.DANGEROUS
     assert [(one.kind, one.location.offset) for one in file.errors] == [("internal", 0)]
 
@@ -49,7 +50,7 @@ def test_memory_that_is_not_enough_ends_the_file(monkeypatch: pytest.MonkeyPatch
     def greedy(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(SCAN, "analyze", greedy)
+    monkeypatch.setattr(JUDGING, "analyze", greedy)
     file = judged.file(asm.malicious())
     assert file.verdict is Verdict.INCOMPLETE
     assert [one.kind for one in file.errors] == ["limit"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -23,11 +24,28 @@ def run(items: list[int], sizes: list[int] | None = None) -> list[int]:
     return list(parallel.in_order(double, items, sizes or [1] * len(items), 2, lambda item: -item))
 
 
+@pytest.fixture(params=[1, 2, None])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the process is forked, or not."""
+    monkeypatch.setattr(parallel, "_threads", lambda: request.param)
+
+
+def test_a_process_with_several_threads_is_not_forked() -> None:
+    if parallel._threads() is None:
+        assert "fork" not in parallel._ways()
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        assert parallel._threads() != 1 and "fork" not in parallel._ways()
+
+
+@pytest.mark.usefixtures("threads")
 def test_results_come_in_the_order_of_the_items() -> None:
     items = list(range(100, 400))
     assert run(items, [item * 5000 % 7919 for item in items]) == [2 * item for item in items]
 
 
+@pytest.mark.usefixtures("threads")
 def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on() -> None:
     items = [*range(5), 13, *range(20, 150)]
     assert run(items) == [-13 if item == 13 else 2 * item for item in items]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from dataclasses import FrozenInstanceError
 from itertools import product
 
@@ -32,6 +34,12 @@ FILES = st.builds(
     size=OFFSETS, skipped=st.none() | TEXTS,
 )  # fmt: skip
 REPORTS = st.builds(Report, st.lists(FILES, max_size=4).map(tuple))
+
+
+@given(REPORTS)
+def test_what_a_worker_sends_arrives_as_it_was(report: Report) -> None:
+    assert pickle.loads(pickle.dumps(report.files)) == report.files
+    assert copy.deepcopy(report.files) == report.files
 
 
 def test_the_api_is_as_documented() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import Progress, ScanOptions, Verdict, scan, scan_bytes, scan_file, scan_paths, streams
+from pvmscan.filescan import MAX_FINDINGS_PER_RULE
 
 MODULE = import_module("pvmscan.scan")
 SHELL = "reachable-sink/shell-command"
@@ -240,7 +241,7 @@ def test_many_findings_are_cut_off_and_counted() -> None:
     calls = [asm.call(asm.SYSTEM, asm.text(f"echo inert {index}")) for index in range(2000)]
     file = judged.file(asm.program(2, asm.list_of(*calls)))
     assert file.verdict is Verdict.DANGEROUS
-    assert len(file.findings) <= MODULE.MAX_FINDINGS_PER_RULE
+    assert len(file.findings) <= MAX_FINDINGS_PER_RULE
     assert len(file.findings) + file.omitted == 2000
 
 

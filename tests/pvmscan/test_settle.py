@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from pvm import skeleton
 from pvm.dialects import dialect
 from pvm.usage import NeedsMachine
 from pvmscan.knowledge import load
+from pvmscan.readers import raw
 from pvmscan.report import FileReport
 from pvmscan.scan import scan_bytes
 from pvmscan.settle import settle
@@ -22,8 +23,9 @@ from pvmscan.settle import settle
 def both(data: bytes, name: str, patch: pytest.MonkeyPatch) -> tuple[FileReport, FileReport]:
     """The report as it is, and as it is when the machine judges everything."""
     quick = scan_bytes(data, name=name).files[0]
+    stream = raw._Walk._stream
     with patch.context() as without:
-        without.setattr(sys.modules["pvmscan.scan"], "settle", lambda *_: None)
+        without.setattr(raw._Walk, "_stream", lambda *place: replace(stream(*place), skeleton=None))
         return quick, scan_bytes(data, name=name).files[0]
 
 

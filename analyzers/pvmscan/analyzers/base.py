@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pvm.paths import is_class_name, path_of
 from pvm.render import call_text, text
@@ -28,8 +28,7 @@ def verdict_of(rule: Rule) -> Verdict:
     return Verdict.DANGEROUS
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A call, the path of its callee, and what the knowledge says."""
 
     call: Call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pvm.paths import path_of
 from pvm.values import Call, Container, Value, reveal
@@ -13,8 +13,7 @@ from pvmscan.report import Step
 ID = "nested"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Content that a call loads."""
 
     path: str

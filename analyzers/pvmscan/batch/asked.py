@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -92,4 +91,4 @@ def _answer(question: str, knowledge: Knowledge) -> str:
 def _said(entry: Any) -> str:
     if isinstance(entry, bool):
         return str(entry)
-    return repr([(one.name, getattr(entry, one.name)) for one in fields(entry) if one.name not in NO_ANSWER])
+    return repr([(name, getattr(entry, name)) for name in entry._fields if name not in NO_ANSWER])

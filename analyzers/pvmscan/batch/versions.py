@@ -8,7 +8,8 @@ from functools import cache
 from hashlib import blake2b
 
 import pvm
-from pvmscan.knowledge.load import FILES, FOLDER, KNOWLEDGE_VERSION, source
+from pvmscan.knowledge import KNOWLEDGE_VERSION
+from pvmscan.knowledge.rulefiles import FILES, FOLDER, source
 from pvmscan.plugins import installed
 from pvmscan.policy import Policy
 

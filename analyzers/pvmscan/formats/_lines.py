@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pvm import regex
 from pvmscan.formats._safe import split_at, width_of
@@ -43,8 +43,7 @@ MIN_PIECE = 8
 """Columns that must be left on a line to begin a word there that has to be cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One logical line: styled spans, and how far its continuation lines are indented."""
 
     spans: tuple[Span, ...] = ()

@@ -9,7 +9,7 @@ import json
 import zlib
 from pathlib import Path
 
-from pvmscan.knowledge.load import COMPILED, FILES, parse, source
+from pvmscan.knowledge.rulefiles import COMPILED, FILES, parse, source
 
 
 def compiled() -> str:

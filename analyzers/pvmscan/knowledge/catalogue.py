@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pvmscan.knowledge.load import FOLDER, load, parse
+from pvmscan.knowledge.rulefiles import FOLDER, load, parse
 from pvmscan.knowledge.schema import Rule, RuleError
 from pvmscan.report import Confidence, Severity
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvm import regex
 from pvm.paths import path_of
@@ -38,16 +37,14 @@ RUN_BY_OPCODES = PROTOCOL[: PROTOCOL.index("__len__")]
 """Those that opcodes run by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """An effect that a call has, and the callable it starts from."""
 
     effect: Effect
     summary: Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the derived summaries say of a call."""
 
     harmless: bool

@@ -11,7 +11,7 @@ from typing import Any
 
 from pvmscan.knowledge.derived import PROTOCOL, path_through
 from pvmscan.knowledge.judge import effects_of
-from pvmscan.knowledge.load import Knowledge, load
+from pvmscan.knowledge.rulefiles import Knowledge, load
 from pvmscan.knowledge.summary import ClassSummary, Effect, Summaries, Summary
 
 

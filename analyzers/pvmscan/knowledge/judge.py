@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvm.values import Blob, Call, Container, Value, reveal
 from pvmscan.knowledge import derived
-from pvmscan.knowledge.load import Knowledge
+from pvmscan.knowledge.rulefiles import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
 from pvmscan.report import Step
 
@@ -24,8 +23,7 @@ class Status(Enum):
     SINK = "sink"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The answer, and the rules that gave it."""
 
     status: Status

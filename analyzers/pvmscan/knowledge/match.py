@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from pvm import regex
+
 T = TypeVar("T")
 MAX_REMEMBERED = 50_000
-_TOKEN = re.compile(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
-_LITERAL = re.compile(r"[^*?\[]*")
-_WILD = re.compile(r"[*?\[]")
+_TOKEN = regex.later(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
+_LITERAL = regex.later(r"[^*?\[]*")
+_WILD = regex.later(r"[*?\[]")
 
 
 @lru_cache(maxsize=65_536)

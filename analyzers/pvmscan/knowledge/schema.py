@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvmscan.report import Confidence, Severity
 
@@ -29,8 +28,7 @@ class RuleError(Exception):
     """A rule file is wrong: the author's fault, with file, table and key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A condition on one argument. An argument that is not constant counts as meeting it."""
 
     arg: int | None = None
@@ -43,8 +41,7 @@ class Condition:
     """Value of an argument that is absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a group of callables does that no honest model file needs."""
 
     id: str
@@ -74,8 +71,7 @@ class Rule:
         return self.title[:1].lower() + self.title[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class Harmless:
+class Harmless(NamedTuple):
     """Callables that only build data, whatever their arguments (unless `when` says otherwise)."""
 
     package: str
@@ -84,8 +80,7 @@ class Harmless:
     when: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loader:
+class Loader(NamedTuple):
     """Callables that load a further layer from an argument: the scan goes on inside it."""
 
     calls: tuple[str, ...]
@@ -95,12 +90,8 @@ class Loader:
     """Honest files use it: the verdict is that of what lies inside, if that is constant."""
 
 
-def _names(kind: type) -> frozenset[str]:
-    return frozenset(field.name for field in fields(kind))
-
-
-def _check(table: Mapping[str, Any], kind: type, where: str) -> None:
-    unknown = set(table) - _names(kind)
+def _check(table: Mapping[str, Any], kind: type[NamedTuple], where: str) -> None:
+    unknown = set(table) - set(kind._fields)
     if unknown:
         raise RuleError(f"{where}: unknown key {', '.join(sorted(unknown))}")
 

@@ -13,7 +13,7 @@ import struct
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 MAGIC = b"PVMSCAN1"
@@ -196,3 +196,9 @@ class Library:
         return ", ".join(
             f"{one.header['package']} {'+'.join(one.header['source'].values())}" for one in self.added
         )
+
+
+@cache
+def shipped() -> Library:
+    """The library that ships with the package."""
+    return Library()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from pvmscan.plugins import Plugin, plugins
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Reader, Recognised, Source, Stream
@@ -16,7 +15,7 @@ READERS = DOORS
 
 def at_hand(source: Source) -> Source:
     """The source with all of its bytes."""
-    return replace(source, data=source.data.whole()) if isinstance(source.data, Pieces) else source
+    return source._replace(data=source.data.whole()) if isinstance(source.data, Pieces) else source
 
 
 def read(source: Source, budget: Budget, at_hand: Callable[[Source], Source] = at_hand) -> Iterator[Item]:
@@ -64,7 +63,7 @@ def _added(plugin: Plugin, source: Source, budget: Budget) -> Iterator[Item]:
     try:
         if plugin.thing.sniff(source):
             for item in plugin.thing.read(source, budget):
-                yield replace(item, whole=False) if isinstance(item, Recognised) else item
+                yield item._replace(whole=False) if isinstance(item, Recognised) else item
     except Exception as error:
         message = f"the plug-in {plugin} failed: {type(error).__name__}: {error}"
         yield Problem(message, Location(source.member), "internal")

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from pvm.skeleton import Skeleton
-from pvm.trace import Trace
 from pvmscan.buffer import Buffer as Buffer
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict
+
+if TYPE_CHECKING:
+    from pvm.trace import Trace
 
 UNRECOGNISED = "unrecognised"
 """Kind of the problem that no reader knows the content: void if another reader does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Bytes to judge: a file, a member of an archive, or bytes that a pickle hands to a loader."""
 
     data: Buffer
@@ -68,8 +69,7 @@ class Stream:
         return self._traces
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something about a container that matters by itself: a hidden member, a part that carries code."""
 
     rule: str
@@ -89,8 +89,7 @@ class Fact:
     """Dotted path of the callable or module that it is about, where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """The content was understood as this format."""
 
     format: str

@@ -52,6 +52,9 @@ _PATTERNS = (
     ),
 )
 
+_BEGINNINGS = frozenset((b"\x80", b"c", b"(", b"\x8c", b"X"))
+"""The first bytes of all of them."""
+
 
 class Candidates:
     """The next candidate from any position on; positions must not go back."""
@@ -112,4 +115,6 @@ class Candidates:
 
 def begins(data: bytes) -> bool:
     """Does the data begin like a pickle?"""
+    if data[:1] not in _BEGINNINGS:
+        return False
     return _FIRST.match(data) is not None or any(pattern.match(data) for pattern in _PATTERNS)

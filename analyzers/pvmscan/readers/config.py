@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
@@ -59,7 +58,7 @@ class Config:
             if key not in told:
                 told.add(key)
                 if fact.offset is None and len(told) <= MAX_PLACED:
-                    fact = replace(fact, offset=_place(fact, source.data))
+                    fact = fact._replace(offset=_place(fact, source.data))
                 yield fact
         yield Recognised("json", whole=False)
 

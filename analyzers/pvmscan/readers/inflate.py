@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pvmscan.buffer import Buffer
 from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode, is_skippable
@@ -44,8 +43,7 @@ _STEPS = (1 << 18, 1 << 9, 1)  # output per call: normal, then closing in on the
 _LZMA_MEMORY = 1 << 30  # the dictionary size in an lzma header is the sender's claim
 
 
-@dataclass(frozen=True, slots=True)
-class Inflated:
+class Inflated(NamedTuple):
     """What came out of a compressed stream, and how the decoding ended."""
 
     data: Buffer  # a file mapped into memory, where it is much

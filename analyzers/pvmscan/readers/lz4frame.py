@@ -12,8 +12,7 @@ them either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pvmscan.buffer import Buffer
@@ -27,8 +26,7 @@ _MIN_MATCH = 4
 _UNCOMPRESSED = 0x8000_0000
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """What came out of a run of frames."""
 
     data: bytes
@@ -36,8 +34,7 @@ class Decoded:
     reason: str  # why decoding stopped early, "" when every frame was read to its end mark
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     blocks: int  # offset of the first block
     independent: bool  # matches may not reach back into earlier blocks
     block_trailer: int  # bytes of checksum after each block

@@ -7,9 +7,8 @@ a name may be a pair (title, name). A type string may itself list types, with co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvm import regex
 from pvmscan.readers.data import table
@@ -19,8 +18,7 @@ _ONE = regex.later(r"[<>|=]?([A-Za-z?])(\d*)(\[[^\]]*\])?")
 _COUNTED = regex.later(r"\s*(?:(\d+)|\(([\d\s,]*)\))?\s*([<>|=]?[A-Za-z?][\w\[\]/]*)\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """What numpy makes of a descr."""
 
     size: int | None

@@ -8,12 +8,12 @@ other, and `numpy.load` reads them one by one; what follows the last array is a 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from pvm import regex
 from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
 from pvmscan.readers.parts import part
@@ -23,7 +23,7 @@ MAGIC = b"\x93NUMPY"
 _KEYS = {"descr", "fortran_order", "shape"}
 _MAX_HEADER = 1 << 16
 """Longer headers are not parsed: numpy itself stops at 10,000 bytes, unless pickles are allowed."""
-_LONG = re.compile(r"(?<![\w'\"])(\d+)L\b")
+_LONG = regex.later(r"(?<![\w'\"])(\d+)L\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pvm
 from pvm import dialects, regex, skeleton
 from pvm.limits import Limits
 from pvm.skeleton import Skeleton
-from pvm.state import State
-from pvm.trace import Import, Trace
 from pvm.usage import NeedsMachine
-from pvm.values import Call, Value
-from pvmscan.readers import joblib, torchlegacy
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
+from pvmscan.readers.torchmagic import MAGIC, MAGIC_LONG, PICKLES
 from pvmscan.report import Location, Problem
+
+if TYPE_CHECKING:
+    from pvm.state import State
+    from pvm.trace import Trace
+    from pvm.values import Value
 
 _NAME = regex.later(r"[A-Za-z_][\w.]*")
 _MODEL_NAME = regex.later(
@@ -44,8 +46,6 @@ _LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
 """Opcodes whose argument is a line."""
 BYTES_AS_OPCODE = 16
 """Bytes of a skeletal pass that cost about as much as an instruction of the machine."""
-_MAGIC_LONG = b"\x8a\x0a" + torchlegacy.MAGIC.to_bytes(10, "little")
-"""The magic number of the old torch format, as a LONG1."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -113,7 +113,7 @@ class _Walk:
                 self.facts.clear()
             else:
                 position = self.candidates.after(max(start, run.stuck) + 1)
-        if 0 < len(self.legacy) < torchlegacy.PICKLES:
+        if 0 < len(self.legacy) < PICKLES:
             message = f"only {len(self.legacy)} of the five pickles are there that torch.load reads"
             yield Problem(message, self._at(self.found), "truncated")
 
@@ -122,7 +122,9 @@ class _Walk:
         position = run.resumes[0]
         if self.format == "torch-legacy":
             self.legacy.append((start, run))
-            if len(self.legacy) == torchlegacy.PICKLES:
+            if len(self.legacy) == PICKLES:
+                from pvmscan.readers import torchlegacy
+
                 last = [next(self._machine(at, one)) for at, one in self.legacy[-2:]]
                 position = self.found = torchlegacy.after_storages(self.data, position, last)
                 self.facts.extend(torchlegacy.carried_sources(last[0], self.source.member))
@@ -168,12 +170,12 @@ class _Walk:
             found = skeleton.run(self.data, start, limit=self.budget.opcodes * BYTES_AS_OPCODE)
         except NeedsMachine:
             return None
-        if any(joblib.WRAPPER.search(f"{module}.{name}") for module, name in found.usage.names):
+        if found.usage.names and _names_arrays(found):
             return None
         if (
             start == 0
             and found.result >= 0
-            and self.data[found.result : found.result + len(_MAGIC_LONG)] == _MAGIC_LONG
+            and self.data[found.result : found.result + len(MAGIC_LONG)] == MAGIC_LONG
         ):
             self.format = "torch-legacy"
         self.budget.opcodes -= (found.stop - start) // BYTES_AS_OPCODE
@@ -192,6 +194,9 @@ class _Walk:
 
     def _stories(self, start: int, limits: Limits, nested: dict[int, Trace]) -> Iterator[Trace]:
         """What different loaders do, one run after the other; `nested` gets the pickles of object arrays inside."""
+        from pvm.values import Call
+        from pvmscan.readers import joblib
+
         arrays: list[range] = []
 
         def inline(state: State, value: Value) -> None:
@@ -224,7 +229,7 @@ class _Walk:
 
     def _limits(self) -> Limits:
         default = Limits()
-        return replace(default, opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
+        return default._replace(opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
 
     def _plausible(self, start: int, run: _Run) -> bool:
         """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
@@ -285,8 +290,17 @@ class _Walk:
         return Location(self.source.member, offset)
 
 
+def _names_arrays(skeleton: Skeleton) -> bool:
+    """It names a wrapper of joblib, behind which a loader reads an array."""
+    from pvmscan.readers import joblib
+
+    return any(joblib.WRAPPER.search(f"{module}.{name}") for module, name in skeleton.usage.names)
+
+
 def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
     """It imports something that can exist, so a loader would have done something here."""
+    from pvm.trace import Import
+
     return any(
         isinstance(event, Import)
         and (not within or any(event.offset in span for span in within))
@@ -331,7 +345,7 @@ class _Run:
 
     def _add(self, trace: Trace) -> None:
         if not self.traces:
-            self.magic = trace.result == torchlegacy.MAGIC
+            self.magic = trace.result == MAGIC
             self.stuck = trace.fault.offset if trace.fault else trace.start
             self.reason = trace.fault.reason if trace.fault else ""
         self.names = self.names or _imports_names(trace)
@@ -356,6 +370,8 @@ def _end(trace: Trace) -> int:
 
 def _does_something(trace: Trace) -> bool:
     """In the middle of other data: it imports a name, and calls it or comes to a proper end."""
+    from pvm.values import Call
+
     return _imports_names(trace) and (
         trace.complete or any(isinstance(event, Call) for event in trace.events)
     )

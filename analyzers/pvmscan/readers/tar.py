@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pvm import regex
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside, is_pickle_too
 from pvmscan.readers.parts import part
@@ -20,8 +21,8 @@ BLOCK = 512
 _REGULAR = frozenset(b"0\x007S")
 _WITHOUT_DATA = frozenset(b"123456")
 _DEVICES = frozenset(b"346")
-_RECORD = re.compile(rb"(\d+) ([^=\n]+)=")
-_PICKLE = re.compile(r"\.(pkl|pickle|joblib|pt|pth|ckpt)$", re.IGNORECASE)
+_RECORD = regex.later(rb"(\d+) ([^=\n]+)=")
+_PICKLE = regex.later(r"\.(pkl|pickle|joblib|pt|pth|ckpt)$", re.IGNORECASE)
 MAX_EXTENDED = 1 << 20
 """Bytes of a long name or a pax header."""
 MAX_PIECES = 100_000

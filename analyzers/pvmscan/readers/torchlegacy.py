@@ -17,9 +17,6 @@ from pvmscan.readers.base import Buffer, Fact
 from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Verdict
 
-MAGIC = 0x1950A86A20F9469CFC6C
-PICKLES = 5
-
 
 def after_storages(data: Buffer, start: int, traces: Sequence[Trace]) -> int:
     """Where the storages end that begin at `start`, behind the five pickles; where they stop making sense if they do

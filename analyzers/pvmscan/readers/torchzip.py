@@ -13,21 +13,22 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from pvm import regex
 from pvmscan.buffer import Buffer
 from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table
 from pvmscan.readers.zipmember import Member
 from pvmscan.report import Location, Problem, Verdict
 
-_SCRIPT = re.compile(r"(^|/)code/.*\.py$")
-_COMPILED = re.compile(r"(^|/)(constants|data)\.pkl$", re.IGNORECASE)
-_EXTERN = re.compile(r"(^|/)\.data/extern_modules$")
-_MANIFEST = re.compile(r"(^|/)MAR-INF/MANIFEST\.json$")
-_GRAPH = re.compile(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
-_CONFIG = re.compile(r"(^|/)data/(weights|constants)/[^/]+_config\.json$")
-_NATIVE = re.compile(r"(^|/)data/aotinductor/.*\.(so|dylib|dll|pyd|o|cubin|hsaco|spv)$")
-_UNPICKLED = re.compile(r"(^|/)(opaque_obj_|custom_obj_)\w+$|(^|/)data/sample_inputs/[^/]+\.pt$")
-_PICKLE = re.compile(r"\.(pkl|pickle)$")
+_SCRIPT = regex.later(r"(^|/)code/.*\.py$")
+_COMPILED = regex.later(r"(^|/)(constants|data)\.pkl$", re.IGNORECASE)
+_EXTERN = regex.later(r"(^|/)\.data/extern_modules$")
+_MANIFEST = regex.later(r"(^|/)MAR-INF/MANIFEST\.json$")
+_GRAPH = regex.later(r"(^|/)models/[^/]+\.json$|(^|/)serialized_exported_program\.json$")
+_CONFIG = regex.later(r"(^|/)data/(weights|constants)/[^/]+_config\.json$")
+_NATIVE = regex.later(r"(^|/)data/aotinductor/.*\.(so|dylib|dll|pyd|o|cubin|hsaco|spv)$")
+_UNPICKLED = regex.later(r"(^|/)(opaque_obj_|custom_obj_)\w+$|(^|/)data/sample_inputs/[^/]+\.pt$")
+_PICKLE = regex.later(r"\.(pkl|pickle)$")
 _LIMIT = 64 << 20
 Content = Callable[[Member, int], bytes]
 

@@ -17,8 +17,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 from pvmscan.buffer import Buffer
 from pvmscan.readers import ziprecords as rec
@@ -38,8 +39,7 @@ _TORCH_RECORDS = (".pkl", "/version", "/byteorder")  # miniz looks names up with
 _Key = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(NamedTuple):
     """Something an honest archive does not contain."""
 
     kind: str
@@ -48,8 +48,7 @@ class Anomaly:
     member: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(NamedTuple):
     """The union of all readings of an archive."""
 
     members: tuple[Member, ...]
@@ -82,8 +81,7 @@ def read_directory(data: Buffer, *, max_members: int = 100_000) -> Directory:
     return Directory(members, reader.notes.all(), reader.complete, start, tuple(reader.loose))
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
+class _Listing(NamedTuple):
     """A directory, read from one place with one shift."""
 
     entries: int
@@ -189,7 +187,7 @@ class _Reader:
                 beside = listing.end in (end, end - rec.TAIL64)
                 (archive.own if beside else archive.elsewhere)[key] = listing
                 self._check_claim(view, listing)
-        if not archive.own and not archive.elsewhere and any(view.count for view in views):
+        if not archive.own and not archive.elsewhere and any(view.entries for view in views):
             if number == 0:
                 self.complete = False
                 self.notes.add("bad-directory", "The end record leads to no readable directory.", end)
@@ -260,10 +258,10 @@ class _Reader:
         count, end = listing.entries, listing.end
         if self.limited:
             return
-        if view.count not in (count, count & rec.FULL16, rec.FULL16):
-            text = f"The end record declares {view.count} entries, the directory has {count}."
+        if view.entries not in (count, count & rec.FULL16, rec.FULL16):
+            text = f"The end record declares {view.entries} entries, the directory has {count}."
             self.notes.add("bad-entry-count", text, view.start)
-            self.complete &= view.count < count
+            self.complete &= view.entries < count
         elif view.size not in (end - view.start, rec.FULL32):
             text = f"The end record declares a directory of {view.size} bytes, not {end - view.start}."
             self.notes.add("bad-directory-size", text, view.start)
@@ -465,9 +463,9 @@ class _Reader:
                 cut.add((member.start, member.method))
                 following = bisect_right(starts, member.start)
                 stop = starts[following] if following < len(starts) else len(self.data)
-                member = replace(member, stored_size=min(member.stored_size, stop - member.start))
+                member = member._replace(stored_size=min(member.stored_size, stop - member.start))
             names = self.aliases.get(key)
-            members.append(replace(member, aliases=tuple(sorted(names))) if names else member)
+            members.append(member._replace(aliases=tuple(sorted(names))) if names else member)
         if cut:
             text = "The members claim many times more bytes than the file has; their ranges were cut back."
             self.notes.add("overlapping-members", text)

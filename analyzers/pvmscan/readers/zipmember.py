@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 from pvmscan.buffer import Buffer
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Inflated, inflate_span
@@ -12,8 +11,7 @@ from pvmscan.readers.parts import part
 _CODECS = {8: "deflate", 12: "bzip2", 14: "zip-lzma", 93: "zstd", 95: "xz"}  # APPNOTE 4.4.5
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One way to read one payload; a local header yields several when its sizes or methods disagree."""
 
     name: str  # UTF-8 when valid, else cp437
@@ -39,9 +37,9 @@ def member_bytes(data: Buffer, member: Member, *, limit: int) -> Inflated:
         return Inflated(b"", False, reason, f"method-{member.method}", 0)
     whole = len(got.data) == member.size
     if member.method == 14 and whole and got.reason == TRUNCATED:
-        got = replace(got, complete=True, reason="")  # the end marker is optional (APPNOTE 4.4.4, bit 1)
+        got = got._replace(complete=True, reason="")  # the end marker is optional (APPNOTE 4.4.4, bit 1)
     if member.encrypted and not (whole and got.complete):
-        got = replace(got, complete=False, reason="the member is encrypted")
+        got = got._replace(complete=False, reason="the member is encrypted")
     return got
 
 

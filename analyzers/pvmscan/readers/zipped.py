@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvmscan.readers import npy, ratio, zipdir
+from pvm import regex
+from pvmscan.readers import ratio, zipdir
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.candidates import begins
 from pvmscan.readers.inflate import OVER_LIMIT
@@ -19,7 +20,7 @@ from pvmscan.readers.torchzip import Layout
 from pvmscan.readers.zipmember import member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
-_PICKLE = re.compile(
+_PICKLE = regex.later(
     r"(^|/)(data|constants|attributes|bytecode|model)\.pkl$|\.(pkl|pickle|joblib|pt|pth)$", re.IGNORECASE
 )
 _STORAGE_HEAD = 256
@@ -140,6 +141,8 @@ def _is_data(source: Source, member: zipdir.Member, layout: Layout) -> bool:
         return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data[:])
     if member.size < _LARGE:
         return False
+    from pvmscan.readers import npy
+
     for limit in _ARRAY_HEADS:
         head = member_bytes(source.data, member, limit=limit).data
         if head[:6] != npy.MAGIC:

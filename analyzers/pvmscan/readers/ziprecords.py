@@ -8,8 +8,8 @@ there or does not fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from pvmscan.buffer import Buffer
 
@@ -37,8 +37,7 @@ TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stan
 _MAX_EXTRA_FIELDS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A central directory header."""
 
     at: int
@@ -54,8 +53,7 @@ class Entry:
     """The attributes say that it is a symbolic link, whose content is the target (Info-ZIP)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A local header."""
 
     at: int
@@ -73,13 +71,12 @@ class Header:
         return self.stored != FULL32 and not (self.flags & HAS_DESCRIPTOR and self.stored == 0)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """One idea of where a directory starts and how far its offsets are off, and what is claimed of it."""
 
     start: int
     shift: int
-    count: int
+    entries: int
     size: int
 
 

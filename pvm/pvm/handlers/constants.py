@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import struct
 
-from pvm import decode
+from pvm import decode, regex
 from pvm.errors import Reject
 from pvm.handlers.table import opcode, text_line
 from pvm.state import State
@@ -46,9 +45,9 @@ def binfloat(state: State) -> None:
     state.stack.append(state.input.number(decode.F8))
 
 
-_PLAIN_INT = re.compile(rb"0[01]|-?[1-9][0-9]{0,17}|0")
-_PLAIN_LONG = re.compile(rb"(-?[1-9][0-9]{0,4000}|0)L?")
-_PLAIN_FLOAT = re.compile(rb"-?(\d+(\.\d*)?(e[+-]\d+)?|inf|nan)")
+_PLAIN_INT = regex.later(rb"0[01]|-?[1-9][0-9]{0,17}|0")
+_PLAIN_LONG = regex.later(rb"(-?[1-9][0-9]{0,4000}|0)L?")
+_PLAIN_FLOAT = regex.later(rb"-?(\d+(\.\d*)?(e[+-]\d+)?|inf|nan)")
 
 
 @opcode("INT")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from pvm import decode
+from pvm import decode, regex
 from pvm.errors import Reject
 from pvm.handlers.table import opcode, text_line
 from pvm.state import State
@@ -12,7 +10,7 @@ from pvm.state import State
 HIGHEST_PROTOCOL = 5
 
 
-_PLAIN_INDEX = re.compile(rb"0|[1-9][0-9]{0,17}")
+_PLAIN_INDEX = regex.later(rb"0|[1-9][0-9]{0,17}")
 
 
 @opcode("MARK")

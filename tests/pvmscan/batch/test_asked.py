@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pvmscan.batch.asked import INDICES, SETS, answers, watching
 from pvmscan.knowledge import Knowledge, load
 
@@ -18,10 +16,10 @@ def test_answers_change_with_what_decides_and_with_nothing_else() -> None:
         return answers(["c os.system", "s os"], known)
 
     plain = said(rule)
-    assert plain != said() and plain != said(replace(rule, title="Another"))
-    assert plain == said(replace(rule, calls=(*rule.calls, "elsewhere.run"), why="Another reason"))
-    assert plain == said(rule, replace(rule, id="other", calls=("elsewhere.run",), imports=(), targets=()))
-    assert plain != said(rule, replace(rule, id="other", calls=("os.*",)))
+    assert plain != said() and plain != said(rule._replace(title="Another"))
+    assert plain == said(rule._replace(calls=(*rule.calls, "elsewhere.run"), why="Another reason"))
+    assert plain == said(rule, rule._replace(id="other", calls=("elsewhere.run",), imports=(), targets=()))
+    assert plain != said(rule, rule._replace(id="other", calls=("os.*",)))
 
 
 def test_every_part_of_the_knowledge_is_watched() -> None:

@@ -41,7 +41,7 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setattr(known, "harmless", index)
         else:
             calls = deepcopy(known.calls)
-            calls.add([path], replace(known.calls.exact("os.system")[0], id="test"))
+            calls.add([path], known.calls.exact("os.system")[0]._replace(id="test"))
             monkeypatch.setattr(known, "calls", calls)
         monkeypatch.setattr(versions, "knowledge", lambda: "tomorrow")
 

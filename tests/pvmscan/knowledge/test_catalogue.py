@@ -12,7 +12,7 @@ import pvmscan
 from pvmscan.analyzers import ANALYZERS
 from pvmscan.knowledge import load
 from pvmscan.knowledge.catalogue import ANY, describe, entries, find
-from pvmscan.knowledge.load import FOLDER, parse
+from pvmscan.knowledge.rulefiles import FOLDER, parse
 
 PACKAGE = Path(pvmscan.__file__).parent
 OWN = parse("own.toml", (Path(FOLDER) / "own.toml").read_bytes())

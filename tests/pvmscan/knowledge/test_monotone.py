@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,10 +10,10 @@ from hypothesis import strategies as st
 
 import assemble as asm
 from pvmscan import Verdict
+from pvmscan.filescan import FileScan
 from pvmscan.knowledge import Knowledge, Rule, load
-from pvmscan.readers import Source
+from pvmscan.readers import Budget, Source
 from pvmscan.report import Confidence, Severity
-from pvmscan.scan import DEFAULT_OPTIONS, _FileScan
 
 FULL = load()
 RULES = list(FULL.rules.values())
@@ -33,7 +32,9 @@ def knowledge(ids: frozenset[str], extra: tuple[Rule, ...] = ()) -> Knowledge:
 
 
 def verdict(data: bytes, known: Knowledge) -> Verdict:
-    return _FileScan(Source(data, "x.pkl"), DEFAULT_OPTIONS, knowledge=known).report().verdict
+    scanning = FileScan(Source(data, "x.pkl"), Budget(), lambda: known)
+    scanning.judge()
+    return scanning.report().verdict
 
 
 def example(rule: Rule) -> bytes:
@@ -81,16 +82,16 @@ GUESS = asm.program(2, asm.call(asm.glob("wsgiref.util", "guess_scheme"), asm.te
 @pytest.mark.parametrize(
     ("data", "added"),
     [
-        (FETCH, replace(BASE, calls=("urllib.request.urlopen",), severity=Severity.LOW)),
-        (GUESS, replace(BASE, calls=("wsgiref.util.*",), severity=Severity.LOW)),
-        (GUESS, replace(BASE, effect="file-read", calls=("wsgiref.util.*",), severity=Severity.LOW)),
-        (asm.malicious(), replace(BASE, effect="file-read", calls=("os.*",))),
-        (FETCH, replace(BASE, effect="file-read", calls=("urllib.request.urlopen",))),
+        (FETCH, BASE._replace(calls=("urllib.request.urlopen",), severity=Severity.LOW)),
+        (GUESS, BASE._replace(calls=("wsgiref.util.*",), severity=Severity.LOW)),
+        (GUESS, BASE._replace(effect="file-read", calls=("wsgiref.util.*",), severity=Severity.LOW)),
+        (asm.malicious(), BASE._replace(effect="file-read", calls=("os.*",))),
+        (FETCH, BASE._replace(effect="file-read", calls=("urllib.request.urlopen",))),
         (
             asm.program(4, asm.call(asm.at("pipx.inert"))),
-            replace(BASE, effect="trampoline", calls=("pipx.inert",)),
+            BASE._replace(effect="trampoline", calls=("pipx.inert",)),
         ),
-        (GUESS, replace(BASE, effect="trampoline", calls=("wsgiref.util.*",))),
+        (GUESS, BASE._replace(effect="trampoline", calls=("wsgiref.util.*",))),
     ],
 )
 def test_an_added_rule_never_lowers_a_verdict(data: bytes, added: Rule) -> None:

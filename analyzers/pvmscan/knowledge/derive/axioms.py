@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pvmscan.knowledge.load import parse
 from pvmscan.knowledge.match import Index
+from pvmscan.knowledge.rulefiles import parse
 
 FILE = os.path.join(os.path.dirname(__file__), "axioms.toml")
 

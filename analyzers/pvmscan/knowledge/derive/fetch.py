@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pvmscan.knowledge.load import parse
+from pvmscan.knowledge.rulefiles import parse
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "pvmscan", "sources")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pvmscan.knowledge.derive import build, emit, sources
-from pvmscan.knowledge.load import Knowledge, load
+from pvmscan.knowledge.rulefiles import Knowledge, load
 from pvmscan.knowledge.shards import FOLDER, SUFFIX, Library, Shard, ShardError, added_folder, pack
 from pvmscan.knowledge.summary import Summaries
 

@@ -8,7 +8,7 @@ import pytest
 
 from pvmscan.knowledge import RuleError, load
 from pvmscan.knowledge.__main__ import compiled
-from pvmscan.knowledge.load import COMPILED, FILES, FOLDER, parse
+from pvmscan.knowledge.rulefiles import COMPILED, FILES, FOLDER, parse
 
 
 def test_the_compiled_copy_is_up_to_date() -> None:

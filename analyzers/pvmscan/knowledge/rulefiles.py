@@ -13,11 +13,10 @@ from typing import Any
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
-from pvmscan.knowledge.shards import Library
+from pvmscan.knowledge.shards import shipped
 from pvmscan.knowledge.summary import Summaries
 from pvmscan.plugins import Plugin, PluginError, plugins
 
-KNOWLEDGE_VERSION = "2026.11"
 FOLDER = os.path.dirname(__file__)
 COMPILED = "compiled.json"
 FILES = (
@@ -92,7 +91,7 @@ def load() -> Knowledge:
             continue
         text = {**table, "id": f"derived-{category}", "confidence": "likely"}
         knowledge.categories[category] = schema.rule(text, text.pop("effect"), f"derived.toml, {category}")
-    knowledge.summaries = Summaries(Library())
+    knowledge.summaries = Summaries(shipped())
     for plugin in plugins("pvmscan.rules"):
         _add_plugin(knowledge, plugin)
     return knowledge

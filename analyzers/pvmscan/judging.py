@@ -1,0 +1,103 @@
+"""The pickles of one file that name globals: traces, analyzers, and the layers that their calls load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvm import dialects
+from pvm.trace import Trace
+from pvmscan.analyzers import Context, analyze
+from pvmscan.analyzers.nested import Layer, layers
+from pvmscan.knowledge import Knowledge
+from pvmscan.parts import inside, stream_report, unfollowed
+from pvmscan.plugins import plugins
+from pvmscan.readers import Source, Stream
+from pvmscan.report import Location, Problem, Step, Verdict
+from pvmscan.settle import settle
+from pvmscan.uses import Uses
+
+if TYPE_CHECKING:
+    from pvmscan.filescan import FileScan
+
+NESTED_BYTES = 256 << 20
+
+
+class Judging:
+    """Judges one stream of a file after the other."""
+
+    def __init__(self, file: FileScan, knowledge: Knowledge) -> None:
+        self.file = file
+        self.knowledge = knowledge
+        self.uses = Uses()
+
+    def stream(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
+        """Judge what a pickle does, and enter it into the file's report."""
+        settled = None
+        # an analyzer of somebody else may want arguments that the skeletal pass does not have
+        if stream.skeleton is not None and not plugins("pvmscan.analyzers"):
+            settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
+        counts = settled.counts if settled is not None else {}
+        outlines: list[Trace] = []
+        verdict = Verdict.CLEAN
+        for trace in stream.machine() if settled is None else (settled.trace,):
+            verdict = max(verdict, self._trace(trace, source, stream, outer, counts, not outlines))
+            outlines.append(trace.outline())
+            del trace  # a run may take much memory, and the next one shall have it
+        problem = unfollowed(stream, outlines, source)
+        if problem is not None:
+            self.file.problems.append(problem)
+            verdict = max(verdict, Verdict.INCOMPLETE)
+        self.file.streams.append(stream_report(stream, outlines, verdict))
+
+    def _trace(
+        self,
+        trace: Trace,
+        source: Source,
+        stream: Stream,
+        outer: tuple[Step, ...],
+        counts: dict[int, int],
+        first: bool,
+    ) -> Verdict:
+        """Judge one run of a stream."""
+        verdict = Verdict.CLEAN
+        context = Context(trace, self.knowledge, stream.member)
+        for finding in analyze(context):
+            verdict = max(verdict, finding.verdict)
+            self.file.add(inside(finding, outer), source)
+        if context.walks <= 0:
+            where = Location(stream.member, stream.offset)
+            message = "its values refer to each other too often to be searched"
+            self.file.problems.append(Problem(message, where, "limit"))
+        opened = self._layers(context, source, stream, outer)
+        return max(verdict, self.uses.note(context, counts, opened, first=first))
+
+    def _layers(self, context: Context, source: Source, stream: Stream, outer: tuple[Step, ...]) -> set[str]:
+        """Judge what calls load; the loaders of honest files that leave nothing open, because every call of them gets
+        bytes in which a stream was found and judged.
+        """
+        opened: dict[str, bool] = {}
+        for layer in layers(context, stream.data, NESTED_BYTES):
+            found = self._layer(layer, source, stream, outer)
+            opened[layer.path] = opened.get(layer.path, True) and layer.honest and found
+        return {path for path, fine in opened.items() if fine}
+
+    def _layer(self, layer: Layer, source: Source, stream: Stream, outer: tuple[Step, ...]) -> bool:
+        """Judge a layer; is a stream in it, now or when the same bytes were judged before?"""
+        if layer.data is None:
+            if layer.honest:
+                message = f"what {layer.path} loads cannot be told from the file"
+                self.file.problems.append(Problem(message, Location(stream.member, layer.offset)))
+            return False
+        from hashlib import blake2b
+
+        digest = blake2b(layer.data, digest_size=16).digest()
+        seen = self.file.budget.seen
+        if digest in seen:
+            return True
+        before = len(self.file.streams)
+        seen.add(digest)
+        where = f"{stream.member}!" if stream.member else ""
+        member = f"{where}{layer.path}@{layer.offset}"
+        inner = Source(layer.data, source.name, member, source.depth + 1, True)
+        self.file.read(inner, (*outer, *layer.steps))
+        return len(self.file.streams) > before
