@@ -11,13 +11,15 @@ no dependency and no opinion; `pvm.graph` alone needs networkx.
 
 from __future__ import annotations
 
-import os
+from pvm import source_first as _source_first  # noqa: F401  says whether the rest is compiled, so it comes first
+
+# isort: split
+
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pvm import dialects as _dialects
-from pvm import source_first as _source_first
 from pvm.decode import Data
 from pvm.dialects import Dialect, Version
 from pvm.errors import PvmError, Reject
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from pvm.trace import Trace
 
 __version__ = "0.1.0"
-_source_first.load(os.environ.get("PVM_PURE", ""))
 
 
 def run(

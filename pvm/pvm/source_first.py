@@ -1,4 +1,7 @@
-"""Modules that may have been compiled, taken from their source where the environment asks: `PVM_PURE=1`."""
+"""Modules that may have been compiled, taken from their source where the environment asks: `PVM_PURE=1`.
+
+It is asked when this is imported, which `pvm` does before anything else: who has imported a compiled module keeps it.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,6 @@ def load(asked: str) -> None:
         module = sys.modules[spec.name] = module_from_spec(spec)
         spec.loader.exec_module(module)
         setattr(sys.modules["pvm"], name, module)
+
+
+load(os.environ.get("PVM_PURE", ""))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import time
+import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,8 @@ import programs
 import pvm
 from pvm.limits import Limits
 from pvm.trace import Append, Import
-from pvm.values import Blob, Call, Container, Global
+from pvm.values import Blob, Call, Container, Global, Unknown
+from steps import is_linear
 
 SYSTEM = b"cos\nsystem\n(S'echo inert'\ntR."
 
@@ -153,13 +155,53 @@ def test_long_constants_stay_references() -> None:
     assert data[trace.result.start : trace.result.stop] == b"x" * 3_000_000
 
 
-@pytest.mark.parametrize("unit", [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"])
-def test_deep_and_shared_structures_need_no_recursion_and_linear_time(unit: bytes) -> None:
-    """A million instructions at most a few seconds."""
-    started = time.monotonic()
-    data = b"\x80\x04" + b"]" * 2 + unit * 200_000 + b"."
-    pvm.run(data)
-    assert time.monotonic() - started < 10
+SIZED = [
+    (b"\x8c", 1), (b"X", 4), (b"\x8d", 8), (b"C", 1), (b"B", 4), (b"\x8e", 8), (b"\x96", 8), (b"U", 1), (b"T", 4),
+    (b"\x8a", 1), (b"\x8b", 4),
+]  # fmt: skip
+"""Opcodes of constants with their size in front, and the bytes of that size."""
+
+
+@pytest.mark.parametrize("observer", [None, lambda state: None], ids=["in straight runs", "one at a time"])
+@pytest.mark.parametrize(("code", "width"), SIZED)
+@pytest.mark.parametrize("before", [0, 5, 60])
+def test_constants_longer_than_the_limit_are_references(
+    code: bytes, width: int, before: int, observer: Callable[[object], None] | None
+) -> None:
+    """Wherever they stand. The last byte within the limit is decoded."""
+    for length in (0, 1, 29, 30, 31, 32, 200):
+        content = b"a" * length
+        data = b"\x80\x05" + b"N0" * before + code + length.to_bytes(width, "little") + content + b"."
+        result = pvm.run(data, limits=Limits(constant_bytes=30), observer=observer).result
+        if isinstance(result, Container):
+            (result,) = result.items
+        if length <= 30:
+            assert result in ("a" * length, content, int.from_bytes(content, "little"))
+        else:
+            assert isinstance(result, Blob) and data[result.start : result.stop] == content
+
+
+DEEP = [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"]
+"""What nests or shares, once an instruction."""
+
+
+def repeated(unit: bytes, count: int) -> bytes:
+    return b"\x80\x04" + b"]" * 2 + unit * count + b"."
+
+
+@pytest.mark.parametrize("unit", DEEP)
+def test_deep_and_shared_structures_need_no_recursion(unit: bytes) -> None:
+    count = 200_000
+    trace = pvm.run(repeated(unit, count))
+    assert trace.complete and trace.opcodes == 4 + count * len(unit)
+
+
+@pytest.mark.parametrize("observer", [None, lambda state: None], ids=["in straight runs", "one at a time"])
+@pytest.mark.parametrize("unit", DEEP)
+def test_deep_and_shared_structures_need_linear_time(
+    unit: bytes, observer: Callable[[object], None] | None
+) -> None:
+    assert is_linear(lambda count: pvm.run(repeated(unit, count), observer=observer), 500)
 
 
 def test_methods_written_by_build_are_called_by_append() -> None:
@@ -169,3 +211,30 @@ def test_methods_written_by_build_are_called_by_append() -> None:
     assert any(isinstance(event, Append) for event in events)
     call = [event for event in events if isinstance(event, Call)][-1]
     assert call.via == "APPEND" and call.args == ("echo inert",)
+
+
+BYTES = st.integers(-1, 256).map(lambda number: b"J" + struct.pack("<i", number))
+INDICES = st.integers(-8, 8).map(lambda number: b"J" + struct.pack("<i", number))
+BYTEARRAY_STEPS = st.one_of(
+    BYTES.map(lambda one: one + b"a"),
+    st.lists(BYTES, max_size=3).map(lambda some: b"(" + b"".join(some) + b"e"),
+    st.tuples(INDICES, BYTES).map(lambda pair: b"".join(pair) + b"s"),
+)
+
+
+@given(st.binary(min_size=4, max_size=5), st.lists(BYTEARRAY_STEPS, max_size=5))
+def test_a_bytearray_too_long_to_be_decoded_takes_what_others_take(start: bytes, more: list[bytes]) -> None:
+    """What is replaced in it is not known afterwards; that it is replaced is no fault."""
+    data = b"\x80\x05\x96" + struct.pack("<Q", len(start)) + start + b"".join(more) + b"."
+    short, long = pvm.run(data), pvm.run(data, limits=Limits(constant_bytes=3))
+    assert (short.stop, short.fault) == (long.stop, long.fault)
+    assert mirror.difference(data, "c") is None
+
+
+def test_what_was_replaced_in_such_a_bytearray_is_not_known() -> None:
+    data = b"\x80\x05\x96\x04\0\0\0\0\0\0\0abcdK\x07aK\x04K\x08sK\x01K\x09s."
+    result = pvm.run(data, limits=Limits(constant_bytes=3)).result
+    assert isinstance(result, Container)
+    unknown, last = result.at()
+    assert isinstance(unknown, Unknown) and unknown.sources[1:] == (9,) and last == 8
+    assert isinstance(result.at(20)[0], Blob)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import pickle
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 
 import honest
 import programs
+import pvm
 from pvm import skeleton
-from pvm.usage import NeedsMachine, Usage
+from pvm.usage import APPEND, NeedsMachine, Usage
 from skeletal import agrees_with_machine, agrees_with_unpickler, skim
 
 
@@ -100,6 +102,8 @@ def test_a_longer_pickle_than_the_limit_is_the_machines() -> None:
         b"]2.",  # DUP
         b"\x82\x01.",  # EXT1
         b"(lp0\ng1\n.",  # a memo entry that was never filled
+        b"cm\nC\n]R.",  # arguments that are no tuple
+        b"cm\nC\nN\x81.",
         b"N}b.",  # a state for None
         b"cos\nenviron\n}b.",  # a state for a global
         b"}]Ns.",  # a key that cannot be hashed
@@ -171,3 +175,130 @@ def test_a_state_that_replaces_a_method_is_left_to_the_machine() -> None:
     one, two = honest.Items([1, 2]), honest.Items([3, 4])
     one.extend = print  # type: ignore[method-assign]
     assert skim(pickle.dumps([one, two], 4)) is None
+
+
+# Counts, sharing and memo, in pickles that are larger than the usual ones -----------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 17, 500])
+@pytest.mark.parametrize("written", [b"cm\nf%d\n0", b"\x8c\x01m\x8c\x04f%03d\x930"])
+def test_any_number_of_names(count: int, written: bytes) -> None:
+    data = b"\x80\x04" + b"".join(written % number for number in range(count)) + b"N."
+    assert agrees_with_machine(data)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_sharing_is_seen_in_every_protocol(protocol: int, kind: Callable[[list[object]], object]) -> None:
+    """Whatever it is made of, and by whichever opcode it is taken from the memo."""
+    value: object = kind([1])
+    for _ in range(70):
+        value = kind([value, value])
+    assert skim(pickle.dumps(value, protocol)) is None
+
+
+@pytest.mark.parametrize("count", [3, 9, 10, 40, 300])
+def test_additions_to_objects_are_counted_one_by_one(count: int) -> None:
+    """Also where those to a list would be swallowed at once: the object's class says what they do."""
+    items = b"".join(b"V%d\np%d\na" % (number, number) for number in range(count))
+    found = skim(b"cm\nC\n(tR" + items + b".")
+    assert found is not None and found.usage.counts[APPEND] == count
+
+
+@pytest.mark.parametrize("count", [9, 50, 400])
+@pytest.mark.parametrize("store", [b"a", b"s"])
+@pytest.mark.parametrize("asked", [0, 7])
+def test_swallowed_memo_entries_are_those_that_were_written(count: int, store: bytes, asked: int) -> None:
+    """An index that was left out is missed when it is asked for, however many were swallowed around it."""
+
+    def items(indices: list[int]) -> bytes:
+        value = b"a" if store == b"a" else b"I1\ns"
+        written = b"".join(b"Vtext %d\np%d\n" % (n, index) + value for n, index in enumerate(indices))
+        return (b"(l" if store == b"a" else b"(d") + written
+
+    get = b"g%d\n" % asked + (b"a." if store == b"a" else b"I1\ns.")
+    in_order = items([*range(count)]) + get
+    assert agrees_with_machine(in_order)
+    left_out = items([count + 5 if index == asked else index for index in range(count)]) + get
+    assert skim(left_out) is None and pvm.run(left_out).fault is not None
+
+
+@pytest.mark.parametrize("asked", [0, 255, 256, 65_535, 65_536, 65_537, 69_999])
+def test_any_memo_index(asked: int) -> None:
+    """Of one byte and of four, whatever is in them; what was never entered is missed."""
+
+    def entered(count: int) -> bytes:
+        puts = (b"q%c" % n if n < 256 else b"r" + struct.pack("<I", n) for n in range(count))
+        return b"\x80\x02" + b"".join(b"]%s0" % put for put in puts)
+
+    get = b"h%c." % asked if asked < 256 else b"j" + struct.pack("<I", asked) + b"."
+    assert skim(entered(70_000) + get) is not None
+    assert skim(entered(asked) + get) is None
+
+
+@pytest.mark.parametrize("filler", [b"]", b"}", b"N", b"]\x94"])
+def test_weights_grow_with_what_is_weighed(filler: bytes) -> None:
+    """Over many windows; weighing begins where much is shared."""
+    data = b"\x80\x04(" + filler * 300_000 + b"l."
+    used = Usage(data, 0)
+    used.protocol = 4
+    assert skeleton._loop(data, 2, len(data), used, True)[0] == skeleton.run(data).stop == len(data)
+
+
+@pytest.mark.parametrize("before", [0, 1, 100])
+def test_a_limit_counts_from_where_the_pickle_begins(before: int) -> None:
+    data = pickle.dumps(list(range(100)), 4)
+    whole = b"N" * before + data + b"N" * 5
+    assert skeleton.run(whole, before, limit=len(data)).stop == before + len(data)
+    with pytest.raises(NeedsMachine):
+        skeleton.run(whole, before, limit=len(data) - 1)
+
+
+MAX_GAP = 64
+"""As in `pvm.skeleton`, which has no such name when it is compiled."""
+
+
+@pytest.mark.parametrize("written", [lambda n: b"r" + struct.pack("<I", n), lambda n: b"p%d\n" % n])
+@pytest.mark.parametrize("filled", [0, 1, 100])
+def test_memo_entries_may_be_left_out_but_not_many(written: Callable[[int], bytes], filled: int) -> None:
+    """Nobody who writes pickles leaves out more; what is left out costs a place in memory."""
+    start = b"\x80\x02N" + b"".join(map(written, range(filled)))
+    for gap in (0, 1, MAX_GAP):
+        assert skim(start + written(filled + gap) + b".") is not None
+        if gap:
+            assert (
+                skim(start + written(filled + gap) + b"j" + struct.pack("<I", filled + gap - 1) + b".")
+                is None
+            )
+    assert skim(start + written(filled + MAX_GAP + 1) + b".") is None
+    assert skim(start + written(2**32 - 1) + b".") is None
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 65_535, 65_536, 70_000, (1 << 24) + 5])
+@pytest.mark.parametrize(
+    ("code", "width"),
+    [(b"X", 4), (b"T", 4), (b"B", 4), (b"\x8d", 8), (b"\x8e", 8), (b"\x8b", 4), (b"\x96", 8)],
+)
+def test_constants_and_frames_of_any_length(code: bytes, width: int, length: int) -> None:
+    """They end where their size says, in a frame that holds them and without one."""
+    constant = code + length.to_bytes(width, "little") + b"a" * length
+    for frame in (b"", b"\x95" + (len(constant) + 1).to_bytes(8, "little")):
+        data = b"\x80\x05" + frame + constant + b"."
+        found = skim(data + b"aaa")
+        assert found is not None and found.stop == len(data)
+        assert skim(data[:-1]) is None
+        assert skim(data[:-2] + b".") is None
+
+
+@pytest.mark.parametrize("count", [9, 50, 400])
+@pytest.mark.parametrize("text", [b"X\4\0\0\0text", b"U\4text"])
+@pytest.mark.parametrize("number", [b"", b"K\1"])
+def test_swallowed_constants_fill_the_entries_that_were_written(
+    text: bytes, number: bytes, count: int
+) -> None:
+    def items(indices: list[int]) -> bytes:
+        return b"](" + b"".join(text + b"r" + struct.pack("<I", one) + number for one in indices) + b"e"
+
+    every, get = [*range(count)], b"j\7\0\0\0\x86."
+    assert agrees_with_machine(items(every) + get)
+    assert skim(items([count + 5 if index == 7 else index for index in every]) + get) is None
