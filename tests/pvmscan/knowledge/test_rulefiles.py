@@ -13,7 +13,7 @@ from pvmscan.knowledge import RuleError, load
 from pvmscan.knowledge.__main__ import compiled
 from pvmscan.knowledge.rulefiles import COMPILED, FILES, FOLDER, parse
 
-MODULE = sys.modules["pvmscan.knowledge.load"]
+MODULE = sys.modules["pvmscan.knowledge.rulefiles"]
 
 
 def test_the_compiled_copy_is_up_to_date() -> None:
