@@ -22,7 +22,8 @@ def build(pure: str | None) -> str:
     if pure is not None:
         environment["PVM_PURE"] = pure
     program = (
-        "import pvm, pvm.skeleton, pvm.scanning; print(pvm.skeleton.__file__); print(pvm.scanning.__file__)"
+        "import pvm, pvm.machine, pvm.skeleton, pvm.scanning\n"
+        "for one in (pvm.skeleton, pvm.scanning, pvm.straight, pvm.machine.straight): print(one.__file__)"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],
@@ -33,7 +34,7 @@ def build(pure: str | None) -> str:
     assert run.returncode == 0, run.stderr
     files = run.stdout.split()
     kinds = {os.path.splitext(file)[1] == ".py" for file in files}
-    assert len(kinds) == 1, "both modules come from the same build"
+    assert len(kinds) == 1, "all modules come from the same build, those that others have imported too"
     return "source" if kinds.pop() else "compiled"
 
 
