@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,7 @@ import pvm
 from pvm.limits import Limits
 from pvm.trace import Append, Import
 from pvm.values import Blob, Call, Container, Global
+from steps import is_linear
 
 SYSTEM = b"cos\nsystem\n(S'echo inert'\ntR."
 
@@ -153,13 +154,27 @@ def test_long_constants_stay_references() -> None:
     assert data[trace.result.start : trace.result.stop] == b"x" * 3_000_000
 
 
-@pytest.mark.parametrize("unit", [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"])
-def test_deep_and_shared_structures_need_no_recursion_and_linear_time(unit: bytes) -> None:
-    """A million instructions at most a few seconds."""
-    started = time.monotonic()
-    data = b"\x80\x04" + b"]" * 2 + unit * 200_000 + b"."
-    pvm.run(data)
-    assert time.monotonic() - started < 10
+DEEP = [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"]
+"""What nests or shares, once an instruction."""
+
+
+def repeated(unit: bytes, count: int) -> bytes:
+    return b"\x80\x04" + b"]" * 2 + unit * count + b"."
+
+
+@pytest.mark.parametrize("unit", DEEP)
+def test_deep_and_shared_structures_need_no_recursion(unit: bytes) -> None:
+    count = 200_000
+    trace = pvm.run(repeated(unit, count))
+    assert trace.complete and trace.opcodes == 4 + count * len(unit)
+
+
+@pytest.mark.parametrize("observer", [None, lambda state: None], ids=["in straight runs", "one at a time"])
+@pytest.mark.parametrize("unit", DEEP)
+def test_deep_and_shared_structures_need_linear_time(
+    unit: bytes, observer: Callable[[object], None] | None
+) -> None:
+    assert is_linear(lambda count: pvm.run(repeated(unit, count), observer=observer), 500)
 
 
 def test_methods_written_by_build_are_called_by_append() -> None:
