@@ -111,7 +111,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
 
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     thread = ctypes.c_ulong(threading.get_ident())
-    over, lock = threading.Event(), threading.Lock()
+    over, raised, lock = threading.Event(), threading.Event(), threading.Lock()
 
     def watch() -> None:
         wait = seconds
@@ -119,6 +119,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
             wait = AGAIN
             with lock:
                 if not over.is_set():
+                    raised.set()
                     raise_in(thread, ctypes.py_object(OutOfTime))
 
     threading.Thread(target=watch, daemon=True).start()
@@ -127,4 +128,6 @@ def _by_thread(seconds: float) -> Iterator[None]:
     finally:
         over.set()
         with lock:
-            raise_in(thread, None)  # one that is under way comes too late
+            # one that is under way comes too late; where there is none, the thread would look for it ever after
+            if raised.is_set():
+                raise_in(thread, None)

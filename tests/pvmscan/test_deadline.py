@@ -5,8 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -73,6 +75,28 @@ def test_a_timer_of_the_program_is_left_alone() -> None:
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 900
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+TRACED = """
+import sys, threading
+from pvmscan.deadline import within
+def work():
+    with within(100):
+        pass
+    sys.settrace(lambda frame, event, argument: None)
+    print(sum(map(abs, (-1, -2))), (lambda: "done")())
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_limit_that_was_not_reached_leaves_nothing_behind() -> None:
+    """In CPython 3.11 a thread that was told of no exception, and is traced, never gets to its next instruction."""
+    floors = os.pathsep.join(str(Path(__file__).parents[2] / floor) for floor in ("pvm", "analyzers"))
+    command, environment = [sys.executable, "-c", TRACED], {**os.environ, "PYTHONPATH": floors}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "3 done\n"
 
 
 @TIMER
