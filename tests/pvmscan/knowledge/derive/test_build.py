@@ -11,7 +11,6 @@ import pytest
 
 from pvmscan.knowledge.derive import build, emit, fetch, sources
 from pvmscan.knowledge.derive.__main__ import main
-from pvmscan.knowledge.derive.ondemand import PackageError, derive_package, installed, with_packages
 from pvmscan.knowledge.shards import FOLDER, Library, Shard
 from pvmscan.knowledge.summary import ClassSummary, Summaries, Summary
 
@@ -98,47 +97,6 @@ def test_a_part_that_ships_is_what_its_source_gives(name: str, tmp_path: Path) -
     made, shipped = (Shard.read(str(Path(place, f"{name.lower()}.pvmk"))) for place in (folder, FOLDER))
     assert made.header["source"] == shipped.header["source"]
     assert made.modules() == shipped.modules()
-
-
-# On demand -------------------------------------------------------------------------------------------------
-
-
-def test_a_package_is_derived_on_demand_and_kept(tmp_path: Path) -> None:
-    place = package(tmp_path / "src", OLD) / "pkg"
-    known = with_packages([place], cache=tmp_path / "cache")
-    assert known.summaries is not None
-    assert isinstance(known.summaries.find("pkg.run"), Summary)
-    (kept,) = (tmp_path / "cache").iterdir()
-    before = kept.stat().st_mtime_ns
-    derive_package(place, Library(), tmp_path / "cache")
-    assert kept.stat().st_mtime_ns == before
-    assert "pkg" in known.summaries.library.provenance()
-
-
-def test_a_wheel_is_read_without_unpacking(tmp_path: Path) -> None:
-    wheel = tmp_path / "pkg-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("pkg/__init__.py", OLD)
-    shard = derive_package(wheel, Library(), tmp_path / "cache")
-    record = shard.module("pkg")
-    assert record is not None and "run" in record["f"]
-    assert shard.header["package"] == "pkg"
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", b"text"])
-def test_what_is_no_package_is_an_error_for_people(tmp_path: Path, content: bytes) -> None:
-    place = tmp_path / "x.whl"
-    place.write_bytes(content)
-    with pytest.raises(PackageError, match=r"x\.whl"):
-        derive_package(place, Library(), tmp_path / "cache")
-    with pytest.raises(PackageError, match="does not exist"):
-        derive_package(tmp_path / "none", Library(), tmp_path / "cache")
-
-
-def test_installed_source_is_found_without_importing() -> None:
-    place = installed("pvmscan")
-    assert place is not None and (place / "scan.py").is_file()
-    assert installed("no_such_module_anywhere") is None
 
 
 # Sources ---------------------------------------------------------------------------------------------------
