@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from keras_cases import case, hdf5
-from pvmscan.readers.hdf5file import Limits, Survey, Text, survey
+from pvmscan.isolation import Failed
+from pvmscan.readers import Source, hdf5file
+from pvmscan.readers.hdf5file import Elsewhere, Limits, Survey, Text, examine, prepare, survey, survey_plain
 
 h5py = pytest.importorskip("h5py")
 ROOT = Path(__file__).parents[3]
@@ -163,3 +165,207 @@ def test_no_file_that_is_named_is_opened(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "['external-link', 'external-storage', 'virtual-dataset'] []"
+
+
+# What lies elsewhere ---------------------------------------------------------------------------------------
+
+NOWHERE = "/tmp/pvmscan-inert/nowhere.h5"
+
+
+def test_links_are_listed_and_not_followed() -> None:
+    def links(file: Any) -> None:
+        file["link"] = h5py.ExternalLink(NOWHERE, "/d")
+        file["soft"] = h5py.SoftLink("/link")
+        file["group/again"] = h5py.ExternalLink("\u00e9.h5", "/x")
+
+    found = survey(hdf5(links))
+    assert sorted(found.elsewhere, key=lambda one: one.path) == [
+        Elsewhere("/group/again", "external-link", ("\u00e9.h5", "/x")),
+        Elsewhere("/link", "external-link", (NOWHERE, "/d")),
+    ]
+    assert found.names == ["group", "link", "soft"] and not found.faults and not found.texts
+
+
+def test_datasets_whose_bytes_lie_elsewhere_are_listed_and_not_read() -> None:
+    def elsewhere(file: Any) -> None:
+        file.create_dataset("storage", shape=(10,), dtype="S1", external=[(NOWHERE, 0, 5), ("b.raw", 0, 5)])
+        layout = h5py.VirtualLayout(shape=(2, 10), dtype="S1")
+        for row in range(2):
+            layout[row] = h5py.VirtualSource(f"{row}.h5", "d", shape=(10,))
+        file.create_virtual_dataset("virtual", layout)
+
+    found = survey(hdf5(elsewhere, libver="latest"))
+    assert sorted(found.elsewhere, key=lambda one: one.path) == [
+        Elsewhere("/storage", "external-storage", (NOWHERE, "b.raw")),
+        Elsewhere("/virtual", "virtual-dataset", ("0.h5", "1.h5")),
+    ]
+    assert not found.faults and not found.texts
+
+
+def test_an_object_of_many_names_is_read_once() -> None:
+    def names(file: Any) -> None:
+        file["a"] = [b"cos\nsystem\n"]
+        file["b"] = file["a"]
+        file["group/parent"] = file["/"]
+        file["group/itself"] = file["group"]
+
+    found = survey(hdf5(names))
+    assert [one.content for one in found.texts] == [b"cos\nsystem\n"] and not found.faults
+
+
+# Values ----------------------------------------------------------------------------------------------------
+
+PROGRAM = b"cos\nsystem\n"
+
+
+def bytes_of(data: bytes) -> Any:
+    import numpy
+
+    return numpy.frombuffer(data, dtype="u1")
+
+
+def test_rows_of_bytes_are_kept_if_they_begin_like_what_is_loaded() -> None:
+    program = PROGRAM + bytes(5000)
+
+    def rows(file: Any) -> None:
+        file["program"] = bytes_of(program)
+        file["numbers"] = bytes_of(bytes(5000))
+        file["square"] = bytes_of(program[:5000]).reshape(50, 100)
+        file["wide"] = bytes_of(program[:5000]).view("u2")
+
+    assert survey(hdf5(rows)).texts == [Text("/program", program)]
+    found = survey(hdf5(rows), Limits(value=5000))
+    assert [(path, kind) for path, kind, _ in found.faults] == [("/program", "limit")] and not found.texts
+
+
+def test_single_values_are_kept_if_they_begin_like_what_is_loaded() -> None:
+    import numpy
+
+    def single(file: Any) -> None:
+        file["fixed"] = numpy.bytes_(PROGRAM)
+        file["text"] = PROGRAM.decode()
+        file["opaque"] = numpy.void(PROGRAM)
+        file["plain"] = "plain"
+        file["number"] = 7
+        file["empty"] = h5py.Empty("S10")
+
+    found = survey(hdf5(single))
+    assert {(one.path, one.content) for one in found.texts} == {
+        (f"/{name}", PROGRAM) for name in ("fixed", "text", "opaque")
+    }
+    assert not found.faults
+    limited = survey(hdf5(single), Limits(value=5))
+    assert {path for path, kind, _ in limited.faults if kind == "limit"} >= {"/fixed", "/opaque"}
+
+
+def test_attributes_of_every_kind_are_kept() -> None:
+    import numpy
+
+    def attributes(file: Any) -> None:
+        file.attrs["list"] = ["a", "b"]
+        file.attrs["fixed"] = numpy.array([b"c", b"d"])
+        file.attrs["void"] = numpy.void(b"efg")
+        file.attrs["row"] = bytes_of(b"hij")
+        file.attrs["record"] = numpy.array([(1, b"k", 2.5)], [("n", "i4"), ("t", "S1"), ("x", "f8")])
+        file.attrs["none"] = h5py.Empty("S1")
+        file.attrs["numbers"] = [1, 2, 3]
+        file.attrs["no values"] = numpy.zeros((0,), "S3")
+        bytes_each = h5py.vlen_dtype(numpy.dtype("u1"))
+        file.attrs.create("ragged", numpy.array([bytes_of(b"l"), bytes_of(b"mn")], object), dtype=bytes_each)
+
+    found = survey(hdf5(attributes))
+    assert not found.faults
+    kept: dict[str, list[bytes]] = {}
+    for one in found.texts:
+        kept.setdefault(one.path, []).append(one.content)
+    assert kept == {
+        "/@list": [b"a", b"b"],
+        "/@fixed": [b"c", b"d"],
+        "/@void": [b"efg"],
+        "/@row": [b"hij"],
+        "/@record": [b"k"],
+        "/@ragged": [b"l", b"mn"],
+    }
+
+
+def test_many_values_of_an_attribute_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = hdf5(lambda file: file.attrs.update({"names": [f"name {index}" for index in range(50)]}))
+    assert len(survey(data).texts) == 50
+    monkeypatch.setattr(hdf5file, "MAX_VALUES", 20)
+    found = survey(data)
+    assert [(path, kind) for path, kind, _ in found.faults] == [("/@names", "limit")]
+    assert 0 < len(found.texts) < 50
+
+
+def test_what_is_unusual_about_a_dataset_is_told() -> None:
+    """What is declared to be far more than what is stored is told; a filter that is not built in is not run."""
+
+    def unusual(file: Any) -> None:
+        file.create_dataset("huge", shape=(1 << 40,), dtype="i1", chunks=(1 << 10,))
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_chunk((4,))
+        plan.set_filter(305, h5py.h5z.FLAG_OPTIONAL)  # of LZO, as a plug-in would be asked for
+        space, text = h5py.h5s.create_simple((4,)), h5py.h5t.C_S1.copy()
+        text.set_size(20)
+        for name, kind in (("text", text), ("numbers", h5py.h5t.NATIVE_UINT8)):
+            one = h5py.h5d.create(file.id, name.encode(), kind, space, plan)
+            one.write_direct_chunk((0,), PROGRAM.ljust(80, b"\0")[: 4 * kind.get_size()])
+
+    found = survey(hdf5(unusual))
+    assert [(path, declared) for path, declared, _ in found.huge] == [("/huge", 1 << 40)]
+    assert found.faults == [("/text", "filter", "filter 305 is not built in")] and not found.texts
+
+
+# Another process -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_the_survey_is_the_same_in_another_process(isolated: bool) -> None:
+    def build(file: Any) -> None:
+        many(file)
+        file["link"] = h5py.ExternalLink(NOWHERE, "/d")
+        file.create_dataset("huge", shape=(1 << 40,), dtype="i1", chunks=(1 << 10,))
+
+    prepare()
+    data = hdf5(build)
+    found = examine(Source(data, "x.h5"), isolated=isolated)
+    assert found == survey(data) and found.elsewhere and found.huge
+
+
+def test_what_a_worker_does_not_survive_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Failed("it ended by SIGSEGV", "unreadable")
+
+    monkeypatch.setattr(hdf5file, "run", fail)
+    found = examine(Source(b"x", "x.h5"), isolated=True)
+    assert found == Survey(faults=[("/", "unreadable", "it ended by SIGSEGV")])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"texts": [{"path": "/", "content": "text"}]},
+        {"texts": [{"path": "/"}]},
+        {"texts": 7},
+        {"elsewhere": [{"path": "/", "kind": "of its own", "targets": []}]},
+        {"huge": [("/", 1)]},
+        {"huge": [("/", "many", 1)]},
+        {"faults": [("/", "limit")]},
+        {"names": None},
+    ],
+)
+def test_a_worker_that_lies_about_the_form_is_a_fault(
+    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = survey_plain(hdf5(many))
+    monkeypatch.setattr(hdf5file, "run", lambda *_, **__: plain | change)
+    ((path, kind, reason),) = examine(Source(b"x", "x.h5"), isolated=True).faults
+    assert (path, kind) == ("/", "unreadable") and "no valid answer" in reason
+
+
+def test_without_h5py_it_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    prepare()
+    found = survey(hdf5file.__doc__.encode() if hdf5file.__doc__ else b"")
+    assert [(kind, "not installed" in reason) for _, kind, reason in found.faults] == [("unsupported", True)]
+    assert not found.opened
