@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ import programs
 import pvm
 from pvm.limits import Limits
 from pvm.trace import Append, Import
-from pvm.values import Blob, Call, Container, Global
+from pvm.values import Blob, Call, Container, Global, Unknown
 from steps import is_linear
 
 SYSTEM = b"cos\nsystem\n(S'echo inert'\ntR."
@@ -184,3 +185,30 @@ def test_methods_written_by_build_are_called_by_append() -> None:
     assert any(isinstance(event, Append) for event in events)
     call = [event for event in events if isinstance(event, Call)][-1]
     assert call.via == "APPEND" and call.args == ("echo inert",)
+
+
+BYTES = st.integers(-1, 256).map(lambda number: b"J" + struct.pack("<i", number))
+INDICES = st.integers(-8, 8).map(lambda number: b"J" + struct.pack("<i", number))
+BYTEARRAY_STEPS = st.one_of(
+    BYTES.map(lambda one: one + b"a"),
+    st.lists(BYTES, max_size=3).map(lambda some: b"(" + b"".join(some) + b"e"),
+    st.tuples(INDICES, BYTES).map(lambda pair: b"".join(pair) + b"s"),
+)
+
+
+@given(st.binary(min_size=4, max_size=5), st.lists(BYTEARRAY_STEPS, max_size=5))
+def test_a_bytearray_too_long_to_be_decoded_takes_what_others_take(start: bytes, more: list[bytes]) -> None:
+    """What is replaced in it is not known afterwards; that it is replaced is no fault."""
+    data = b"\x80\x05\x96" + struct.pack("<Q", len(start)) + start + b"".join(more) + b"."
+    short, long = pvm.run(data), pvm.run(data, limits=Limits(constant_bytes=3))
+    assert (short.stop, short.fault) == (long.stop, long.fault)
+    assert mirror.difference(data, "c") is None
+
+
+def test_what_was_replaced_in_such_a_bytearray_is_not_known() -> None:
+    data = b"\x80\x05\x96\x04\0\0\0\0\0\0\0abcdK\x07aK\x04K\x08sK\x01K\x09s."
+    result = pvm.run(data, limits=Limits(constant_bytes=3)).result
+    assert isinstance(result, Container)
+    unknown, last = result.at()
+    assert isinstance(unknown, Unknown) and unknown.sources[1:] == (9,) and last == 8
+    assert isinstance(result.at(20)[0], Blob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvm.errors import Reject
 from pvm.handlers.table import opcode
 from pvm.state import State
-from pvm.values import Container, Value, reveal
+from pvm.values import Blob, Container, Unknown, Value, reveal
 from pvm.world import OUTSIDE
 
 
@@ -194,7 +194,9 @@ def _replace(state: State, target: Container, key: Value, value: Value) -> None:
         return
     if target.kind == "bytearray" and target.items and isinstance(target.items[0], bytes):
         target.items[:] = list(target.items[0])
-    size = len(target.items)
+    first = target.items[0] if target.items else None
+    whole = first.stop - first.start if isinstance(first, Blob) and target.kind == "bytearray" else 1
+    size = len(target.items) - 1 + whole
     if not isinstance(index, int) or not -size <= index < size:
         raise Reject("an index that the sequence does not have")
     if target.kind == "bytearray":
@@ -203,4 +205,9 @@ def _replace(state: State, target: Container, key: Value, value: Value) -> None:
                 raise Reject("a bytearray takes integers only")
         elif not isinstance(number, int) or not 0 <= number <= 255:
             raise Reject("a bytearray takes integers from 0 to 255 only")
-    target.replace(index % size, value, state.offset)
+    place = index % size
+    if place < whole > 1:
+        reason = "a constant too long to be decoded, of which a byte was replaced"
+        target.replace(0, Unknown(state.offset, reason, (first, value)), state.offset)
+    else:
+        target.replace(place - whole + 1, value, state.offset)
