@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from heapq import heappush
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple, TypeAlias
 
 from pvm import source
@@ -57,6 +57,12 @@ def pairs(texts: Sequence[str]) -> str:
 def _noted(line: str, notes: list[str]) -> str:
     """A line with its comment."""
     return f"{line}  # {'; '.join(notes)}" if notes else line
+
+
+def _byte_form(item: Value) -> str:
+    if isinstance(item, bytes | int):
+        return "bytes"
+    return "range" if isinstance(item, Blob) else "list"
 
 
 class Writer:
@@ -354,7 +360,8 @@ class Writer:
             self.fills.append(value)
             self.watch(value, self.at)
             return piece
-        texts, height = yield from self.texts(self.shortened(value.at(self.at), value.kind))
+        parts = self.shortened(value.at(self.at), value.kind)
+        texts, height = yield from self.texts(parts)
         joined = pairs(texts[: len(texts) & ~1]) if value.kind == "dict" else ", ".join(texts)
         match value.kind:
             case "list":
@@ -365,8 +372,12 @@ class Writer:
                 text = f"{{{joined}}}" if texts else "set()"
             case "frozenset":
                 text = f"frozenset({{{joined}}})" if texts else "frozenset()"
-            case _:
+            case _ if len(parts) == 1:
                 text = f"{value.kind}({joined})"
+            case _:
+                lists = [isinstance(part, Container) for part in parts]
+                texts = [f"bytes({one})" if of else one for one, of in zip(texts, lists, strict=True)]
+                text = f"{value.kind}({' + '.join(texts)})"
         piece = Piece(text, height)
         if not self.wants_variable(value) and height < source.MAX_HEIGHT:
             return piece
@@ -374,13 +385,9 @@ class Writer:
         return self.assign(value, piece)
 
     def shortened(self, items: Sequence[Value], kind: str) -> list[Value]:
-        """Items without the constants beyond the first thousand; a bytearray as its bytes."""
+        """Items without the constants beyond the first thousand; a bytearray as its parts: bytes, or lists."""
         if kind == "bytearray":
-            plain = [item for item in items if isinstance(item, bytes | int)]
-            if len(plain) == len(items):
-                return [b"".join(item if isinstance(item, bytes) else bytes([item]) for item in plain)]
-            self.kept.append(Container(-1, "list", list(items)))
-            return [self.kept[-1]]
+            return self.byte_parts(items)
         step = 2 if kind == "dict" else 1
         if len(items) <= step * MAX_ITEMS:
             return list(items)
@@ -394,3 +401,17 @@ class Writer:
             kept.extend([_REST] * step)
             self.notes.append(f"{left} constants left out")
         return kept
+
+    def byte_parts(self, items: Sequence[Value]) -> list[Value]:
+        """What a bytearray is the sum of: bytes that are known, ranges of the input, lists of what is computed."""
+        parts: list[Value] = []
+        for kind, group in groupby(items, _byte_form):
+            if kind == "bytes":
+                plain = [item for item in group if isinstance(item, bytes | int)]
+                parts.append(b"".join(item if isinstance(item, bytes) else bytes([item]) for item in plain))
+            elif kind == "range":
+                parts.extend(group)
+            else:
+                self.kept.append(Container(-1, "list", list(group)))
+                parts.append(self.kept[-1])
+        return parts or [b""]

@@ -9,11 +9,14 @@ import random
 
 import pytest
 
+import assemble as asm
 import programs
+import pvm
 from corpus import CORPUS
 from pvm import dialects, machine, world
 from pvm.decompile import decompile
-from pvm.trace import Trace
+from pvm.limits import Limits
+from pvm.trace import SetAttribute, Trace
 from pvm.values import Call
 
 
@@ -86,6 +89,93 @@ def test_objects_and_their_states() -> None:
     assert "v1['k'] = 1" in source(b"cm\nC\n)RX\x01\x00\x00\x00kK\x01s.")
     assert "extend([1, 2])" in source(b"cm\nC\n)R(K\x01K\x02e.")
     assert "result = persistent_load(('storage', 0))" in source(b"(X\x07\x00\x00\x00storageK\x00tQ.")
+
+
+def test_additions_to_objects() -> None:
+    """By the opcode, and by how many there are."""
+    made = b"cm\nC\n)R"
+    assert lines(made + b"K\x01a.")[-2] == "v1.extend([1])  # or append, one by one"
+    assert lines(b"\x80\x04" + made + b"(K\x01\x90.")[-2] == "v1.add(1)"
+    assert lines(b"\x80\x04" + made + b"(K\x01K\x02\x90.")[-2] == "for item in [1, 2]: v1.add(item)"
+
+
+def known(data: bytes) -> list[str]:
+    """The source in the world in which Python's own functions do what they do."""
+    text = decompile(pvm.run(data))
+    ast.parse(text)
+    return text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "expected"),
+    [
+        ("a", "dict", "C.__dict__['a'] = 1"),
+        ("a", "setattr", "C.a = 1"),
+        ("b c", "setattr", "setattr(C, 'b c', 1)"),
+        ("if", "setattr", "setattr(C, 'if', 1)"),
+        (7, "dict", "C.__dict__[7] = 1"),
+    ],
+)
+def test_attributes_that_are_written(name: str | int, how: str, expected: str) -> None:
+    """One by one, where the world knows that BUILD writes them."""
+    trace = run(b"cm\nC\n.")
+    trace.events.append(SetAttribute(5, trace.result, name, 1, how))
+    assert decompile(trace).splitlines()[-2:] == [expected, "result = C"]
+
+
+def test_a_write_may_change_what_an_import_finds() -> None:
+    """So the import that came after it stands after it."""
+    text = lines(b"cm\nf\n0cm\nC\n)RN}X\x01\0\0\0aK\x01s\x86bcm\nf\n\x86.")
+    assert [line for line in text if line == "from m import f"] == ["from m import f"] * 2
+    assert text.index("from m import f") < text.index("v1 = C()") < len(text) - 2
+
+
+def test_computed_names() -> None:
+    assert known(asm.program(4, asm.stack_global(asm.call(asm.glob("m", "f")), "a"))) == [
+        "from m import f",
+        "import importlib",
+        "result = getattr(importlib.import_module(f()), 'a')",
+    ]
+    called = asm.call(asm.call(asm.glob("importlib", "import_module"), asm.text("os")), asm.text("x"))
+    assert known(asm.program(2, called))[-1] == "result = import_module('os')('x')  # os('x')"
+
+
+def test_items_that_are_replaced() -> None:
+    data = b"](K\x01K\x02eq\x00cm\nf\nh\x00\x85R0h\x00K\x01K\x09s."
+    assert lines(data) == ["from m import f", "v1 = [1, 2]", "f(v1)", "v1[1] = 9", "result = v1"]
+
+
+def test_what_the_loader_supplies() -> None:
+    assert lines(b"\x80\x05\x97\x98.") == ["result = next_buffer()"]
+    assert lines(b"\x80\x05\x96\x01\0\0\0\0\0\0\0a\x98.") == [
+        "result = memoryview(bytearray(b'a')).toreadonly()"
+    ]
+    assert lines(b"\x80\x04\x82\x05.") == ["result = extension(5)"]
+    assert lines(b"Pid\n.") == ["result = persistent_load('id')"]
+
+
+@pytest.mark.parametrize("limit", [3, 1000])
+@pytest.mark.parametrize("more", [b"", b"(K\x01K\x02e", b"K\x01a"])
+def test_source_of_a_bytearray_makes_it(limit: int, more: bytes) -> None:
+    """Too long to be decoded or not, it is the sum of its parts."""
+    data = b"\x80\x05\x96\x04\0\0\0\0\0\0\0abcd" + more + b"."
+    namespace: dict[str, object] = {"pickle_data": data}
+    exec(decompile(pvm.run(data, limits=Limits(constant_bytes=limit))), namespace)
+    assert namespace["result"] == pickle.loads(data)
+
+
+def test_a_bytearray_of_what_is_computed() -> None:
+    data = b"\x80\x05\x96\x04\0\0\0\0\0\0\0abcd(K\x01cm\nf\n)RK\x02e."
+    assert lines(data)[-1] == "result = bytearray(b'abcd\\x01' + bytes([f()]) + b'\\x02')"
+    assert lines(b"\x80\x05\x96\0\0\0\0\0\0\0\0cm\nf\n)Ra.")[-1] == "result = bytearray([f()])"
+
+
+def test_a_note_on_what_is_called() -> None:
+    listed = asm.call(asm.glob("builtins", "map"), asm.glob("os", "system"), asm.list_of(asm.text("a")))
+    assert known(asm.program(4, asm.call(asm.glob("builtins", "list"), listed)))[-2:] == [
+        "# os.system('a')  # called by map",
+        "result = v1",
+    ]
 
 
 def test_what_ended_it() -> None:
