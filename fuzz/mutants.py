@@ -1,17 +1,20 @@
 """How much the tests notice: small changes to the code, one at a time, each of which should make a test fail.
 
     pip install cosmic-ray
-    python fuzz/mutants.py --count 100 --seed 1 [--floor pvm] [--quick]
+    python fuzz/mutants.py --count 100 --seed 1 [--floor pvm] [--quick] > survivors
+    python fuzz/mutants.py --again survivors
 
 The changes are those of cosmic-ray's operators, without the ones that touch only annotations. A sample of equal chance
 for each place is drawn from the machine, the analyzers and the readers. A change is killed when the module's own test
 fails, or else one of the tests that see everything; with `--quick` a few of those stand for all, so that the share is a
-lower bound. Prints each that survives, and the share of the killed.
+lower bound. Prints each that survives, with the line as it was and as it became, and the share of the killed. With
+`--again`, those that an earlier output names are all that is tried.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import random
 import shutil
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +94,35 @@ def changed(place: Place) -> str | None:
     return None if result is None or result == code else str(result)
 
 
+def told(place: Place, source: str) -> str:
+    """A change for people: where, and the lines that differ."""
+    before = place.path.read_text("utf-8").splitlines()
+    matcher = difflib.SequenceMatcher(None, before, source.splitlines(), autojunk=False)
+    number = next((old for tag, old, *_ in matcher.get_opcodes() if tag != "equal"), 0)
+    lines = [line for line in difflib.ndiff(before, source.splitlines()) if line[:2] in ("- ", "+ ")]
+    head = f"survived: {place.path.relative_to(ROOT)} {place.operator} {place.occurrence} (line {number + 1})"
+    return "\n".join([head, *(f"    {line}" for line in lines)])
+
+
+def named(path: Path) -> Iterator[Place]:
+    """The places of which an earlier output says that their changes survived."""
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("survived: "):
+            module, operator, occurrence = line.split()[1:4]
+            floor = next(floor for floor, (home, _) in FLOORS.items() if module.startswith(f"{home}/"))
+            yield Place(floor, ROOT / module, operator, int(occurrence))
+
+
+def drawn(every: list[Place], count: int, chance: random.Random) -> Iterator[tuple[Place, str]]:
+    """So many changes, each place with equal chance."""
+    while count:
+        place = chance.choice(every)
+        code = changed(place)
+        if code is not None:
+            count -= 1
+            yield place, code
+
+
 def killed(place: Place, source: str, copy: Path, quick: bool) -> bool:
     """Does any test fail?"""
     target = copy / place.path.relative_to(ROOT)
@@ -127,9 +160,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--floor", choices=[*FLOORS], action="append")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--again", type=Path, metavar="OUTPUT")
     arguments = parser.parse_args()
     every = [place for floor in arguments.floor or FLOORS for place in places(floor)]
-    chance = random.Random(arguments.seed)
+    if arguments.again:
+        tried = [(place, changed(place) or "") for place in named(arguments.again)]
+    else:
+        tried = [*drawn(every, arguments.count, random.Random(arguments.seed))]
     tally: Counter[tuple[str, bool]] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
@@ -140,18 +177,13 @@ def main() -> int:
             else:
                 copy.mkdir(exist_ok=True)
                 shutil.copy2(source, copy / part)
-        while sum(tally.values()) < arguments.count:
-            place = chance.choice(every)
-            code = changed(place)
-            if code is None:
-                continue
+        for place, code in tried:
             dead = killed(place, code, copy, arguments.quick)
             tally[place.floor, dead] += 1
-            print(f"\r{sum(tally.values())} of {arguments.count}", end="", file=sys.stderr)
+            print(f"\r{sum(tally.values())} of {len(tried)}", end="", file=sys.stderr)
             if not dead:
-                where = place.path.relative_to(ROOT)
-                print(f"survived: {where} {place.operator} {place.occurrence}", flush=True)
-    for floor in arguments.floor or FLOORS:
+                print(told(place, code), flush=True)
+    for floor in FLOORS:
         count = tally[floor, True] + tally[floor, False]
         if count:
             share = tally[floor, True] / count
