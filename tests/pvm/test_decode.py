@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pvm
 from pvm import decode
-from pvm.dialects import dialect, every
+from pvm.dialects import Dialect, dialect, every
 from pvm.errors import Reject
 
 
@@ -97,3 +98,12 @@ def test_text_arguments_are_read_or_rejected(line: bytes) -> None:
                 read(line, one)
             except Reject:
                 continue
+
+
+@pytest.mark.parametrize("one", every(), ids=str)
+def test_the_last_frame_ends_where_the_input_ends(one: Dialect) -> None:
+    """As picklers write it; one that ends beyond is refused by whoever does not read on with less."""
+    data = pickle.dumps(["a" * 10], 4)
+    assert data[2] == 0x95 and pvm.run(data, one).complete
+    longer = data[:3] + (int.from_bytes(data[3:11], "little") + 1).to_bytes(8, "little") + data[11:]
+    assert pvm.run(longer, one).complete == one.short_frames

@@ -6,6 +6,8 @@ import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import programs
 from corpus import CORPUS
@@ -134,3 +136,28 @@ def test_programs() -> None:
 def test_corpus(folder: str) -> None:
     for path in sorted((CORPUS / folder).glob("*.pkl")):
         check(run(path.read_bytes()))
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), max_size=20), st.integers(0, 300))
+def test_the_total_is_what_all_values_take(spent: list[tuple[int, int]], total: int) -> None:
+    """Characters and nodes count alike; when it is used up, there is room for nothing but a few words."""
+    budget = plain._Budget(5, 30, total)
+    left = total
+    for characters, nodes in spent:
+        budget.room(characters)
+        budget.nodes -= nodes
+        left -= characters + nodes
+        budget.refill()
+        assert budget.total == left
+        assert (budget.nodes, budget.characters) == ((5, 30) if left > 0 else (0, 0))
+        if left <= 0:
+            return
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_of_a_dict_that_is_cut_it_is_said_how_many_pairs_are_left(count: int) -> None:
+    value = Container(7, "dict", [part for number in range(count) for part in (f"k{number}", number)])
+    found = plain.value_to_plain(value, nodes=5)
+    assert isinstance(found, dict) and isinstance(found["dict"], list)
+    pairs = [[f"k{number}", number] for number in range(min(count, 2))]
+    assert found["dict"] == (pairs if count <= 2 else [*pairs, {"more": count - 2}])

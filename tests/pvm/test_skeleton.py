@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 
 import honest
 import programs
+import pvm
 from pvm import skeleton
-from pvm.usage import NeedsMachine, Usage
+from pvm.usage import APPEND, NeedsMachine, Usage
 from skeletal import agrees_with_machine, agrees_with_unpickler, skim
 
 
@@ -171,3 +172,58 @@ def test_a_state_that_replaces_a_method_is_left_to_the_machine() -> None:
     one, two = honest.Items([1, 2]), honest.Items([3, 4])
     one.extend = print  # type: ignore[method-assign]
     assert skim(pickle.dumps([one, two], 4)) is None
+
+
+# Counts, sharing and memo, in pickles that are larger than the usual ones -----------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 17, 500])
+@pytest.mark.parametrize("written", [b"cm\nf%d\n0", b"\x8c\x01m\x8c\x04f%03d\x930"])
+def test_any_number_of_names(count: int, written: bytes) -> None:
+    data = b"\x80\x04" + b"".join(written % number for number in range(count)) + b"N."
+    assert agrees_with_machine(data)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_sharing_is_seen_in_every_protocol(protocol: int, kind: Callable[[list[object]], object]) -> None:
+    """Whatever it is made of, and by whichever opcode it is taken from the memo."""
+    value: object = kind([1])
+    for _ in range(70):
+        value = kind([value, value])
+    assert skim(pickle.dumps(value, protocol)) is None
+
+
+@pytest.mark.parametrize("count", [3, 9, 10, 40, 300])
+def test_additions_to_objects_are_counted_one_by_one(count: int) -> None:
+    """Also where those to a list would be swallowed at once: the object's class says what they do."""
+    items = b"".join(b"V%d\np%d\na" % (number, number) for number in range(count))
+    found = skim(b"cm\nC\n(tR" + items + b".")
+    assert found is not None and found.usage.counts[APPEND] == count
+
+
+@pytest.mark.parametrize("count", [9, 50, 400])
+@pytest.mark.parametrize("store", [b"a", b"s"])
+@pytest.mark.parametrize("asked", [0, 7])
+def test_swallowed_memo_entries_are_those_that_were_written(count: int, store: bytes, asked: int) -> None:
+    """An index that was left out is missed when it is asked for, however many were swallowed around it."""
+
+    def items(indices: list[int]) -> bytes:
+        value = b"a" if store == b"a" else b"I1\ns"
+        written = b"".join(b"Vtext %d\np%d\n" % (n, index) + value for n, index in enumerate(indices))
+        return (b"(l" if store == b"a" else b"(d") + written
+
+    get = b"g%d\n" % asked + (b"a." if store == b"a" else b"I1\ns.")
+    in_order = items([*range(count)]) + get
+    assert agrees_with_machine(in_order)
+    left_out = items([count + 5 if index == asked else index for index in range(count)]) + get
+    assert skim(left_out) is None and pvm.run(left_out).fault is not None
+
+
+@pytest.mark.parametrize("filler", [b"]", b"}", b"N", b"]\x94"])
+def test_weights_grow_with_what_is_weighed(filler: bytes) -> None:
+    """Over many windows; weighing begins where much is shared."""
+    data = b"\x80\x04(" + filler * 300_000 + b"l."
+    used = Usage(data, 0)
+    used.protocol = 4
+    assert skeleton._loop(data, 2, len(data), used, True)[0] == skeleton.run(data).stop == len(data)

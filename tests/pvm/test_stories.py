@@ -64,3 +64,13 @@ def test_an_outline_has_no_events() -> None:
     outline = trace.outline()
     assert (outline.stop, outline.opcodes, outline.dialect) == (trace.stop, trace.opcodes, trace.dialect)
     assert not outline.events and outline.result is None and trace.events
+
+
+def test_a_story_begins_where_it_is_told() -> None:
+    """At the start, if nothing else is said."""
+    data = b"cos\nsystem\n0" + b"cm\nf\n."
+    assert [(one.start, len(one.events)) for one in pvm.stories(data)] == [(0, 2)]
+    assert [(one.start, len(one.events)) for one in pvm.run_all(data)] == [(0, 2)]
+    assert [(one.start, len(one.events)) for one in pvm.stories(data, start=12)] == [(12, 1)]
+    assert [(one.start, len(one.events)) for one in pvm.run_all(data, start=12)] == [(12, 1)]
+    assert (pvm.run(data).start, pvm.run(data, start=12).start) == (0, 12)

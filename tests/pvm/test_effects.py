@@ -1,0 +1,79 @@
+"""What functions of Python do when a pickle calls them, against what they really do to a recorder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import assemble as asm
+import pvm
+from pvm.paths import path_of
+from pvm.values import Call, Value
+
+
+def called(program: bytes, path: str = "m.f") -> list[tuple[Any, ...]]:
+    """The arguments of all calls of a function that nobody knows; results by the number of their call."""
+    calls = [event for event in pvm.run(program).events if isinstance(event, Call)]
+    mine = [call for call in calls if path_of(call.callee) == path]
+    numbers = {id(call): f"call {number}" for number, call in enumerate(mine)}
+
+    def plain(value: Value) -> Any:
+        return numbers.get(id(value), value)
+
+    return [tuple(map(plain, call.args)) for call in mine]
+
+
+def recorded(work: Callable[[Callable[..., str]], object]) -> list[tuple[Any, ...]]:
+    """The same of a function that is really called."""
+    calls: list[tuple[Any, ...]] = []
+
+    def recorder(*arguments: Any) -> str:
+        calls.append(arguments)
+        return f"call {len(calls) - 1}"
+
+    work(recorder)
+    return calls
+
+
+UNKNOWN = asm.glob("m", "f")
+ITEMS = st.lists(st.integers(0, 9) | st.text("ab", max_size=2), max_size=5)
+
+
+@given(ITEMS, st.lists(st.integers(10, 19), max_size=1))
+@pytest.mark.parametrize("module", ["functools", "_functools"])
+def test_reduce_calls_what_reduce_calls(module: str, items: list[Any], initial: list[int]) -> None:
+    """With an initial value and without; of nothing there is nothing to call."""
+    program = asm.program(
+        2, asm.call(asm.glob(module, "reduce"), UNKNOWN, asm.value(items), *map(asm.value, initial))
+    )
+
+    def work(recorder: Callable[..., str]) -> object:
+        return functools.reduce(recorder, items, *initial) if items or initial else None
+
+    assert called(program) == recorded(work)
+
+
+@given(st.lists(ITEMS, min_size=1, max_size=3))
+def test_map_calls_what_map_calls(columns: list[list[Any]]) -> None:
+    mapped = asm.call(asm.glob("builtins", "map"), UNKNOWN, *map(asm.value, columns))
+    program = asm.program(2, asm.call(asm.glob("builtins", "list"), mapped))
+    assert called(program) == recorded(lambda recorder: list(map(recorder, *columns)))
+
+
+@given(ITEMS)
+def test_filter_calls_what_filter_calls(items: list[Any]) -> None:
+    kept = asm.call(asm.glob("builtins", "filter"), UNKNOWN, asm.value(items))
+    program = asm.program(2, asm.call(asm.glob("builtins", "list"), kept))
+    assert called(program) == recorded(lambda recorder: list(filter(recorder, items)))
+
+
+@given(st.lists(st.integers(0, 9), max_size=3), st.lists(st.integers(10, 19), max_size=3))
+def test_partial_calls_with_all_arguments(first: list[int], more: list[int]) -> None:
+    made = asm.call(asm.glob("functools", "partial"), UNKNOWN, *map(asm.value, first))
+    program = asm.program(2, asm.call(made, *map(asm.value, more)))
+    assert called(program) == recorded(lambda recorder: functools.partial(recorder, *first)(*more))
