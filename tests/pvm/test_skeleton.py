@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import pickle
+import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -218,6 +219,19 @@ def test_swallowed_memo_entries_are_those_that_were_written(count: int, store: b
     assert agrees_with_machine(in_order)
     left_out = items([count + 5 if index == asked else index for index in range(count)]) + get
     assert skim(left_out) is None and pvm.run(left_out).fault is not None
+
+
+@pytest.mark.parametrize("asked", [0, 255, 256, 65_535, 65_536, 65_537, 69_999])
+def test_any_memo_index(asked: int) -> None:
+    """Of one byte and of four, whatever is in them; what was never entered is missed."""
+
+    def entered(count: int) -> bytes:
+        puts = (b"q%c" % n if n < 256 else b"r" + struct.pack("<I", n) for n in range(count))
+        return b"\x80\x02" + b"".join(b"]%s0" % put for put in puts)
+
+    get = b"h%c." % asked if asked < 256 else b"j" + struct.pack("<I", asked) + b"."
+    assert skim(entered(70_000) + get) is not None
+    assert skim(entered(asked) + get) is None
 
 
 @pytest.mark.parametrize("filler", [b"]", b"}", b"N", b"]\x94"])

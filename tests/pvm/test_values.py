@@ -1,0 +1,119 @@
+"""Values: what a container held at a time, what counts as one key, what a value is made of."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pvm.values import (
+    Attribute,
+    Blob,
+    Buffer,
+    Call,
+    Container,
+    Extension,
+    Global,
+    Persistent,
+    Unknown,
+    Value,
+    children,
+    key_of,
+    reveal,
+)
+
+F = Global(0, "m", "f", ("m", "f"))
+
+# Containers ------------------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.lists(st.integers(), max_size=3) | st.tuples(st.integers(0, 9), st.integers(100, 200)), max_size=8
+)
+
+
+@given(st.lists(st.integers(), max_size=4), STEPS)
+def test_a_container_tells_what_it_held_before_any_instruction(
+    start: list[int], steps: list[list[int] | tuple[int, int]]
+) -> None:
+    container, held, history = Container(0, "list", [*start]), [*start], []
+    for offset, step in enumerate(steps, 1):
+        history.append([*held])
+        if isinstance(step, list):
+            container.extend(step, 10 * offset)
+            held += step
+        elif step[0] < len(held):
+            container.replace(step[0], step[1], 10 * offset)
+            held[step[0]] = step[1]
+    for offset, before in enumerate(history, 1):
+        assert container.at(10 * offset) == before
+        assert container.at(10 * offset - 5) == before
+    assert container.at() == held == container.at(10 * len(steps) + 1)
+
+
+KEYS = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.0, -0.0, 1.0, 0.5]) | st.text("ab", max_size=1)
+    | st.binary(max_size=1),
+    lambda inner: st.tuples(inner) | st.tuples(inner, inner),
+)  # fmt: skip
+
+
+@given(KEYS, KEYS)
+def test_keys_are_one_if_python_takes_them_for_one(one: Value, other: Value) -> None:
+    assert (key_of(one) == key_of(other)) == (one == other)
+
+
+@given(st.lists(st.tuples(KEYS, st.integers()), max_size=6))
+def test_pairs_are_those_of_a_dict(pairs: list[tuple[Value, int]]) -> None:
+    """The first key of its kind, with the last value."""
+    container = Container(0, "dict", [part for pair in pairs for part in pair])
+    assert list(map(repr, container.pairs())) == list(map(repr, dict(pairs).items()))
+
+
+@given(st.lists(KEYS, max_size=6))
+def test_members_are_those_of_a_set_in_order(items: list[Value]) -> None:
+    assert list(map(repr, Container(0, "set", [*items]).members())) == list(map(repr, dict.fromkeys(items)))
+
+
+def test_frozen_sets_are_keys_by_what_they_hold() -> None:
+    one, same, other = (Container(0, "frozenset", list(items)) for items in ((1, 2), (2, 1, 1), (1, 3)))
+    assert key_of((one, 7)) == key_of((same, 7)) != key_of((other, 7))
+    assert key_of(one) == key_of(same)
+
+
+# What values are made of -----------------------------------------------------------------------------------
+
+LIST = Container(3, "list", [1, F])
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ((1, F), [1, F]),
+        (LIST, [1, F]),
+        (F, []),
+        (Global(0, "m", "f", ("m", "f"), (LIST,)), [LIST]),
+        (Attribute(0, F, "name"), [F]),
+        (Persistent(0, LIST), [LIST]),
+        (Buffer(0), []),
+        (Buffer(0, LIST), [LIST]),
+        (Unknown(0, "who knows", (1, F)), [1, F]),
+        (Unknown(0, "who knows"), []),
+        (Extension(0, 5), []),
+        (Blob(0, "bytes", 1, 9), []),
+        (Call(0, "REDUCE", F, (1, 2)), [F, 1, 2]),
+        (Call(0, "REDUCE", F, (1,), kwargs=LIST, splat="s"), [F, 1, LIST, "s"]),
+        (None, []),
+        ("text", []),
+        (5, []),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_value(value: Value, parts: list[Value]) -> None:
+    assert [*children(value)] == parts
+
+
+def test_calls_whose_result_is_known_are_seen_through() -> None:
+    inner, outer = Call(0, "REDUCE", F, ()), Call(1, "REDUCE", F, ())
+    assert reveal(inner) is inner
+    inner.result = None
+    outer.result = inner
+    assert reveal(outer) is None and reveal((outer,)) == (outer,) and reveal(5) == 5
