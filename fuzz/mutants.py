@@ -44,6 +44,15 @@ QUICK = {
     "analyzers": ["tests/pvmscan/test_scan.py"],
     "readers": ["tests/pvmscan/readers/test_raw.py", "tests/pvmscan/test_scan.py"],
 }
+NEAR = {
+    "expressions": ["test_decompile"],
+    "graphbuild": ["test_graph"],
+    "kinds": ["test_skeleton"],
+    "liveness": ["test_decompile"],
+    "paths": ["test_render"],
+    "skeleton": ["test_repeats"],
+}
+"""Tests that see most of a module, besides those of its own name."""
 PATIENCE = 240
 """Seconds for one run of tests; a change that makes them hang is noticed."""
 LEFT_OUT = ("Decorator", "BitOr", "Variable")
@@ -129,9 +138,11 @@ def killed(place: Place, source: str, copy: Path, quick: bool) -> bool:
     original = target.read_text("utf-8")
     target.write_text(source, "utf-8")
     home, tests = FLOORS[place.floor]
-    own = copy / tests / place.path.relative_to(ROOT / home).with_name(f"test_{place.path.name}")
+    folder = copy / tests / place.path.parent.relative_to(ROOT / home)
+    names = [f"test_{place.path.stem}", *NEAR.get(place.path.stem, ())]
+    own = [str(folder / f"{name}.py") for name in names if (folder / f"{name}.py").exists()]
     try:
-        if own.exists() and not _pass([str(own)], copy):
+        if own and not _pass(own, copy):
             return True
         return not _pass((QUICK if quick else WIDE)[place.floor], copy)
     finally:
