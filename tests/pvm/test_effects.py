@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import pvm
 from pvm.paths import path_of
-from pvm.values import Call, Value
+from pvm.values import Call, Value, reveal
 
 
 def called(program: bytes, path: str = "m.f") -> list[tuple[Any, ...]]:
@@ -77,3 +77,19 @@ def test_partial_calls_with_all_arguments(first: list[int], more: list[int]) -> 
     made = asm.call(asm.glob("functools", "partial"), UNKNOWN, *map(asm.value, first))
     program = asm.program(2, asm.call(made, *map(asm.value, more)))
     assert called(program) == recorded(lambda recorder: functools.partial(recorder, *first)(*more))
+
+
+@given(ITEMS, st.integers(-6, 6))
+@pytest.mark.parametrize("kind", ["list", "tuple"])
+def test_an_item_is_the_one_at_its_index(kind: str, items: list[Any], index: int) -> None:
+    """Also of what is not all known: `f` is among the items."""
+    mixed = [asm.value(item) for item in items] + [UNKNOWN]
+    made = asm.list_of(*mixed) if kind == "list" else b"(" + b"".join(mixed) + b"t"
+    program = asm.program(2, asm.call(asm.glob("operator", "getitem"), made, asm.value(index)))
+    found = reveal(pvm.run(program).result)
+    every = [*items, "m.f"]
+    if -len(every) <= index < len(every):
+        expected = every[index]
+        assert (path_of(found) if expected == "m.f" else found) == expected
+    else:
+        assert isinstance(found, Call), "it is not known"

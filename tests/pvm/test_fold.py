@@ -13,7 +13,7 @@ import assemble as asm
 import pvm
 from pvm import fold
 from pvm.limits import Limits
-from pvm.values import Call, reveal
+from pvm.values import Call, Container, reveal
 
 ODD: tuple[Any, ...] = (
     None,
@@ -99,3 +99,55 @@ def test_a_bytearray_of_a_constant_too_long_to_be_decoded() -> None:
     assert trace.complete and reveal(trace.result) == 3
     wrong = b"\x80\x05cbuiltins\nlen\n\x96\x01\0\0\0\0\0\0\0a(]e\x85R."  # APPENDS of a list
     assert pvm.run(wrong).events
+
+
+SMALL = st.recursive(
+    st.integers(0, 2**80) | st.text(max_size=5) | st.binary(max_size=5) | st.none() | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=2), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(SMALL, SMALL)
+def test_what_holds_more_is_larger(one: object, other: object) -> None:
+    """A container is larger than its items by one each."""
+    both = fold.size(one) + fold.size(other)
+    assert fold.size([one, other]) == fold.size((one, other)) == both + 2
+    assert fold.size({"key": one, "other": other}) == both + len("keyother") + 4
+
+
+@given(st.integers(0, 4000))
+def test_numbers_are_as_large_as_their_bytes(count: int) -> None:
+    number = 1 << 8 * count
+    assert fold.size(number) == fold.size(-number) == count
+    assert fold.size(b"a" * count) == fold.size("a" * count) == fold.size(bytearray(count)) == count
+
+
+@pytest.mark.parametrize("kind", ["tuple", "list", "dict", "set"])
+def test_deep_values_are_not_evaluated(kind: str) -> None:
+    """However deep, and without recursion; those of a few levels are."""
+
+    def nested(levels: int) -> Any:
+        value: Any = 1
+        for _ in range(levels):
+            items = ["key", value] if kind == "dict" else [value]
+            value = (value,) if kind == "tuple" else Container(0, kind, items)
+        return value
+
+    if kind != "set":  # of which nothing but one level can be made
+        assert fold.to_python(nested(5))
+    with pytest.raises(fold.NotConcrete):
+        fold.to_python(nested(20_000))
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_wide_values_are_not_evaluated(kind: str) -> None:
+    """Each item counts, and the container as well."""
+    many = fold.MAX_NODES - 1
+    assert fold.to_python(Container(0, kind, [1] * (many - many % 2)))
+    with pytest.raises(fold.NotConcrete):
+        fold.to_python(Container(0, "list", [1] * (many + 1)))
+    with pytest.raises(fold.NotConcrete):
+        fold.to_python((1,) * (many + 1))

@@ -241,3 +241,12 @@ def test_weights_grow_with_what_is_weighed(filler: bytes) -> None:
     used = Usage(data, 0)
     used.protocol = 4
     assert skeleton._loop(data, 2, len(data), used, True)[0] == skeleton.run(data).stop == len(data)
+
+
+@pytest.mark.parametrize("before", [0, 1, 100])
+def test_a_limit_counts_from_where_the_pickle_begins(before: int) -> None:
+    data = pickle.dumps(list(range(100)), 4)
+    whole = b"N" * before + data + b"N" * 5
+    assert skeleton.run(whole, before, limit=len(data)).stop == before + len(data)
+    with pytest.raises(NeedsMachine):
+        skeleton.run(whole, before, limit=len(data) - 1)
