@@ -101,6 +101,17 @@ def test_the_compiled_way_to_a_memo_index(line: bytes, limit: int) -> None:
         assert match is None or text.end == match.end()
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_an_escape_has_four_hexadecimal_digits(place: int) -> None:
+    for byte in range(256):
+        digits = bytearray(b"0aF9")
+        digits[place] = byte
+        data = b"V\\u%b\n." % bytes(digits)
+        assert Text(data).line_end(0, len(data)) == reference(b"V", data)
+        with as_compiled():
+            assert Text(data).line_end(0, len(data)) == reference(b"V", data)
+
+
 CONSTANTS = st.one_of(
     st.builds(lambda opcode, line: opcode + line + b"\n", st.sampled_from(sorted(PATTERNS)), LINES),
     st.integers(-1000, 10**12).map(lambda number: b"I%d\n" % number),

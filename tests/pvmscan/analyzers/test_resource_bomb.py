@@ -13,7 +13,7 @@ import assemble as asm
 import judged
 from pvm.values import Container, Value
 from pvmscan import Verdict
-from pvmscan.analyzers.resource_bomb import expanded
+from pvmscan.analyzers.resource_bomb import EXPANDED, expanded
 
 RULE = "resource-bomb/shared-structure"
 
@@ -59,6 +59,17 @@ def test_a_list_that_holds_itself_is_walked_once() -> None:
 def test_a_bomb_handed_to_a_call_is_seen() -> None:
     code = laughs(12)[2:-1]
     assert RULE in judged.rules(asm.program(2, asm.glob("mypkg", "Thing"), code, b"\x85", asm.REDUCE))
+
+
+def test_parts_that_all_share_a_long_one_are_honest() -> None:
+    """So many of them that a walk visits more than any pickle may have, and less than the square of its opcodes."""
+    many = 70_000
+    assert many * many > EXPANDED
+    long = asm.EMPTY_LIST + asm.put(0) + asm.MARK + asm.NONE * many + b"e"
+    assert (
+        judged.verdict(asm.program(2, asm.EMPTY_LIST, asm.MARK, long, asm.get(0) * many, b"e"))
+        is Verdict.CLEAN
+    )
 
 
 @pytest.mark.parametrize(
