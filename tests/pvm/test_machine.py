@@ -155,6 +155,32 @@ def test_long_constants_stay_references() -> None:
     assert data[trace.result.start : trace.result.stop] == b"x" * 3_000_000
 
 
+SIZED = [
+    (b"\x8c", 1), (b"X", 4), (b"\x8d", 8), (b"C", 1), (b"B", 4), (b"\x8e", 8), (b"\x96", 8), (b"U", 1), (b"T", 4),
+    (b"\x8a", 1), (b"\x8b", 4),
+]  # fmt: skip
+"""Opcodes of constants with their size in front, and the bytes of that size."""
+
+
+@pytest.mark.parametrize("observer", [None, lambda state: None], ids=["in straight runs", "one at a time"])
+@pytest.mark.parametrize(("code", "width"), SIZED)
+@pytest.mark.parametrize("before", [0, 5, 60])
+def test_constants_longer_than_the_limit_are_references(
+    code: bytes, width: int, before: int, observer: Callable[[object], None] | None
+) -> None:
+    """Wherever they stand. The last byte within the limit is decoded."""
+    for length in (0, 1, 29, 30, 31, 32, 200):
+        content = b"a" * length
+        data = b"\x80\x05" + b"N0" * before + code + length.to_bytes(width, "little") + content + b"."
+        result = pvm.run(data, limits=Limits(constant_bytes=30), observer=observer).result
+        if isinstance(result, Container):
+            (result,) = result.items
+        if length <= 30:
+            assert result in ("a" * length, content, int.from_bytes(content, "little"))
+        else:
+            assert isinstance(result, Blob) and data[result.start : result.stop] == content
+
+
 DEEP = [b"]a", b"\x85", b"2\x86", b"(N", b"N\x94"]
 """What nests or shares, once an instruction."""
 

@@ -68,3 +68,17 @@ def test_swallowing_changes_nothing(seed: int, swallowed: list[int], monkeypatch
 
 def test_the_machine_says_the_same(swallowed: list[int]) -> None:
     assert sum(map(agrees_with_machine, honest.alike(77, 30))) > 15
+
+
+@pytest.mark.parametrize("kinds", ["text", "numbers", "both"])
+def test_constants_from_the_memo_are_as_good_as_each_other(
+    kinds: str, swallowed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twins may take any of them, wherever they were made: here by turns, so that hardly two rows are the same."""
+    made = {"text": [b"\x8c\x01a", b"\x8c\x02bc"], "numbers": [b"K\x01", b"G" + bytes(8)]}
+    constants = (made["text"] + made["numbers"]) if kinds == "both" else made[kinds]
+    start = b"".join(constant + b"\x94" for constant in constants)
+    rows = b"".join(b"(K%ch%ct\x94" % (number % 256, number * 7 % len(constants)) for number in range(400))
+    plain, taken = both_ways(b"\x80\x04(" + start + rows + b"t.", monkeypatch)
+    assert taken == plain is not None
+    assert sum(swallowed) > 300
