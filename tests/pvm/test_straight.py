@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import programs
 from pvm import Trace, dialects, machine, straight
+from pvm.handlers import HANDLERS
 from pvm.interpreter import Interpreter
 from pvm.limits import Limits
 from pvm.plain import trace_to_dict
@@ -111,3 +112,28 @@ def test_most_of_an_honest_pickle_is_straight() -> None:
     assert end == len(data) - 1
     assert count > 5000
     assert len(stack) == 1
+
+
+EXECUTED = [
+    b"(", b"N", b"K\1", b"M\1\0", b"J\1\0\0\0", b"G" + bytes(8), b"X\1\0\0\0a", b"\x8c\1a", b"\x88", b"\x89", b")",
+    b"N\x94", b"Nq\0", b"Nr\0\0\0\0", b"N\x94h\0", b"N\x94j\0\0\0\0", b"]", b"}", b"\x8f", b"}(\x8c\1aNu",
+    b"](Ne", b"]Na", b"}\x8c\1aNs", b"N\x85", b"NN\x86", b"NNN\x87", b"(NNt", b"I5\n", b"F1.5\n", b"L5L\n", b"Va\n",
+    b"S'a'\n", b"Np0\n", b"N\x94g0\n", b"C\1a", b"\x8a\1a", b"U\1a",
+]  # fmt: skip
+"""Each instruction that is executed here, behind what it needs on the stack."""
+
+
+def test_nothing_that_is_listed_is_left_to_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would be correct and slow: in a frame, and without one."""
+    begins = straight.BEGINS - {0x42}  # BINBYTES: most are long, and its handler makes a reference of them
+    assert {opcode for code in EXECUTED for opcode in code} >= begins
+
+    def refuse(state: State) -> None:
+        raise AssertionError(chr(state.data[state.offset]))
+
+    refusing = [refuse if opcode in begins else one for opcode, one in enumerate(HANDLERS)]
+    monkeypatch.setattr(machine, "HANDLERS", refusing)
+    for code in EXECUTED:
+        for frame in (b"", b"\x95" + (len(code) + 3).to_bytes(8, "little")):
+            trace = swallowed(b"\x80\x04" + frame + code + b"N0.")
+            assert trace.fault is None or code == b"(", (code, trace.fault)
