@@ -102,6 +102,8 @@ def test_a_longer_pickle_than_the_limit_is_the_machines() -> None:
         b"]2.",  # DUP
         b"\x82\x01.",  # EXT1
         b"(lp0\ng1\n.",  # a memo entry that was never filled
+        b"cm\nC\n]R.",  # arguments that are no tuple
+        b"cm\nC\nN\x81.",
         b"N}b.",  # a state for None
         b"cos\nenviron\n}b.",  # a state for a global
         b"}]Ns.",  # a key that cannot be hashed
@@ -266,3 +268,33 @@ def test_memo_entries_may_be_left_out_but_not_many(written: Callable[[int], byte
             )
     assert skim(start + written(filled + skeleton.MAX_GAP + 1) + b".") is None
     assert skim(start + written(2**32 - 1) + b".") is None
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 65_535, 65_536, 70_000, (1 << 24) + 5])
+@pytest.mark.parametrize(
+    ("code", "width"),
+    [(b"X", 4), (b"T", 4), (b"B", 4), (b"\x8d", 8), (b"\x8e", 8), (b"\x8b", 4), (b"\x96", 8)],
+)
+def test_constants_and_frames_of_any_length(code: bytes, width: int, length: int) -> None:
+    """They end where their size says, in a frame that holds them and without one."""
+    constant = code + length.to_bytes(width, "little") + b"a" * length
+    for frame in (b"", b"\x95" + (len(constant) + 1).to_bytes(8, "little")):
+        data = b"\x80\x05" + frame + constant + b"."
+        found = skim(data + b"aaa")
+        assert found is not None and found.stop == len(data)
+        assert skim(data[:-1]) is None
+        assert skim(data[:-2] + b".") is None
+
+
+@pytest.mark.parametrize("count", [9, 50, 400])
+@pytest.mark.parametrize("text", [b"X\4\0\0\0text", b"U\4text"])
+@pytest.mark.parametrize("number", [b"", b"K\1"])
+def test_swallowed_constants_fill_the_entries_that_were_written(
+    text: bytes, number: bytes, count: int
+) -> None:
+    def items(indices: list[int]) -> bytes:
+        return b"](" + b"".join(text + b"r" + struct.pack("<I", one) + number for one in indices) + b"e"
+
+    every, get = [*range(count)], b"j\7\0\0\0\x86."
+    assert agrees_with_machine(items(every) + get)
+    assert skim(items([count + 5 if index == 7 else index for index in every]) + get) is None
