@@ -14,7 +14,6 @@ lower bound. Prints each that survives, with the line as it was and as it became
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import random
 import shutil
@@ -103,14 +102,12 @@ def changed(place: Place) -> str | None:
     return None if result is None or result == code else str(result)
 
 
-def told(place: Place, source: str) -> str:
+def told(place: Place, before: str, after: str) -> str:
     """A change for people: where, and the lines that differ."""
-    before = place.path.read_text("utf-8").splitlines()
-    matcher = difflib.SequenceMatcher(None, before, source.splitlines(), autojunk=False)
-    number = next((old for tag, old, *_ in matcher.get_opcodes() if tag != "equal"), 0)
-    lines = [line for line in difflib.ndiff(before, source.splitlines()) if line[:2] in ("- ", "+ ")]
-    head = f"survived: {place.path.relative_to(ROOT)} {place.operator} {place.occurrence} (line {number + 1})"
-    return "\n".join([head, *(f"    {line}" for line in lines)])
+    pairs = zip(before.splitlines(), after.splitlines(), strict=False)
+    number, (old, new) = next((number, pair) for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    where = f"{place.path.relative_to(ROOT)} {place.operator} {place.occurrence} (line {number})"
+    return f"survived: {where}\n    - {old}\n    + {new}"
 
 
 def named(path: Path) -> Iterator[Place]:
@@ -193,7 +190,8 @@ def main() -> int:
             tally[place.floor, dead] += 1
             print(f"\r{sum(tally.values())} of {len(tried)}", end="", file=sys.stderr)
             if not dead:
-                print(told(place, code), flush=True)
+                before = (copy / place.path.relative_to(ROOT)).read_text("utf-8")
+                print(told(place, before, code), flush=True)
     for floor in FLOORS:
         count = tally[floor, True] + tally[floor, False]
         if count:
