@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pvm
@@ -119,6 +119,7 @@ READS = st.one_of(
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 15), reason="the pure-Python loader reads frames in another way")
+@settings(max_examples=500)
 @given(st.lists(st.sampled_from(b"ab\n"), max_size=16).map(bytes), st.lists(READS, max_size=9))
 def test_frames_are_read_as_the_real_unframer_reads_them(data: bytes, reads: list[tuple[str, int]]) -> None:
     """Until it refuses; then we do."""
