@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import sys
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pvm
@@ -107,3 +110,50 @@ def test_the_last_frame_ends_where_the_input_ends(one: Dialect) -> None:
     assert data[2] == 0x95 and pvm.run(data, one).complete
     longer = data[:3] + (int.from_bytes(data[3:11], "little") + 1).to_bytes(8, "little") + data[11:]
     assert pvm.run(longer, one).complete == one.short_frames
+
+
+READS = st.one_of(
+    st.tuples(st.sampled_from(["take", "frame"]), st.integers(0, 6)),
+    st.sampled_from([("line", 0), ("opcode", 0)]),
+)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="the pure-Python loader reads frames in another way")
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(b"ab\n"), max_size=16).map(bytes), st.lists(READS, max_size=9))
+def test_frames_are_read_as_the_real_unframer_reads_them(data: bytes, reads: list[tuple[str, int]]) -> None:
+    """Until it refuses; then we do."""
+    stream = io.BytesIO(data)
+    real = pickle._Unframer(stream.read, stream.readline)  # type: ignore[attr-defined]
+    ours = decode.open_input(data, 0, dialect("python"))
+    for read, count in reads:
+        try:
+            expected = _really_read(real, read, count)
+        except (pickle.UnpicklingError, EOFError):
+            with pytest.raises(Reject):
+                _read(ours, data, read, count)
+            return
+        assert _read(ours, data, read, count) == expected
+
+
+def _really_read(real: Any, read: str, count: int) -> bytes | None:
+    if read == "frame":
+        real.load_frame(count)
+        return None
+    if read == "line":
+        return bytes(real.readline()[:-1])
+    found: bytes = real.read(count if read == "take" else 1)
+    if read == "opcode" and not found:
+        raise EOFError
+    return found
+
+
+def _read(ours: Any, data: bytes, read: str, count: int) -> bytes | None:
+    if read == "frame":
+        ours.frame(count)
+        return None
+    if read == "opcode":
+        at = ours.opcode()
+        return data[at : at + 1]
+    start, stop = ours.line() if read == "line" else ours.take(count)
+    return data[start:stop]

@@ -22,7 +22,7 @@ def build(pure: str | None) -> str:
     if pure is not None:
         environment["PVM_PURE"] = pure
     program = (
-        "import pvm, pvm.skeleton, pvm.scanning\n"
+        "import pvm, pvm.machine, pvm.skeleton, pvm.scanning\n"
         "for one in (pvm.skeleton, pvm.scanning, pvm.straight, pvm.machine.straight): print(one.__file__)"
     )
     run = subprocess.run(
