@@ -30,7 +30,7 @@ _MODEL_NAME = regex.later(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
 )
-KEPT_EVENTS = 50_000
+KEPT_EVENTS = 100_000
 """Events of runs that stay in memory until they are judged; what does more is run again then, one run at a time."""
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
