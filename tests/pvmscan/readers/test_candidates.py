@@ -104,6 +104,22 @@ PARTS = (
 )
 
 
+BEGINNINGS = (
+    b"cos\nsystem\n",
+    b"\x80\x02}q\x00.",
+    b"\x8c\x02os\x8c\x06system\x93",
+    b"(S'x'\nios\nsystem\n",
+    b"X\x02\0\0\0osX\x06\0\0\0system\x93",
+)
+
+
+def test_every_way_to_begin_has_its_first_byte() -> None:
+    ways = [pattern for pattern in candidates._PATTERNS if any(pattern.match(data) for data in BEGINNINGS)]
+    assert len(ways) == len(candidates._PATTERNS)
+    assert all(begins(data) for data in BEGINNINGS)
+    assert {data[:1] for data in BEGINNINGS} == candidates._BEGINNINGS
+
+
 def test_no_run_that_calls_something_begins_elsewhere() -> None:
     """What may follow a GLOBAL is told by one look at it; the machine says whether that look was generous enough."""
     chance, calls = random.Random(1), 0
