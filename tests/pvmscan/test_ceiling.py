@@ -97,6 +97,20 @@ def test_what_was_found_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @LINUX
+def test_in_a_batch_only_the_file_that_needs_too_much_is_incomplete(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(FILE, "read", lambda *of: greedy(*of) if "1" in of[0].name[-5:] else real_read(*of))
+    paths = [str(tmp_path / f"{number}.pkl") for number in range(3)]
+    for path in paths:
+        Path(path).write_bytes(asm.honest())
+    before = limits()
+    reports = SCAN._scan_batch(ScanOptions(memory_bytes=128 * MIB), paths)
+    assert [one.verdict for one in reports] == [Verdict.CLEAN, Verdict.INCOMPLETE, Verdict.CLEAN]
+    assert limits() == before
+
+
+@LINUX
 def test_the_pickles_before_it_are_given_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(SCAN, "read", greedy)
     path = tmp_path / "x.pkl"

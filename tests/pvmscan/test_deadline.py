@@ -138,6 +138,29 @@ def test_in_turn_a_part_and_other_threads_are_limited_in_their_own_way() -> None
 
 
 @TIMER
+def test_in_a_batch_only_the_file_that_takes_too_long_is_incomplete(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def slow(source: Source, budget: Budget) -> Iterator[Item]:
+        time.sleep(0.25)
+        yield from real_read(source, budget)
+        if source.name.endswith("1.pkl"):
+            search()
+
+    monkeypatch.setattr(FILE, "read", slow)
+    paths = [str(tmp_path / f"{number}.pkl") for number in range(4)]
+    for path in paths:
+        Path(path).write_bytes(asm.honest())
+    reports = SCAN._scan_batch(ScanOptions(seconds=0.6), paths)
+    assert [one.verdict for one in reports] == [
+        Verdict.CLEAN,
+        Verdict.INCOMPLETE,
+        Verdict.CLEAN,
+        Verdict.CLEAN,
+    ]
+
+
+@TIMER
 def test_in_turn_a_timer_of_the_program_is_left_alone() -> None:
     signal.setitimer(signal.ITIMER_REAL, 1000)
     try:
