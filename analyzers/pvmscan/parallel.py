@@ -89,6 +89,8 @@ class _Crew(Generic[Item, Result]):
         self.pool = self._hire(jobs)
         self.futures: dict[Future[list[Result]], list[int]] = {}
         self.done: dict[int, Result] = {}
+        self.alone = False
+        """No worker can be had: this process does the work."""
 
     def results(self, waiting: deque[list[int]]) -> Iterator[Result]:
         """Results in the order of the items."""
@@ -110,6 +112,9 @@ class _Crew(Generic[Item, Result]):
     def _hand_out(self, batch: list[int]) -> None:
         from concurrent.futures.process import BrokenProcessPool
 
+        if self.alone:
+            self._do(batch)
+            return
         try:
             future = self.pool.submit(self.work, [self.items[index] for index in batch])
         except BrokenProcessPool:
@@ -136,13 +141,30 @@ class _Crew(Generic[Item, Result]):
         in_hand = [*batch, *(index for others in self.futures.values() for index in others)]
         self.futures.clear()
         self.dismiss()
+        self.pool = self._hire(1)
+        self.alone = not self._has_worker()
+        if self.alone:
+            self._do(in_hand)
+            return
         self._one_by_one(in_hand)
         self.pool = self._hire(self.jobs)
+
+    def _do(self, batch: list[int]) -> None:
+        self.done.update(zip(batch, self.work([self.items[index] for index in batch]), strict=True))
+
+    def _has_worker(self) -> bool:
+        """Can one be had at all? Each dies at once where it imports a script that starts workers itself."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            self.pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            return False
+        return True
 
     def _one_by_one(self, indices: list[int]) -> None:
         from concurrent.futures.process import BrokenProcessPool
 
-        self.pool = self._hire(1)
         for index in indices:
             try:
                 self.done[index] = self.pool.submit(self.work, [self.items[index]]).result()[0]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -49,6 +52,23 @@ def test_results_come_in_the_order_of_the_items() -> None:
 def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on() -> None:
     items = [*range(5), 13, *range(20, 150)]
     assert run(items) == [-13 if item == 13 else 2 * item for item in items]
+
+
+def test_a_script_that_workers_cannot_import_does_the_work_itself(tmp_path: Path) -> None:
+    """Without a guard for its main part each worker would start workers, which ends it."""
+    (tmp_path / "twice.py").write_text("def double(items): return [2 * item for item in items]")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import twice\n"
+        "from pvmscan import parallel\n"
+        "parallel._threads = lambda: 2\n"
+        "items = list(range(200))\n"
+        "print(list(parallel.in_order(twice.double, items, [1] * 200, 2, lambda item: None)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == [str([2 * item for item in range(200)])], done.stderr
 
 
 def test_nothing_is_left_behind_when_the_results_are_not_wanted() -> None:
