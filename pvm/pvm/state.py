@@ -244,7 +244,10 @@ class State:
         if not self.pure or self.world.is_a(args, "iterable") is False:
             raise Reject("the arguments of a call are no tuple")
         self.quirk("arguments-not-tuple", "only the pure-Python unpickler takes these arguments")
-        if isinstance(args, Container) and len(args.items) > MAX_SPREAD:
+        held = args.base if isinstance(args, Buffer) else args
+        if isinstance(held, Container) and (
+            len(held.items) > MAX_SPREAD or any(isinstance(item, Blob) for item in held.items)
+        ):
             return (), value
         unordered = isinstance(args, Container) and args.kind in ("set", "frozenset")
         return _iterate(args), value if unordered or isinstance(args, OUTSIDE) else None

@@ -28,7 +28,7 @@ _INDEX = re.compile(rb"(?:0|[1-9][0-9]{0,17})\n")
 _DOUBLE = struct.Struct(">d")
 _MISSING = object()
 
-BEGINS = frozenset(b"(NKMJGX\x8c\x88\x89)U\x94qrhj]}\x8fueas\x85\x86\x87tIFLVSpgCB\x8a")
+BEGINS = frozenset(b"(NKMJGX\x8c\x88\x89)U\x94qrhj]}\x8fueas\x85\x86\x87tIFLVSpgC\x8a")
 """First bytes of the instructions that are executed here."""
 
 

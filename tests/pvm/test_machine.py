@@ -238,3 +238,12 @@ def test_what_was_replaced_in_such_a_bytearray_is_not_known() -> None:
     unknown, last = result.at()
     assert isinstance(unknown, Unknown) and unknown.sources[1:] == (9,) and last == 8
     assert isinstance(result.at(20)[0], Blob)
+
+
+@pytest.mark.parametrize("view", [b"", b"\x98"])
+def test_arguments_from_a_bytearray_too_long_to_be_decoded_stay_one_value(view: bytes) -> None:
+    """READONLY_BUFFER makes a memoryview of it, which can be iterated as well."""
+    size = (1 << 20) + 1
+    data = b"\x80\x05cos\nsystem\n\x96" + struct.pack("<Q", size) + b"a" * size + view + b"R."
+    (call,) = [event for event in pvm.run(data, "python").events if isinstance(event, Call)]
+    assert call.args == () and call.splat is not None
