@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS_PER_RULE = 100
 """Further findings of one rule and verdict are counted, not kept."""
+MAX_PROBLEMS = 1000
+"""Further problems of a file are counted, not kept."""
 
 
 class FileScan:
@@ -30,6 +32,7 @@ class FileScan:
         self.budget = budget
         self.streams: list[StreamReport] = []
         self.problems: list[Problem] = []
+        self._untold = 0
         self._knowledge = knowledge
         self._judging: Judging | None = None
         self._findings: dict[tuple[object, ...], Finding] = {}
@@ -45,10 +48,10 @@ class FileScan:
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
         findings = sorted(self._findings.values(), key=_rank)
-        verdict = worst(
-            [*(finding.verdict for finding in findings), *(stream.verdict for stream in self.streams)]
-            + [Verdict.INCOMPLETE for _ in self.problems]
-        )
+        judged = worst(one.verdict for one in findings), worst(one.verdict for one in self.streams)
+        verdict = worst([*judged, *(Verdict.INCOMPLETE for _ in self.problems)])
+        more = f"{self._untold} more problems are not listed"
+        untold = [Problem(more, kind="limit")] if self._untold else []
         nothing = not (self.streams or findings or self.problems or self._recognised)
         uses = self._judging.uses if self._judging is not None else None
         return FileReport(
@@ -57,7 +60,7 @@ class FileScan:
             streams=tuple(self.streams),
             findings=tuple(findings),
             globals=tuple(sorted(uses.found.values(), key=lambda use: use.name)) if uses is not None else (),
-            errors=tuple(self.problems),
+            errors=(*self.problems, *untold),
             omitted=self._omitted,
             size=len(self.source.data),
             skipped="no code-carrying content" if nothing else None,
@@ -68,7 +71,7 @@ class FileScan:
         """Judge what lies in a source; `outer` is the way to it, where a pickle loads it."""
         if source.depth > self.budget.depth:
             message = f"nested more than {self.budget.depth} deep"
-            self.problems.append(Problem(message, Location(source.member), "limit"))
+            self.tell(Problem(message, Location(source.member), "limit"))
             return
         for item in read(source, self.budget):
             self._recognised = True
@@ -78,7 +81,7 @@ class FileScan:
                 case Fact():
                     self.add(inside(fact_finding(item), outer), source)
                 case Problem():
-                    self.problems.append(item._replace(location=placed(item.location, source)))
+                    self.tell(item._replace(location=placed(item.location, source)))
                 case Source():
                     self.read(item, outer)
                 case Recognised():
@@ -97,6 +100,13 @@ class FileScan:
         else:
             self._findings[key] = finding
 
+    def tell(self, problem: Problem) -> None:
+        """Keep a problem, or count it."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+        else:
+            self._untold += 1
+
     def _survive(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
         """Judge a stream; a mistake of ours in it must not hide the next one."""
         try:
@@ -104,7 +114,7 @@ class FileScan:
         except MemoryError:
             raise
         except Exception as error:
-            self.problems.append(mistake(error, placed(Location(stream.member, stream.offset), source)))
+            self.tell(mistake(error, placed(Location(stream.member, stream.offset), source)))
 
     def _stream(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
         skeleton = stream.skeleton

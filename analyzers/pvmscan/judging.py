@@ -45,7 +45,7 @@ class Judging:
             del trace  # a run may take much memory, and the next one shall have it
         problem = unfollowed(stream, outlines, source)
         if problem is not None:
-            self.file.problems.append(problem)
+            self.file.tell(problem)
             verdict = max(verdict, Verdict.INCOMPLETE)
         self.file.streams.append(stream_report(stream, outlines, verdict))
 
@@ -67,7 +67,7 @@ class Judging:
         if context.walks <= 0:
             where = Location(stream.member, stream.offset)
             message = "its values refer to each other too often to be searched"
-            self.file.problems.append(Problem(message, where, "limit"))
+            self.file.tell(Problem(message, where, "limit"))
         opened = self._layers(context, source, stream, outer)
         return max(verdict, self.uses.note(context, counts, opened, first=first))
 
@@ -86,7 +86,7 @@ class Judging:
         if layer.data is None:
             if layer.honest:
                 message = f"what {layer.path} loads cannot be told from the file"
-                self.file.problems.append(Problem(message, Location(stream.member, layer.offset)))
+                self.file.tell(Problem(message, Location(stream.member, layer.offset)))
             return False
         from hashlib import blake2b
 

@@ -247,22 +247,26 @@ class FileReport(_Sent):
     fetched: Fetched | None = None
     """What it took to read a source elsewhere; None for one that is at hand."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+    def parts(self) -> dict[str, Any]:
+        """The JSON report with its parts as they are, for whoever writes them one after the other."""
         return {
             "path": self.path,
             "verdict": str(self.verdict),
             "size": self.size,
-            "fetched": None if self.fetched is None else self.fetched.to_dict(),
+            "fetched": self.fetched,
             "skipped": self.skipped,
-            "streams": [stream.to_dict() for stream in self.streams],
-            "findings": [finding.to_dict() for finding in self.findings],
+            "streams": self.streams,
+            "findings": self.findings,
             "omitted": self.omitted,
-            "globals": [one.to_dict() for one in self.globals],
-            "errors": [error.to_dict() for error in self.errors],
-            "uncovered": list(self.uncovered),
-            "allowed": list(self.allowed),
+            "globals": self.globals,
+            "errors": self.errors,
+            "uncovered": self.uncovered,
+            "allowed": self.allowed,
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {name: _plain(part) for name, part in self.parts().items()}
 
     def _repr_html_(self) -> str:
         """The same for one file."""
@@ -301,17 +305,19 @@ class Report:
             "total_issues_by_severity": {str(level): severities[str(level)] for level in Severity},
         }
 
-    def to_dict(self, *, files: bool = True) -> dict[str, Any]:
-        """The JSON report, as plain data; on demand without its files."""
-        whole: dict[str, Any] = {
+    def parts(self, *, files: bool = True) -> dict[str, Any]:
+        """The JSON report with its files as they are; on demand without them."""
+        return {
             "schema_version": SCHEMA_VERSION,
             "tool": dict(self.tool),
             "verdict": str(self.verdict),
             "summary": self.summary(),
+            **({"files": self.files} if files else {}),
         }
-        if files:
-            whole["files"] = [one.to_dict() for one in self.files]
-        return whole
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report, as plain data."""
+        return {name: _plain(part) for name, part in self.parts().items()}
 
     def _repr_html_(self) -> str:
         """The report as a notebook shows it: a page in a frame of its own."""
@@ -323,3 +329,10 @@ class Report:
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of some verdicts; clean when there are none."""
     return max(verdicts, default=Verdict.CLEAN)
+
+
+def _plain(part: Any) -> Any:
+    """A part of a report as plain data for JSON."""
+    if hasattr(part, "to_dict"):
+        return part.to_dict()
+    return [_plain(one) for one in part] if isinstance(part, tuple) else part

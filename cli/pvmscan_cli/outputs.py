@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,20 +83,21 @@ class Writer:
 
     def file(self, one: FileReport) -> None:
         """A file was judged."""
-        from pvmscan.formats import render_file
+        from pvmscan.formats import write_file
 
         for name, keep in self._lines:
-            keep(render_file(one, name, self.options))
+            write_file(one, name, self.options, keep)
 
     def end(self, report: Report, *, interrupted: bool = False) -> None:
         """The scan is over. A listing of lines has no end if it was interrupted."""
-        from pvmscan.formats import is_streaming, render_end, render_report
+        from pvmscan.formats import is_streaming, render_end, write_report
 
         for name, keep in () if interrupted else self._lines:
             keep(render_end(report, name, self.options))
         for one in self.outputs:
             if not is_streaming(one.name):
-                write(render_report(report, one.name, self._options(one)), one.path)
+                with nullcontext(write) if one.path is None else open_output(one.path) as keep:
+                    write_report(report, one.name, self._options(one), keep)
 
     def _options(self, one: Output) -> Options:
         if one.path is not None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import Progress, ScanOptions, Verdict, scan, scan_bytes, scan_file, scan_paths, streams
-from pvmscan.filescan import MAX_FINDINGS_PER_RULE
+from pvmscan.filescan import MAX_FINDINGS_PER_RULE, MAX_PROBLEMS
 from steps import is_linear
 
 MODULE = import_module("pvmscan.scan")
@@ -243,6 +243,15 @@ def test_many_findings_are_cut_off_and_counted() -> None:
     assert file.verdict is Verdict.DANGEROUS
     assert len(file.findings) <= MAX_FINDINGS_PER_RULE
     assert len(file.findings) + file.omitted == 2000
+
+
+def test_many_problems_are_cut_off_and_counted() -> None:
+    broken = asm.proto(2) + asm.RUN + b"\xff"
+    file = judged.file(broken * (MAX_PROBLEMS + 5))
+    assert file.verdict is Verdict.DANGEROUS
+    assert len(file.streams) == MAX_PROBLEMS + 5
+    assert len(file.errors) == MAX_PROBLEMS + 1
+    assert (file.errors[-1].kind, file.errors[-1].message) == ("limit", "5 more problems are not listed")
 
 
 @pytest.mark.parametrize("lesser", [600, 11_000])

@@ -3,18 +3,20 @@
 Each format is one module, imported when it is asked for:
 
 * a report format has `render(report, options) -> str`; one that can write file by file has `render_file(file,
-  options)` and `render_end(report, options)` as well,
+  options)` and `render_end(report, options)` as well, and one whose text may be long `write(report, options, put)` or
+  `write_file(file, options, put)`, which call `put` with piece after piece of the same text,
 * a graph format has `render(graph, name) -> bytes`.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     import networkx as nx
@@ -42,6 +44,8 @@ GRAPH_FORMATS = {
     "html": "pvmscan.formats.html_graph",
     "mermaid": "pvmscan.formats.graph_formats",
 }
+PIECE = 1 << 16
+"""Characters that are written at a time."""
 BINARY_FORMATS = frozenset({"png", "pdf"})
 
 
@@ -77,6 +81,48 @@ def render_report(report: Report, name: str = "console", options: Options = DEFA
     """Write a report in a format of `report_formats`."""
     text: str = _report_module(name).render(report, options)
     return text
+
+
+def write_report(report: Report, name: str, options: Options, put: Callable[[str], object]) -> None:
+    """Call `put` with the text of `render_report`, piece by piece where the format can, so that it never exists as
+    a whole.
+    """
+    module = _report_module(name)
+    with _gathered(put) as gather:
+        if hasattr(module, "write"):
+            module.write(report, options, gather)
+        else:
+            gather(module.render(report, options))
+
+
+def write_file(one: FileReport, name: str, options: Options, put: Callable[[str], object]) -> None:
+    """Call `put` with the text of `render_file`, piece by piece where the format can."""
+    module = _report_module(name)
+    with _gathered(put) as gather:
+        if hasattr(module, "write_file"):
+            module.write_file(one, options, gather)
+        else:
+            gather(module.render_file(one, options))
+
+
+@contextmanager
+def _gathered(put: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
+    """A function that passes on what it gets in pieces of some size."""
+    parts: list[str] = []
+    size = 0
+
+    def gather(piece: str) -> None:
+        nonlocal size
+        parts.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            put("".join(parts))
+            parts.clear()
+            size = 0
+
+    yield gather
+    if parts:
+        put("".join(parts))
 
 
 def report_formats() -> tuple[str, ...]:

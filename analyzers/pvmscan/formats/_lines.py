@@ -5,7 +5,7 @@ So the words are the same either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
@@ -50,7 +50,7 @@ class Line(NamedTuple):
     hang: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class Page:
     """Lines in order."""
 
@@ -58,18 +58,38 @@ class Page:
 
     def add(self, *spans: Span | str, hang: int = 0) -> None:
         """Add a line; a bare string is a span without style."""
-        styled = tuple((span, "") if isinstance(span, str) else span for span in spans)
-        self.lines.append(Line(styled, hang))
+        self._append(Line(tuple((span, "") if isinstance(span, str) else span for span in spans), hang))
 
     def gap(self) -> None:
         """Add an empty line, unless there is one already or nothing comes before it."""
         if self.lines and self.lines[-1].spans:
-            self.lines.append(Line())
+            self._append(Line())
 
     def render(self, width: int | None = None, colour: bool = False) -> str:
         """The whole page as text; every line ends with a newline."""
-        write = _coloured if colour else _plain
-        return "".join(write(row) + "\n" for line in self.lines for row in wrap(line, width))
+        return "".join(text for line in self.lines for text in _written(line, width, colour))
+
+    def _append(self, line: Line) -> None:
+        self.lines.append(line)
+
+
+class Roll(Page):
+    """A page that is written as it grows, and keeps only its last line."""
+
+    def __init__(self, put: Callable[[str], object], width: int | None = None, colour: bool = False) -> None:
+        super().__init__()
+        self._put = put
+        self._how = width, colour
+
+    def _append(self, line: Line) -> None:
+        self.lines = [line]
+        for text in _written(line, *self._how):
+            self._put(text)
+
+
+def _written(line: Line, width: int | None, colour: bool) -> Iterator[str]:
+    write = _coloured if colour else _plain
+    return (write(row) + "\n" for row in wrap(line, width))
 
 
 def wrap(line: Line, width: int | None) -> Iterator[list[Span]]:

@@ -6,13 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pvmscan.formats import DEFAULT, Options
-from pvmscan.formats._lines import Page, Span, glued
+from pvmscan.formats._lines import Page, Roll, Span, glued
 from pvmscan.formats._safe import safe
 from pvmscan.formats._units import amount
 from pvmscan.report import ASKED, INTERRUPTED, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pvmscan.report import FileReport, Finding, GlobalUse, Location, Problem, Report, Step, StreamReport
 
@@ -33,13 +33,20 @@ LABEL_COLUMN = 9
 
 def render(report: Report, options: Options = DEFAULT) -> str:
     """The report as text."""
-    page = Page()
+    parts: list[str] = []
+    write(report, options, parts.append)
+    return "".join(parts)
+
+
+def write(report: Report, options: Options, put: Callable[[str], object]) -> None:
+    """The same, line by line."""
+    page = Roll(put, options.width, options.colour)
     shown = [one for one in report.files if one.skipped is None]
     bad = sorted((one for one in shown if one.verdict > Verdict.CLEAN), key=lambda one: -one.verdict)
     if options.quiet:
         for one in bad:
             page.add(*_headline(one), *_reason(one), hang=VERDICT_COLUMN + 2)
-        return page.render(options.width, options.colour)
+        return
     for one in bad:
         _file(page, one, options)
     page.gap()
@@ -49,7 +56,6 @@ def render(report: Report, options: Options = DEFAULT) -> str:
         _skipped_files(page, [one for one in report.files if one.skipped is not None])
     page.gap()
     _summary(page, report)
-    return page.render(options.width, options.colour)
 
 
 def evidence(one: FileReport) -> str:

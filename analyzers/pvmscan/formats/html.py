@@ -81,7 +81,8 @@ def contents(report: Report, options: Options = DEFAULT) -> dict[str, Any]:
 def _can_be_drawn(one: FileReport) -> bool:
     limit = MAX_OPCODES_FOR_FINDINGS if one.findings else MAX_OPCODES
     cost = sum(
-        stream.length // BYTES_EACH if stream.opcodes is None else stream.opcodes for stream in one.streams
+        1 + stream.length // BYTES_EACH if stream.opcodes is None else stream.opcodes
+        for stream in one.streams
     )
     return bool(one.streams) and cost <= limit
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pvmscan.formats._safe import without_surrogates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from pvmscan.formats import Options
@@ -22,7 +23,14 @@ MAX_BITS = 1 << 12
 
 def render(report: Report, options: Options | None = None) -> str:
     """The JSON report; `schema/report.schema.json` describes it."""
-    return dumps(report.to_dict()) + "\n"
+    return "".join(pieces(report)) + "\n"
+
+
+def write(report: Report, options: Options, put: Callable[[str], object]) -> None:
+    """The same, piece by piece: a small file may have a report of hundreds of megabytes."""
+    for piece in pieces(report):
+        put(piece)
+    put("\n")
 
 
 def dumps(data: Any, indent: int | None = 2) -> str:
@@ -34,6 +42,43 @@ def dumps(data: Any, indent: int | None = 2) -> str:
     except ValueError:
         pass
     return json.dumps(_scrub(data), indent=indent, allow_nan=False)
+
+
+def pieces(data: Any, indent: int | None = 2, margin: str = "\n") -> Iterator[str]:
+    """What `dumps` makes of a report, or of a dict or a tuple with parts of reports in it.
+
+    `margin` begins the lines that follow the first. Parts become plain data when their turn comes.
+    """
+    if hasattr(data, "parts"):
+        data = data.parts()
+    elif hasattr(data, "to_dict"):
+        yield dumps(data.to_dict(), indent).replace("\n", margin)
+        return
+    inner = margin + " " * (indent or 0)
+    if isinstance(data, dict) and data:
+        entries = ((f"{dumps(key)}: ", value) for key, value in data.items())
+        yield from _listed("{", entries, "}", indent, inner, margin)
+    elif isinstance(data, tuple) and data:
+        yield from _listed("[", (("", value) for value in data), "]", indent, inner, margin)
+    else:
+        yield dumps(data, indent).replace("\n", margin)
+
+
+def _listed(
+    opening: str,
+    entries: Iterable[tuple[str, Any]],
+    closing: str,
+    indent: int | None,
+    inner: str,
+    margin: str,
+) -> Iterator[str]:
+    yield opening
+    line, following = ("", ", ") if indent is None else (inner, f",{inner}")
+    for name, value in entries:
+        yield line + name
+        yield from pieces(value, indent, inner)
+        line = following
+    yield closing if indent is None else margin + closing
 
 
 def _scrub(data: Any) -> Any:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvmscan.formats.json_ import dumps
+from pvmscan.formats.json_ import pieces
 from pvmscan.report import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
     from pvmscan.formats import Options
     from pvmscan.report import FileReport, Report
 
@@ -23,10 +26,24 @@ def render(report: Report, options: Options | None = None) -> str:
 
 def render_file(one: FileReport, options: Options | None = None) -> str:
     """The line of one file."""
-    return dumps({"kind": "file", "schema_version": SCHEMA_VERSION, **one.to_dict()}, indent=None) + "\n"
+    return "".join(_file(one))
+
+
+def write_file(one: FileReport, options: Options, put: Callable[[str], object]) -> None:
+    """The same, piece by piece."""
+    for piece in _file(one):
+        put(piece)
 
 
 def render_end(report: Report, options: Options | None = None) -> str:
     """The last line."""
-    whole = report.to_dict(files=False)
-    return dumps({"kind": "end", **whole}, indent=None) + "\n"
+    return "".join(_line("end", report.parts(files=False)))
+
+
+def _file(one: FileReport) -> Iterator[str]:
+    return _line("file", {"schema_version": SCHEMA_VERSION, **one.parts()})
+
+
+def _line(kind: str, parts: dict[str, Any]) -> Iterator[str]:
+    yield from pieces({"kind": kind, **parts}, indent=None)
+    yield "\n"

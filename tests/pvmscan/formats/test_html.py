@@ -154,6 +154,14 @@ def test_what_is_not_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "pictures" not in file and "Not drawn here" in file["left_out"]
 
 
+def test_a_file_of_very_many_pickles_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MAX_OPCODES", 50)
+    (file,) = page(sample(tmp_path, b"\x80\x02N." * 100)).data["files"]
+    assert "pictures" not in file and "Not drawn here" in file["left_out"]
+
+
 def test_the_worst_files_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "MAX_FILES_DRAWN", 1)
     (tmp_path / "a.pkl").write_bytes(demo.weights())
