@@ -1,8 +1,42 @@
-"""What bytes are read from: memory, or a file that is mapped into it."""
+"""What bytes are read from: memory, or a file that is mapped into it.
+
+Pages of a map stay in memory once they were read, as long as the system has room. So whoever walks over much of one
+forgets what lies behind: a scan takes no more memory for a file because the file is large.
+"""
 
 from __future__ import annotations
 
 import mmap
 from typing import TypeAlias
 
+from pvm import pages
+
 Buffer: TypeAlias = bytes | mmap.mmap
+WINDOW = 8 << 20
+"""Bytes that are walked over before they are forgotten."""
+
+
+class Mapped(mmap.mmap):
+    """A file that is only read. What a search has passed is forgotten."""
+
+    def find(self, sub: bytes, start: int | None = None, stop: int | None = None) -> int:  # type: ignore[override]
+        """As `bytes.find`."""
+        at, end, _ = slice(start, stop).indices(len(self))
+        while end - at > WINDOW:
+            found = super().find(sub, at, min(at + WINDOW + len(sub) - 1, end))
+            if found >= 0:
+                return found
+            forget(self, at, at + WINDOW)
+            at += WINDOW
+        return super().find(sub, at, max(at, end))
+
+
+def forget(data: Buffer, start: int, stop: int) -> None:
+    """Let the system take back the pages of a mapped file that were read. They may be read again, from the file."""
+    start, stop = max(start, 0), min(stop, len(data))
+    if start >= stop:
+        return
+    if hasattr(data, "forget"):
+        data.forget(start, stop)
+    else:
+        pages.forget(data, start, stop)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pvm
 from pvmscan import ceiling, deadline, parallel
+from pvmscan.buffer import Mapped
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.filescan import FileScan, mistake
@@ -234,7 +235,7 @@ def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | 
             if size <= MAPPED:
                 return scan_source(Source(file.read(), name, origin=0), options)
             # no `with`: a view of a large member may live a moment longer, and closes the map when it goes
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
             return scan_source(Source(data, name, path=os.path.abspath(path)), options)
     except OSError as error:
         name = name or path
@@ -284,7 +285,7 @@ def streams(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS
     else:
         with open(name, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
-            data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = b"" if empty else Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
     yield from _streams(Source(data, name), options)
 
 

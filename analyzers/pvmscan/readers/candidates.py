@@ -5,7 +5,10 @@ One pattern for each way to start, each with a literal first byte: so the search
 
 from __future__ import annotations
 
-from pvm import pages, regex
+from typing import NamedTuple
+
+from pvm import regex
+from pvmscan.buffer import forget
 from pvmscan.readers.base import Buffer
 
 _NAME = rb"[A-Za-z_][\w.]{0,63}"
@@ -25,11 +28,13 @@ _ON_MORE = regex.later(
 )
 """The same behind several of them."""
 _FIRST = regex.later(_GLOBAL)
-_NO_BLANK = regex.later(rb"\S")
-PIECE = 1 << 24
-"""Bytes that are searched at a time, and some more..."""
-_FARTHEST = 1 << 10
-"""...of which the last so many are searched again with the next: more than any pattern looks at, but for blanks."""
+_SOLID = regex.later(rb"\S")
+PIECE = 1 << 23
+"""Bytes that are searched at a time: most content lies in a mapped file, and what was searched is forgotten."""
+REACH = 512
+"""Bytes that decide about a place, more than any pattern has, not counting the white space within it."""
+MUCH = 1 << 20
+"""Bytes of white space in a row of which most are left out."""
 _MOST_ENDS = 100_000
 """Ends of rows of GLOBALs that are kept; they are needed only for as long as the search is in the row."""
 _PATTERNS = (
@@ -56,47 +61,87 @@ _BEGINNINGS = frozenset((b"\x80", b"c", b"(", b"\x8c", b"X"))
 """The first bytes of all of them."""
 
 
+class _Window(NamedTuple):
+    """A part of the data, with as much behind it as decides about its places."""
+
+    number: int
+    text: Buffer
+    shift: int
+    """Where in the data the text begins."""
+    stop: int
+    """Places below are those of the window, counted in the text."""
+    end: int
+    """How far the text is looked at."""
+    next: int
+    """Where in the data further places are."""
+
+
 class Candidates:
     """The next candidate from any position on; positions must not go back."""
 
     def __init__(self, data: Buffer) -> None:
         self.data = data
-        self._next = [-1] * len(_PATTERNS)
-        self._kept = 0
-        """From here on the data is still in memory."""
+        self._next = [0] * len(_PATTERNS)
+        """Where no place of a pattern is before."""
+        self._found = [False] * len(_PATTERNS)
+        """Is there one?"""
+        self._window = _Window(-1, b"", 0, 0, 0, 0)
         self._ends: dict[int, bool] = {}
         """What is known of places where one GLOBAL follows another: lists of words are full of them."""
 
     def after(self, position: int) -> int:
         """The first candidate at `position` or later; the length of the data if there is none."""
-        if position - self._kept > pages.KEPT:
-            self._kept = pages.forget(self.data, self._kept, position)
-        for number in range(len(_PATTERNS)):
-            if self._next[number] < position:
-                self._next[number] = self._search(number, position)
-        return min(self._next)
-
-    def _search(self, number: int, position: int) -> int:
-        """The first place of one pattern, searched for piece by piece: most content lies in a mapped file."""
         size = len(self.data)
-        while position < size:
-            sight = self._sight(position + PIECE)
-            end = sight - _FARTHEST if sight < size else size
-            for match in _PATTERNS[number].finditer(self.data, position, sight):
-                if match.start() >= end:
-                    break
-                if match.lastindex is None or self._leads(match.start(1)):
-                    return match.start()
-            pages.forget(self.data, position, end)
-            position = end
+        while (nearest := min(self._next)) < size:
+            number = self._next.index(nearest)
+            if nearest >= position and self._found[number]:
+                return nearest
+            if position >= size:
+                break
+            # all patterns search one window before any goes on to the next
+            self._search(number, max(nearest, position))
         return size
 
-    def _sight(self, position: int) -> int:
-        """Up to where a pattern may look, from `position` on: it takes any number of blanks, so none goes on there."""
-        if position >= len(self.data) or not self.data[position - 1 : position].isspace():
-            return min(position, len(self.data))
-        behind = _NO_BLANK.search(self.data, position)
-        return len(self.data) if behind is None else behind.end()
+    def _search(self, number: int, position: int) -> None:
+        """Look for the first place of one pattern, to the end of the window."""
+        window = self._at(position)
+        shift = window.shift
+        for match in _PATTERNS[number].finditer(window.text, position - shift, window.end):
+            if match.start() >= window.stop:
+                break
+            if match.lastindex is None or self._leads(match.start(1) + shift):
+                self._next[number], self._found[number] = match.start() + shift, True
+                return
+        self._next[number], self._found[number] = window.next, False
+
+    def _at(self, position: int) -> _Window:
+        """The window that a position lies in; what lies before it has been searched."""
+        number = position // PIECE
+        if number != self._window.number or position >= self._window.next:
+            forget(self.data, max(self._window.number, 0) * PIECE, number * PIECE)
+            self._window = self._opened(number)
+        return self._window
+
+    def _opened(self, number: int) -> _Window:
+        size = len(self.data)
+        low, stop = number * PIECE, (number + 1) * PIECE
+        solid = self._solid(stop + REACH)
+        if solid <= stop + REACH + MUCH:
+            return _Window(number, self.data, 0, stop, min(solid + REACH, size), stop)
+        # patterns take much white space like more of it
+        text = self.data[low : stop + 2 * REACH] + self.data[solid - REACH : solid + REACH]
+        return _Window(number, text, low, stop + REACH - low, len(text), solid)
+
+    def _solid(self, position: int) -> int:
+        """The first place from a position on that is no white space; the length of the data if there is none."""
+        size = len(self.data)
+        while position < size:
+            match = _SOLID.search(self.data, position, position + PIECE)
+            if match is not None:
+                return match.start()
+            forget(self.data, position, position + PIECE)
+            position += PIECE
+        return size
 
     def _leads(self, at: int) -> bool:
         """Behind one GLOBAL stands another, perhaps: does something that can follow come at the end of them all?"""

@@ -19,7 +19,7 @@ from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from pvmscan.buffer import Buffer
+from pvmscan.buffer import WINDOW, Buffer, forget
 from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode, is_skippable
 from pvmscan.readers.spool import NoRoom, Spool
 
@@ -190,6 +190,8 @@ class _Job:
                 chunk = self.peek(at, size)
                 if not chunk:
                     return at, TRUNCATED
+                if at // WINDOW < (at + len(chunk)) // WINDOW:
+                    forget(self.data, at - WINDOW, at)
                 at += len(chunk)
                 size = min(size * 2, _FULL_READ)
             ask = min(_STEPS[0], good - here) if here < good else step

@@ -11,7 +11,7 @@ import mmap
 from io import BytesIO
 from typing import IO
 
-from pvmscan.buffer import Buffer
+from pvmscan.buffer import Buffer, Mapped
 
 KEPT = 16 << 20
 """Bytes that stay in memory."""
@@ -62,4 +62,4 @@ class Spool:
             self._file.truncate(size)
             return self._file.getvalue()
         # the map keeps a handle of its own
-        return mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+        return Mapped(self._file.fileno(), size, access=mmap.ACCESS_READ) if size else b""

@@ -6,11 +6,13 @@ it. (A `memoryview` does too, but its slices are views again, and it cannot be s
 
 from __future__ import annotations
 
+import mmap
 import re
 from typing import Any, cast
 
 import numpy
 
+from pvmscan.buffer import forget
 from pvmscan.readers.base import Buffer
 
 _STEP = 1 << 20
@@ -45,6 +47,16 @@ class View(numpy.ndarray[Any, Any]):
                 return begin + at
             high = begin + len(sub) - 1 if begin > low else low
         return -1
+
+    def forget(self, start: int, stop: int) -> None:
+        """Forget pages of the map beneath, if there is one."""
+        root: Any = self
+        while isinstance(root.base, numpy.ndarray):
+            root = root.base
+        whole = getattr(root.base, "obj", root.base)
+        if isinstance(whole, mmap.mmap):
+            shift = self.ctypes.data - root.ctypes.data
+            forget(whole, start + shift, stop + shift)
 
     def _range(self, start: int, stop: int | None) -> tuple[int, int]:
         low, high, _ = slice(start, stop).indices(len(self))

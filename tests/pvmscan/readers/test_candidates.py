@@ -186,3 +186,52 @@ def test_a_payload_in_a_list_of_words_is_found() -> None:
 def test_a_large_text_is_no_limit() -> None:
     text = b"\n".join(b"word %d, count %d" % (number % 977, number) for number in range(200_000))
     assert not [item for item in Raw().read(Source(text, "words.csv"), Budget()) if isinstance(item, Problem)]
+
+
+def places(data: bytes) -> list[int]:
+    search, at, found = Candidates(data), -1, []
+    while (at := search.after(at + 1)) < len(data):
+        found.append(at)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_window_by_window_the_same_is_found(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where most of a long white space is left out, and where a pattern reaches over it."""
+    chance = random.Random(seed)
+    more = [
+        b"cos\nsystem\n",
+        b"(S'a'\ncos\nsystem\n",
+        b"\x8c\x02os\x8c\x06system\x93",
+        b"cos\nsystem\nI",
+        bytes(300),
+    ]
+    parts = [*PARTS, *more]
+    pieces = [chance.choice(parts) for _ in range(3000)]
+    for _ in range(20):
+        space = chance.choice([b" ", b"\n", b" \t\n"]) * chance.randint(1, 4000)
+        before = chance.choice([b"", b"cos\nsystem\nI", b"cos\nsystem\nL", b"(S'a'\ncos\nsystem"])
+        pieces.insert(chance.randrange(len(pieces)), before + space + chance.choice([b"", b"5\n", b"-"]))
+    data = b"".join(pieces)
+    expected = places(data)
+    monkeypatch.setattr(candidates, "PIECE", 2048)
+    monkeypatch.setattr(candidates, "MUCH", 1024)
+    assert len(data) > 20_000 and len(expected) > 100
+    assert places(data) == expected
+
+
+def test_a_place_whose_white_space_goes_on_for_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "PIECE", 2048)
+    monkeypatch.setattr(candidates, "MUCH", 1024)
+    for spaces in (0, 600, 1500, 2000, 5000, 20_000):
+        for shift in (0, 1000, 2030, 2047):
+            data = (
+                b"\xff" * shift
+                + b"cos\nsystem\nI"
+                + b" " * spaces
+                + b"5\n"
+                + b"\xff" * 3000
+                + b"cos\nsystem\n."
+            )
+            assert places(data) == [shift, len(data) - 12]
+            assert places(data.replace(b"5\n", b"q\n")) == [len(data) - 12]
