@@ -325,9 +325,8 @@ def _joblib_zf(job: _Job, at: int) -> _Ending:
 
 
 def _lz4(job: _Job, at: int) -> _Ending:
-    decoded = decode(job.data, at, job.stop, limit=job.limit)
-    job.sink.write(decoded.data)
-    return decoded.end, decoded.reason, not decoded.reason
+    end, reason = decode(job.data, at, job.stop, job.sink, limit=job.limit)
+    return end, reason, not reason
 
 
 def _open_zstd(job: _Job, at: int) -> tuple[int, Factory] | None:

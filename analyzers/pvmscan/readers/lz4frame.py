@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pvmscan.buffer import Buffer
+    from pvmscan.readers.spool import Spool
 
 MAGIC = b"\x04\x22\x4d\x18"
 DAMAGED = "the compressed data is damaged"
@@ -23,15 +24,57 @@ TRUNCATED = "the compressed data ends too early"
 OVER_LIMIT = "the size limit was reached"
 
 _MIN_MATCH = 4
+_FARTHEST = 1 << 16
+"""No match reaches back so far."""
+_STEP = 1 << 20
+"""Bytes that a match adds at a time, and that are at hand before they go to the sink."""
+_LARGEST = 4 << 20
+"""Bytes of the largest block that a descriptor can announce; libraries refuse a longer one."""
 _UNCOMPRESSED = 0x8000_0000
 
 
-class Decoded(NamedTuple):
-    """What came out of a run of frames."""
+class _Output:
+    """What comes out: the end of it at hand, where matches look for it, the rest in the sink."""
 
-    data: bytes
-    end: int  # absolute offset of the first byte after the last frame
-    reason: str  # why decoding stopped early, "" when every frame was read to its end mark
+    def __init__(self, sink: Spool, limit: int) -> None:
+        self.sink = sink
+        self.room = limit
+        self.recent = bytearray()
+        self.size = 0
+
+    def literal(self, source: bytes) -> str:
+        """Add bytes; say why not all of them, if so."""
+        piece = source[: self.room]
+        self.recent += piece
+        self._added(len(piece))
+        return OVER_LIMIT if len(source) > len(piece) else ""
+
+    def match(self, distance: int, length: int) -> str:
+        """Repeat bytes from before, at most those that are added here."""
+        left = min(length, self.room)
+        reason = OVER_LIMIT if left < length else ""
+        while left:
+            count = min(left, _STEP)
+            begin = len(self.recent) - distance
+            pattern = bytes(self.recent[begin : begin + count])
+            if distance < count:  # the match overlaps what it writes: the last `distance` bytes repeat
+                pattern = (pattern * (count // distance + 1))[:count]
+            self.recent += pattern
+            self._added(count)
+            left -= count
+        return reason
+
+    def _added(self, count: int) -> None:
+        self.size += count
+        self.room -= count
+        if len(self.recent) > _STEP:
+            self.flush(_FARTHEST)
+
+    def flush(self, kept: int = 0) -> None:
+        """Hand over all but the last bytes."""
+        done = max(0, len(self.recent) - kept)
+        self.sink.write(bytes(self.recent[:done]))
+        del self.recent[:done]
 
 
 class _Header(NamedTuple):
@@ -46,17 +89,22 @@ def is_skippable(head: bytes) -> bool:
     return len(head) >= 4 and head[0] & 0xF0 == 0x50 and head[1:4] == b"\x2a\x4d\x18"
 
 
-def decode(data: Buffer, start: int, stop: int, *, limit: int) -> Decoded:
-    """Decode all frames from `start` on; at most `limit` bytes are produced."""
-    out = bytearray()
+def decode(data: Buffer, start: int, stop: int, sink: Spool, *, limit: int) -> tuple[int, str]:
+    """Decode all frames from `start` on into the sink, at most `limit` bytes.
+
+    Return the offset of the first byte after the last frame, and why decoding stopped early: "" when every frame was
+    read to its end mark.
+    """
+    out = _Output(sink, limit)
     end = start
     reason = "" if _is_frame(data[start : start + 4]) else DAMAGED
     while not reason and _is_frame(data[end : min(end + 4, stop)]):
         if data[end : end + 4] == MAGIC:
-            end, reason = _frame(data, end, stop, out, limit)
+            end, reason = _frame(data, end, stop, out)
         else:
             end, reason = _skip(data, end, stop)
-    return Decoded(bytes(out), end, reason)
+    out.flush()
+    return end, reason
 
 
 def _is_frame(head: bytes) -> bool:
@@ -83,11 +131,11 @@ def _header(data: Buffer, start: int, stop: int) -> _Header | None:
     return _Header(blocks, bool(flags & 0x20), 4 if flags & 0x10 else 0, 4 if flags & 0x04 else 0)
 
 
-def _frame(data: Buffer, start: int, stop: int, out: bytearray, limit: int) -> tuple[int, str]:
+def _frame(data: Buffer, start: int, stop: int, out: _Output) -> tuple[int, str]:
     header = _header(data, start, stop)
     if header is None:
         return start, DAMAGED
-    first = floor = len(out)
+    first = out.size
     at = header.blocks
     while at + 4 <= stop:
         word = _u32(data, at)
@@ -95,9 +143,11 @@ def _frame(data: Buffer, start: int, stop: int, out: bytearray, limit: int) -> t
         if word == 0:
             return min(at + header.frame_trailer, stop), ""
         end = at + (word & ~_UNCOMPRESSED)
-        floor = len(out) if header.independent else first
+        if end - at > _LARGEST:
+            return at, DAMAGED
+        floor = out.size if header.independent else first
         source = data[at : min(end, stop)]
-        reason = _literal(source, out, limit) if word & _UNCOMPRESSED else _block(source, out, floor, limit)
+        reason = out.literal(source) if word & _UNCOMPRESSED else _block(source, out, floor)
         if end > stop and reason != OVER_LIMIT:
             reason = TRUNCATED
         if reason:
@@ -106,13 +156,7 @@ def _frame(data: Buffer, start: int, stop: int, out: bytearray, limit: int) -> t
     return min(at, stop), TRUNCATED
 
 
-def _literal(source: bytes, out: bytearray, limit: int) -> str:
-    room = limit - len(out)
-    out += source[:room]
-    return OVER_LIMIT if len(source) > room else ""
-
-
-def _block(source: bytes, out: bytearray, floor: int, limit: int) -> str:
+def _block(source: bytes, out: _Output, floor: int) -> str:
     """Decode one block: sequences of literals and a match, the last sequence being literals only.
 
     Matches reach back at most 65 535 bytes and never before `floor`.
@@ -121,7 +165,7 @@ def _block(source: bytes, out: bytearray, floor: int, limit: int) -> str:
     while at < end:
         token = source[at]
         length, at = _length(source, at + 1, token >> 4)
-        reason = _literal(source[at : at + length], out, limit)
+        reason = out.literal(source[at : at + length])
         at += length
         if reason or at > end:
             return reason or DAMAGED
@@ -131,9 +175,9 @@ def _block(source: bytes, out: bytearray, floor: int, limit: int) -> str:
             return DAMAGED
         distance = source[at] | source[at + 1] << 8
         length, at = _length(source, at + 2, token & 15)
-        if not 0 < distance <= len(out) - floor:
+        if not 0 < distance <= out.size - floor:
             return DAMAGED
-        reason = _match(out, distance, length + _MIN_MATCH, limit)
+        reason = out.match(distance, length + _MIN_MATCH)
         if reason:
             return reason
     return DAMAGED if end else ""  # a block may not end with a match
@@ -150,15 +194,3 @@ def _length(source: bytes, at: int, length: int) -> tuple[int, int]:
         if more < 255:
             break
     return length, at
-
-
-def _match(out: bytearray, distance: int, length: int, limit: int) -> str:
-    room = limit - len(out)
-    count = min(length, room)
-    begin = len(out) - distance
-    if distance >= count:
-        out += out[begin : begin + count]
-    else:  # the match overlaps what it writes: the last `distance` bytes repeat
-        pattern = bytes(out[begin:])
-        out += (pattern * (count // distance + 1))[:count]
-    return OVER_LIMIT if length > room else ""

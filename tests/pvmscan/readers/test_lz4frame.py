@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, Decoded, decode
+from pvmscan.readers import lz4frame
+from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode
+from pvmscan.readers.spool import Spool
 
 LIMIT = 1 << 20
 END = bytes(4)
@@ -27,8 +30,16 @@ def plain(block: bytes) -> bytes:
     return (len(block) | 1 << 31).to_bytes(4, "little") + block
 
 
+class Decoded(NamedTuple):
+    data: bytes
+    end: int
+    reason: str
+
+
 def run(data: bytes, limit: int = LIMIT) -> Decoded:
-    return decode(data, 0, len(data), limit=limit)
+    sink = Spool()
+    end, reason = decode(data, 0, len(data), sink, limit=limit)
+    return Decoded(sink.contents(1 << 40)[:], end, reason)
 
 
 def test_literals_only() -> None:
@@ -75,6 +86,32 @@ def test_damaged_blocks(block: bytes) -> None:
 def test_damaged_headers() -> None:
     assert run(b"").reason == run(b"nonsense").reason == run(MAGIC).reason == DAMAGED
     assert run(frame(flags=0x80)).reason == DAMAGED
+
+
+@pytest.mark.parametrize("step", [1, 70_000, 1 << 20])
+def test_matches_reach_back_into_what_was_handed_over(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lz4frame, "_STEP", step)
+    start = random.Random(1).randbytes(65_535)
+    repeat = packed(b"\x0f\xff\xff" + b"\xff" * 400 + b"\0\x10!")  # from 65,535 bytes back
+    expected = bytearray(start)
+    for _ in range(3):
+        count = 4 + 15 + 255 * 400
+        expected += (expected[-65_535:] * 2)[:count] + b"!"
+    assert run(frame(plain(start), repeat, repeat, repeat, flags=0x40)).data == expected
+    assert run(frame(packed(b"\x1fa\x01\x00" + b"\xff" * 2000 + b"\x00\x10b"))).data == b"a" * 510_020 + b"b"
+
+
+def test_what_unpacks_to_much_is_not_held_in_memory() -> None:
+    sink = Spool()
+    block = packed(b"\x1fa\x01\x00" + b"\xff" * 200_000 + b"\x00\x10b")
+    decode(frame(block), 0, len(frame(block)), sink, limit=1 << 30)
+    assert sink.tell() == 200_000 * 255 + 21 and isinstance(sink.contents(1 << 30), mmap.mmap)
+
+
+def test_a_block_that_no_library_takes_is_damage() -> None:
+    size = (4 << 20) + 1
+    assert run(frame(size.to_bytes(4, "little") + bytes(20))).reason == DAMAGED
+    assert run(frame(plain(b"x" * (4 << 20))), limit=1 << 30).reason == ""
 
 
 def test_missing_end_mark_keeps_the_data() -> None:
