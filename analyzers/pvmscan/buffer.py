@@ -19,6 +19,9 @@ WINDOW = 8 << 20
 class Mapped(mmap.mmap):
     """A file that is only read. What a search has passed is forgotten."""
 
+    path: str | None = None
+    """Where another process can open just these bytes, if they have no name of their own."""
+
     def find(self, sub: bytes, start: int | None = None, stop: int | None = None) -> int:  # type: ignore[override]
         """As `bytes.find`."""
         at, end, _ = slice(start, stop).indices(len(self))
@@ -40,3 +43,11 @@ def forget(data: Buffer, start: int, stop: int) -> None:
         data.forget(start, stop)
     else:
         pages.forget(data, start, stop)
+
+
+def copied(data: Buffer, start: int = 0, stop: int | None = None) -> bytes:
+    """A part of the data, by default all of it, as bytes in memory: the pages that it was in are forgotten."""
+    stop = len(data) if stop is None else stop
+    content = bytes(data[start:stop])
+    forget(data, start, stop)
+    return content

@@ -30,6 +30,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
+from pvmscan.buffer import Mapped
+
 Plain: TypeAlias = Any
 """None, booleans, numbers, text, bytes, lists, tuples (they arrive as lists), and dicts with text as keys."""
 
@@ -275,7 +277,7 @@ def _answer(function: Any, requests: IO[bytes], request: dict[str, Any]) -> Plai
             data = _take(requests, size, [size])
         else:
             with open(request["path"], "rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                data = Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
             if len(data) != size:
                 return {"failed": "the file changed while it was read"}
         return {"result": function(data)}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.evidence import named
@@ -47,7 +48,7 @@ class Config:
             yield Problem("JSON larger than the limit", Location(source.member, 0), "limit")
             return
         try:
-            tree = parse(bytes(source.data))
+            tree = parse(copied(source.data))
         except NotJson as error:
             if _is_named(source):
                 yield Problem(f"JSON that cannot be read: {error}", Location(source.member, 0), "malformed")

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pvmscan.buffer import WINDOW, forget
 from pvmscan.isolation import Failed, run
 from pvmscan.readers import hdf5types as types
 from pvmscan.readers.base import Buffer, Source
@@ -124,7 +125,9 @@ def examine(source: Source, *, isolated: bool) -> Survey:
     """The survey of a source, made in a worker process; what it does not survive is a fault."""
     if not isolated:
         return survey(source.data)
-    path = source.path if source.member is None and isinstance(source.data, mmap.mmap) else None
+    path: str | None = getattr(source.data, "path", None)
+    if source.member is None and isinstance(source.data, mmap.mmap):
+        path = source.path
     try:
         return _restored(run(__name__, survey_plain.__name__, source.data, path=path))
     except Failed as error:
@@ -154,8 +157,9 @@ class _Window(io.RawIOBase):
 
     def __init__(self, data: Buffer) -> None:
         super().__init__()
+        self.whole = data
         self.data = memoryview(data)
-        self.at = 0
+        self.at = self.read_since = 0
 
     def readable(self) -> bool:
         return True
@@ -176,6 +180,10 @@ class _Window(io.RawIOBase):
         with self.data[self.at : self.at + len(view)] as part:
             view[: len(part)] = part
             self.at += len(part)
+            self.read_since += len(part)
+            if self.read_since > WINDOW:
+                forget(self.whole, 0, len(self.data))
+                self.read_since = 0
             return len(part)
 
 

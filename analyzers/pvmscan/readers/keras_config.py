@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Item, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.keras_code import code_item, looks_like_code, torch_archive
@@ -238,7 +239,7 @@ class KerasJson:
             if source.data.find(b"class_name") >= 0:
                 yield Problem("a Keras config larger than the limit allows", place.location(), "limit")
             return
-        content = bytes(source.data)
+        content = copied(source.data)
         named = source.member is not None and _CONFIG.search(source.member) is not None
         if not named and not may_be_config(content):
             return

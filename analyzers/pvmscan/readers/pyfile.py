@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.pysources import judge_module
@@ -48,7 +49,7 @@ class PythonFile:
         if len(source.data) > MAX_BYTES:
             yield Problem("Python source longer than the limit", Location(source.member, 0), "limit")
             return
-        text = bytes(source.data)
+        text = copied(source.data)
         cookie = _COOKIE.match(text)
         encoding = cookie[1].decode("ascii", "replace").lower().replace("_", "-") if cookie else "utf-8"
         if encoding not in words("configs", "plain_encodings"):

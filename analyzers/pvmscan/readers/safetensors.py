@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.evidence import is_pickle_too
@@ -36,7 +37,7 @@ class Safetensors:
             )
             return
         try:
-            header = parse(bytes(source.data[8 : 8 + size]))
+            header = parse(copied(source.data, 8, 8 + size))
         except NotJson as error:
             yield Problem(
                 f"safetensors: the header cannot be read: {error}", Location(source.member, 8), "malformed"

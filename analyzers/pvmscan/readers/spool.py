@@ -8,6 +8,7 @@ removes the file with the last view of it, however the process ends.
 from __future__ import annotations
 
 import mmap
+import os
 from io import BytesIO
 from typing import IO
 
@@ -61,5 +62,18 @@ class Spool:
         if isinstance(self._file, BytesIO):
             self._file.truncate(size)
             return self._file.getvalue()
-        # the map keeps a handle of its own
-        return Mapped(self._file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+        self._file.truncate(size)
+        return _Unnamed(self._file) if size else b""
+
+
+class _Unnamed(Mapped):
+    """A map of a temporary file, which other processes can open for as long as there is this map."""
+
+    def __new__(cls, file: IO[bytes]) -> _Unnamed:
+        made = super().__new__(cls, file.fileno(), 0, access=mmap.ACCESS_READ)
+        made.file = file
+        place = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        made.path = place if os.path.exists(place) else None
+        return made
+
+    file: IO[bytes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.jinja import escapes
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict
@@ -31,7 +32,7 @@ class Template:
         if len(source.data) > MAX_BYTES:
             yield Problem("a template longer than the limit", Location(source.member, 0), "limit")
             return
-        yield from judge_template(bytes(source.data).decode("utf-8", "replace"), source.member, 0)
+        yield from judge_template(copied(source.data).decode("utf-8", "replace"), source.member, 0)
         yield Recognised("jinja", whole=False)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.keras_config import judge_text
@@ -61,7 +62,7 @@ class TensorFlow:
             if len(source.data) > MAX_TEXT:
                 yield Problem("a graph as text that is larger than the limit allows", _at(source, 0), "limit")
                 return
-            text = read_text(bytes(source.data), notes)
+            text = read_text(copied(source.data), notes)
             messages = [(kind, text) for kind in _KINDS if _evidence(kind, text)]
         else:
             messages = [(kind, _wire(source, kind, notes)) for kind in _kinds(source)]

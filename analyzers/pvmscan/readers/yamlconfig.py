@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.config import target
 from pvmscan.readers.data import words
@@ -48,7 +49,7 @@ class Yaml:
         if len(source.data) > MAX_BYTES:
             yield Problem("YAML larger than the limit", Location(source.member, 0), "limit")
             return
-        raw = bytes(source.data)
+        raw = copied(source.data)
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
         for scalar in scalars(text):
             yield from _tags(scalar, source)

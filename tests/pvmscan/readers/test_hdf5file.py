@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
 import subprocess
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
+import assemble as asm
+import judged
 from keras_cases import case, hdf5
-from pvmscan.isolation import Failed
-from pvmscan.readers import Source, hdf5file
+from pvmscan import Verdict
+from pvmscan.isolation import Failed, run
+from pvmscan.readers import Source, hdf5file, spool
 from pvmscan.readers.hdf5file import Elsewhere, Limits, Survey, Text, examine, prepare, survey, survey_plain
 
 h5py = pytest.importorskip("h5py")
@@ -28,6 +32,26 @@ def test_a_survey_can_leave_its_process() -> None:
     assert again.texts == found.texts
     assert not found.faults
     assert "model_config" in found.names
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where there is /proc")
+def test_one_that_was_unpacked_into_a_file_is_opened_by_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def holding(file: Any) -> None:
+        import numpy
+
+        file["blob"] = numpy.frombuffer(asm.malicious(), "u1")
+        file["weights"] = numpy.zeros(10_000)
+
+    places = []
+
+    def noted(*arguments: Any, path: str | None) -> Any:
+        places.append(path)
+        return run(*arguments, path=path)
+
+    monkeypatch.setattr(hdf5file, "run", noted)
+    monkeypatch.setattr(spool, "KEPT", 1000)
+    assert judged.verdict(gzip.compress(hdf5(holding)), "m.h5.gz") is Verdict.DANGEROUS
+    assert len(places) == 1 and str(places[0]).startswith("/proc/")
 
 
 def many(file: Any) -> None:

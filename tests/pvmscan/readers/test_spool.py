@@ -7,6 +7,8 @@ import gzip
 import io
 import mmap
 import pickle
+import subprocess
+import sys
 import tempfile
 import zipfile
 from typing import Any
@@ -86,3 +88,16 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (report,) = pvmscan.scan_bytes(gzip.compress(hostile(5000)), name="model.pkl.gz").files
     assert report.verdict >= Verdict.INCOMPLETE
     assert any("No space left" in problem.message for problem in report.errors)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where there is /proc")
+def test_another_process_can_open_what_lies_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "KEPT", 4)
+    one = spool.Spool()
+    for piece in (b"abc", b"defg", b"hi"):
+        one.write(piece)
+    data = one.contents(8)
+    del one
+    program = "import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read())"
+    command = [sys.executable, "-c", program, getattr(data, "path", "")]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"abcdefgh" == data[:]
