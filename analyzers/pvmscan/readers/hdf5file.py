@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pvmscan.buffer import WINDOW, forget
 from pvmscan.isolation import Failed, run
 from pvmscan.readers import hdf5types as types
 from pvmscan.readers.base import Buffer, Source
+from pvmscan.readers.window import Window
 
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 200
@@ -91,7 +91,7 @@ def survey(data: Buffer, limits: Limits | None = None) -> Survey:
     except ImportError:
         found.faults.append(("/", "unsupported", "h5py, which reads HDF5, is not installed"))
         return found
-    window = _Window(data)
+    window = Window(data)
     try:
         with h5py.File(window, "r") as file:
             found.opened = True
@@ -99,7 +99,7 @@ def survey(data: Buffer, limits: Limits | None = None) -> Survey:
     except Exception as error:  # h5py raises what the library says as almost any class
         found.faults.append(("/", "unreadable", _reason(error)))
     finally:
-        window.data.release()
+        window.close()
     return found
 
 
@@ -150,41 +150,6 @@ def _restored(plain: Any) -> Survey:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Failed(f"the worker process gave no valid answer ({error})", "unreadable") from None
-
-
-class _Window(io.RawIOBase):
-    """Bytes as a file, read in place."""
-
-    def __init__(self, data: Buffer) -> None:
-        super().__init__()
-        self.whole = data
-        self.data = memoryview(data)
-        self.at = self.read_since = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self.at, len(self.data))[whence]
-        self.at = max(0, base + offset)
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def readinto(self, target: Any) -> int:
-        view = memoryview(target).cast("B")
-        with self.data[self.at : self.at + len(view)] as part:
-            view[: len(part)] = part
-            self.at += len(part)
-            self.read_since += len(part)
-            if self.read_since > WINDOW:
-                forget(self.whole, 0, len(self.data))
-                self.read_since = 0
-            return len(part)
 
 
 class _Walk:

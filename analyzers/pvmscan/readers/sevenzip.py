@@ -1,20 +1,22 @@
-"""7z archives, by way of the optional package py7zr: everything is unpacked into memory, within the limits.
+"""7z archives, by way of the optional package py7zr: everything is unpacked into one spool, within the limits.
 
 Without it the archive is reported as not read; a pickle that is merely stored in it is looked for all the same.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 from pvmscan.readers import ratio
-from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
+from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside
 from pvmscan.readers.inflate import Inflated
+from pvmscan.readers.parts import part
 from pvmscan.readers.paths import leaves_folder
+from pvmscan.readers.spool import Spool
+from pvmscan.readers.window import Window
 from pvmscan.report import Location, Problem, Verdict
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
@@ -43,7 +45,7 @@ class SevenZip:
         unpacked = _Unpacked(min(budget.inflated, 1 << 30))
         names: list[str] = []
         try:
-            with library.SevenZipFile(io.BytesIO(source.data)) as archive:
+            with Window(source.data) as file, library.SevenZipFile(file) as archive:
                 names = archive.getnames()
                 if archive.needs_password():
                     yield Problem("7z archive: it is encrypted", Location(source.member, 0), "unreadable")
@@ -64,15 +66,15 @@ class SevenZip:
             yield Problem(f"7z archive: {reason or name}", Location(source.member, 0), kind)
         budget.members -= len(names)
         yield from _odd(names, source)
-        for name, content in unpacked.files.items():
+        for name, content in unpacked.members():
             budget.inflated -= len(content)
-            yield from _member(source, inside(source, name), bytes(content), unpacked.room >= 0)
+            yield from _member(source, inside(source, name), content, unpacked.room >= 0)
         yield Recognised("7z", whole=False)
 
 
-def _member(source: Source, member: str, content: bytes, complete: bool) -> Iterator[Item]:
+def _member(source: Source, member: str, content: Buffer, complete: bool) -> Iterator[Item]:
     yield from ratio.told(Inflated(content, complete, "", "7z", 0), len(source.data), member, None)
-    if content:
+    if len(content):
         yield Source(content, source.name, member, source.depth + 1, expected=True)
 
 
@@ -95,7 +97,30 @@ class _Unpacked:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.files: dict[str, bytearray] = {}
+        self.sink = Spool()
+        self.spans: list[tuple[str, int, int]] = []
+        """What belongs to which member: name, start, stop."""
+
+    def members(self) -> Iterator[tuple[str, Buffer]]:
+        """Names and contents; of a member that was not written in one go, each part."""
+        whole = self.sink.contents(self.sink.tell())
+        for name, start, stop in self.spans:
+            yield name, part(whole, start, stop)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Keep some bytes of a member."""
+        self.room -= len(data)
+        if self.room < 0:
+            raise _Full
+        start = self.sink.tell()
+        self.sink.write(data)
+        if self.spans and self.spans[-1][0] == name:
+            start = self.spans.pop()[1]
+        self.spans.append((name, start, self.sink.tell()))
+
+    def content(self, name: str) -> bytes:
+        """What was kept of a member."""
+        return b"".join(bytes(piece[:]) for one, piece in self.members() if one == name)
 
     def factory(self, library: Any) -> Any:
         """The two classes that py7zr asks for, made here because it may not be there."""
@@ -103,17 +128,16 @@ class _Unpacked:
 
         class Member(library.io.Py7zIO):  # type: ignore[misc]
             def __init__(self, name: str) -> None:
-                self.content = unpacked.files.setdefault(name, bytearray())
+                self.name = name
+                self.length = 0
 
             def write(self, data: bytes | bytearray) -> int:
-                unpacked.room -= len(data)
-                if unpacked.room < 0:
-                    raise _Full
-                self.content += data
+                unpacked.add(self.name, bytes(data))
+                self.length += len(data)
                 return len(data)
 
             def read(self, size: int | None = None) -> bytes:
-                return bytes(self.content)
+                return unpacked.content(self.name)
 
             def seek(self, offset: int, whence: int = 0) -> int:
                 return offset
@@ -122,7 +146,7 @@ class _Unpacked:
                 return None
 
             def size(self) -> int:
-                return len(self.content)
+                return self.length
 
         class Factory(library.io.WriterFactory):  # type: ignore[misc]
             def create(self, filename: str) -> Member:

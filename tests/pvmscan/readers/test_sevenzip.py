@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import ScanOptions, Verdict, scan_bytes
-from pvmscan.readers import Budget, Fact, Item, Source, sevenzip
+from pvmscan.readers import Budget, Fact, Item, Source, sevenzip, spool
 from pvmscan.report import Problem
 
 CASES = Path(__file__).parents[2] / "cases" / "beside"
@@ -48,6 +49,22 @@ def test_bombs_and_damage_are_incomplete() -> None:
     damaged = BAD[:40] + bytes([BAD[40] ^ 0xFF]) + BAD[41:]
     assert judged.verdict(damaged, "m.7z") >= Verdict.INCOMPLETE
     assert judged.verdict(BAD[:60], "m.7z") >= Verdict.INCOMPLETE
+
+
+@with_library
+def test_members_that_lie_in_a_file_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    py7zr = importlib.import_module("py7zr")
+    held = io.BytesIO()
+    with py7zr.SevenZipFile(held, "w") as archive:
+        for number in range(5):
+            archive.writestr(asm.honest() + bytes(number), f"honest{number}.pkl")
+        archive.writestr(b"", "nothing.pkl")
+        archive.writestr(asm.malicious(), "bad.pkl")
+    expected = judged.file(held.getvalue(), "m.7z")
+    monkeypatch.setattr(spool, "KEPT", 10)
+    found = judged.file(held.getvalue(), "m.7z")
+    assert found == expected and found.verdict is Verdict.DANGEROUS
+    assert [stream.member for stream in found.streams] == [*(f"honest{n}.pkl" for n in range(5)), "bad.pkl"]
 
 
 @with_library
