@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import IO
 
@@ -20,6 +22,15 @@ KEPT = 16 << 20
 
 class NoRoom(Exception):
     """The temporary file cannot be made or has no room; the text says why."""
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"no room in the temporary folder to unpack it: {error.strerror or error}"
+        raise NoRoom(reason) from None
 
 
 class Spool:
@@ -35,13 +46,33 @@ class Spool:
 
     def write(self, piece: bytes) -> None:
         """Add to the end; raise `NoRoom` where nothing fits any more."""
-        try:
-            if self._size <= KEPT < self._size + len(piece):
-                self._move()
+        with _room():
+            self._reach(self._size + len(piece))
             self._file.write(piece)
-        except OSError as error:
-            raise NoRoom(f"no room in the temporary folder to unpack it: {error.strerror or error}") from None
         self._size += len(piece)
+
+    def grow(self, size: int) -> None:
+        """Add zeros up to a size, which take no room in a file; raise `NoRoom` where it cannot be."""
+        with _room():
+            self._reach(size)
+            if isinstance(self._file, BytesIO):
+                self._file.write(bytes(size - self._size))
+            else:
+                self._file.truncate(size)
+                self._file.seek(size)
+        self._size = size
+
+    def put(self, at: int, piece: bytes) -> None:
+        """Replace bytes that are there already; raise `NoRoom` where nothing fits any more."""
+        with _room():
+            self._file.seek(at)
+            self._file.write(piece)
+            self._file.seek(self._size)
+
+    def _reach(self, size: int) -> None:
+        """Have a file for more than stays in memory."""
+        if self._size <= KEPT < size:
+            self._move()
 
     def _move(self) -> None:
         import tempfile

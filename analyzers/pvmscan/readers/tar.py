@@ -15,6 +15,7 @@ from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside, is_pickle_too
 from pvmscan.readers.parts import part
 from pvmscan.readers.paths import leaves_folder
+from pvmscan.readers.spool import NoRoom, Spool
 from pvmscan.report import Location, Problem, Verdict
 
 BLOCK = 512
@@ -157,22 +158,27 @@ def _content(member: Member, source: Source, budget: Budget) -> Iterator[Item]:
         )
     content = part(data, member.start, member.start + available)
     if member.pieces:
-        content = _spread(bytes(content[:]), member)
+        try:
+            content = _spread(content, member)
+        except NoRoom as error:
+            yield Problem(f"member {member.name}: {error}", Location(where, member.start), "limit")
+            return
     if len(content):
         expected = _PICKLE.search(member.name) is not None
         origin = None if member.pieces else source.offset_of(member.start)
         yield Source(content, source.name, where, source.depth + 1, expected, source.loader, origin)
 
 
-def _spread(stored: bytes, member: Member) -> bytes:
+def _spread(stored: Buffer, member: Member) -> Buffer:
     """A sparse file with its holes."""
-    whole = bytearray(member.length)
+    whole = Spool()
+    whole.grow(member.length)
     at = 0
     for position, length in member.pieces:
-        piece = stored[at : at + length][: max(0, member.length - position)]
-        whole[position : position + len(piece)] = piece
+        if position < member.length:
+            whole.put(position, stored[at : at + min(length, member.length - position)])
         at += length
-    return bytes(whole)
+    return whole.contents(member.length)
 
 
 class _Walk:

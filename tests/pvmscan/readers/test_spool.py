@@ -41,6 +41,20 @@ def test_it_holds_what_was_written(pieces: list[bytes], cut: int, kept: int, mos
         assert one.contents(most)[:] == expected[:most]
 
 
+@pytest.mark.parametrize("kept", [0, 7, 100])
+@pytest.mark.parametrize("before", [b"", b"abc"])
+def test_zeros_take_what_is_put_among_them(kept: int, before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "KEPT", kept)
+    one = spool.Spool()
+    one.write(before)
+    one.grow(20)
+    assert one.tell() == 20
+    one.put(9, b"xyz")
+    one.put(8, b"ab")
+    one.write(b"end")
+    assert one.contents(99)[:] == before.ljust(8, b"\0") + b"abyz" + bytes(8) + b"end"
+
+
 def hostile(filler: int) -> bytes:
     return (
         pickle.dumps([bytes(filler), list(range(5000))], 4)[:-1]

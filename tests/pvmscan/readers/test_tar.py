@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
+import tempfile
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import ScanOptions, Verdict, scan_bytes
+from pvmscan.readers import spool
 from pvmscan.readers.base import Source
 from pvmscan.readers.tar import Tar, _Walk, is_header
 
@@ -79,9 +82,39 @@ def test_an_archive_behind_the_end_is_read() -> None:
 
 def test_a_sparse_member_is_spread_before_it_is_judged() -> None:
     bad = asm.malicious()
-    pieces = b"".join(b"%011o\0%011o\0" % pair for pair in ((0, 3), (3, len(bad) - 3)))
-    block = header(b"s.pkl", len(bad), b"S", rest={386: pieces, 483: b"%011o\0" % len(bad)})
-    assert judged.places(block + padded(bad) + bytes(1024), SHELL) == ["s.pkl"]
+    assert judged.places(spread(bad, 3, len(bad)), SHELL) == ["s.pkl"]
+
+
+def spread(bad: bytes, position: int, length: int) -> bytes:
+    """A sparse member: the first bytes at its start, the others at a position."""
+    pieces = b"".join(b"%011o\0%011o\0" % pair for pair in ((0, 3), (position, len(bad) - 3)))
+    block = header(b"s.pkl", len(bad), b"S", rest={386: pieces, 483: b"%011o\0" % length})
+    return block + padded(bad) + bytes(1024)
+
+
+def test_holes_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kept in (spool.KEPT, 100):
+        monkeypatch.setattr(spool, "KEPT", kept)
+        padding = asm.proto(2) + b"B" + (40 << 20).to_bytes(4, "little")
+        # 40 MiB of holes are the argument of an opcode; what follows them runs
+        pieces = [(0, len(padding)), (len(padding) + (40 << 20), len(asm.malicious()))]
+        stored = padding + b"0" + asm.malicious()[2:] + b"."
+        numbers = b"".join(b"%011o\0%011o\0" % pair for pair in pieces)
+        length = b"%011o\0" % (pieces[1][0] + pieces[1][1])
+        block = header(b"s.pkl", len(stored), b"S", rest={386: numbers, 483: length})
+        file = judged.file(block + padded(stored) + bytes(1024), "x.tar")
+        assert [finding.location.member for finding in file.findings if finding.rule == SHELL] == ["s.pkl"]
+        assert file.streams[0].length > 40 << 20
+
+
+def test_no_room_for_holes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**options: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    file = judged.file(spread(asm.malicious(), 3, 40 << 20), "x.tar")
+    assert file.verdict >= Verdict.INCOMPLETE
+    assert any("No space left" in problem.message for problem in file.errors)
 
 
 @pytest.mark.parametrize("where", [386, 398, 483])
