@@ -9,8 +9,6 @@ from __future__ import annotations
 import mmap
 from typing import TypeAlias
 
-from pvm import pages
-
 Buffer: TypeAlias = bytes | mmap.mmap
 WINDOW = 8 << 20
 """Bytes that are walked over before they are forgotten."""
@@ -41,7 +39,9 @@ def forget(data: Buffer, start: int, stop: int) -> None:
         return
     if hasattr(data, "forget"):
         data.forget(start, stop)
-    else:
+    elif isinstance(data, mmap.mmap):
+        from pvm import pages  # here, because nearly every module imports this one
+
         pages.forget(data, start, stop)
 
 
