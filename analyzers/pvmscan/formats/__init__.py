@@ -113,12 +113,13 @@ def _gathered(put: Callable[[str], object]) -> Iterator[Callable[[str], None]]:
 
     def gather(piece: str) -> None:
         nonlocal size
-        parts.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            put("".join(parts))
-            parts.clear()
-            size = 0
+        for start in range(0, len(piece), PIECE):
+            parts.append(piece[start : start + PIECE])
+            size += len(parts[-1])
+            if size >= PIECE:
+                put("".join(parts))
+                parts.clear()
+                size = 0
 
     yield gather
     if parts:

@@ -51,3 +51,12 @@ def test_a_long_line_is_never_there_as_a_whole() -> None:
     write_file(MANY.files[0], "jsonl", VERBOSE, written.append)
     assert len(written) > 1 and max(map(len, written)) < PIECE + 1000
     assert "".join(written) == render_file(MANY.files[0], "jsonl")
+
+
+@pytest.mark.parametrize("name", REPORT_FORMATS)
+def test_a_long_text_is_written_in_pieces(name: str) -> None:
+    report = Report((FileReport("x" * 5 * PIECE, Verdict.UNVERIFIED, uncovered=("y" * 5 * PIECE,)),))
+    written: list[str] = []
+    write_report(report, name, VERBOSE, written.append)
+    assert "".join(written) == render_report(report, name, VERBOSE)
+    assert max(map(len, written)) < 2 * PIECE
