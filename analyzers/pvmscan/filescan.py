@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pvmscan.parts import data_report, fact_finding, inside, placed
+from pvmscan.parts import Way, data_report, fact_finding, inside, placed
 from pvmscan.plugins import plugins
 from pvmscan.readers import Budget, Fact, Recognised, Source, Stream, read
-from pvmscan.report import FileReport, Finding, Location, Problem, Step, StreamReport, Verdict, worst
+from pvmscan.report import FileReport, Finding, Location, Problem, StreamReport, Verdict, worst
 
 if TYPE_CHECKING:
     from pvmscan.judging import Judging
@@ -43,7 +43,7 @@ class FileScan:
     def judge(self) -> None:
         """Read and judge everything in the file."""
         whole = self.source if self.source.origin == 0 else self.source._replace(origin=0)
-        self.read(whole, ())
+        self.read(whole, tuple)
 
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
@@ -67,8 +67,8 @@ class FileScan:
             uncovered=tuple(uses.uncovered) if uses is not None else (),
         )
 
-    def read(self, source: Source, outer: tuple[Step, ...]) -> None:
-        """Judge what lies in a source; `outer` is the way to it, where a pickle loads it."""
+    def read(self, source: Source, way: Way) -> None:
+        """Judge what lies in a source; `way` leads to it, where a pickle loads it."""
         if source.depth > self.budget.depth:
             message = f"nested more than {self.budget.depth} deep"
             self.tell(Problem(message, Location(source.member), "limit"))
@@ -77,13 +77,13 @@ class FileScan:
             self._recognised = True
             match item:
                 case Stream():
-                    self._survive(item, source, outer)
+                    self._survive(item, source, way)
                 case Fact():
-                    self.add(inside(fact_finding(item), outer), source)
+                    self.add(inside(fact_finding(item), way), source)
                 case Problem():
                     self.tell(item._replace(location=placed(item.location, source)))
                 case Source():
-                    self.read(item, outer)
+                    self.read(item, way)
                 case Recognised():
                     pass
 
@@ -107,16 +107,16 @@ class FileScan:
         else:
             self._untold += 1
 
-    def _survive(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
+    def _survive(self, stream: Stream, source: Source, way: Way) -> None:
         """Judge a stream; a mistake of ours in it must not hide the next one."""
         try:
-            self._stream(stream, source, outer)
+            self._stream(stream, source, way)
         except MemoryError:
             raise
         except Exception as error:
             self.tell(mistake(error, placed(Location(stream.member, stream.offset), source)))
 
-    def _stream(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
+    def _stream(self, stream: Stream, source: Source, way: Way) -> None:
         skeleton = stream.skeleton
         # an analyzer of somebody else may look at data as well
         if skeleton is not None and not skeleton.usage.names and not plugins("pvmscan.analyzers"):
@@ -127,7 +127,7 @@ class FileScan:
             from pvmscan.judging import Judging
 
             self._judging = Judging(self, self._knowledge())
-        self._judging.stream(stream, source, outer)
+        self._judging.stream(stream, source, way)
 
 
 def mistake(error: Exception, where: Location) -> Problem:

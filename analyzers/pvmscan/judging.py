@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from pvm import dialects
 from pvm.trace import Trace
 from pvmscan.analyzers import Context, analyze
+from pvmscan.analyzers.base import chain
 from pvmscan.analyzers.nested import Layer, layers
 from pvmscan.knowledge import Knowledge
-from pvmscan.parts import inside, stream_report, unfollowed
+from pvmscan.parts import Way, inside, stream_report, unfollowed
 from pvmscan.plugins import plugins
 from pvmscan.readers import Source, Stream
-from pvmscan.report import Location, Problem, Step, Verdict
+from pvmscan.report import Location, Problem, Verdict
 from pvmscan.settle import settle
 from pvmscan.uses import Uses
 
@@ -30,7 +31,7 @@ class Judging:
         self.knowledge = knowledge
         self.uses = Uses()
 
-    def stream(self, stream: Stream, source: Source, outer: tuple[Step, ...]) -> None:
+    def stream(self, stream: Stream, source: Source, way: Way) -> None:
         """Judge what a pickle does, and enter it into the file's report."""
         settled = None
         # an analyzer of somebody else may want arguments that the skeletal pass does not have
@@ -40,7 +41,7 @@ class Judging:
         outlines: list[Trace] = []
         verdict = Verdict.CLEAN
         for trace in stream.machine() if settled is None else (settled.trace,):
-            verdict = max(verdict, self._trace(trace, source, stream, outer, counts, not outlines))
+            verdict = max(verdict, self._trace(trace, source, stream, way, counts, not outlines))
             outlines.append(trace.outline())
             del trace  # a run may take much memory, and the next one shall have it
         problem = unfollowed(stream, outlines, source)
@@ -54,7 +55,7 @@ class Judging:
         trace: Trace,
         source: Source,
         stream: Stream,
-        outer: tuple[Step, ...],
+        way: Way,
         counts: dict[int, int],
         first: bool,
     ) -> Verdict:
@@ -63,25 +64,25 @@ class Judging:
         context = Context(trace, self.knowledge, stream.member)
         for finding in analyze(context):
             verdict = max(verdict, finding.verdict)
-            self.file.add(inside(finding, outer), source)
+            self.file.add(inside(finding, way), source)
         if context.walks <= 0:
             where = Location(stream.member, stream.offset)
             message = "its values refer to each other too often to be searched"
             self.file.tell(Problem(message, where, "limit"))
-        opened = self._layers(context, source, stream, outer)
+        opened = self._layers(context, source, stream, way)
         return max(verdict, self.uses.note(context, counts, opened, first=first))
 
-    def _layers(self, context: Context, source: Source, stream: Stream, outer: tuple[Step, ...]) -> set[str]:
+    def _layers(self, context: Context, source: Source, stream: Stream, way: Way) -> set[str]:
         """Judge what calls load; the loaders of honest files that leave nothing open, because every call of them gets
         bytes in which a stream was found and judged.
         """
         opened: dict[str, bool] = {}
         for layer in layers(context, stream.data, NESTED_BYTES):
-            found = self._layer(layer, source, stream, outer)
+            found = self._layer(layer, source, stream, way)
             opened[layer.path] = opened.get(layer.path, True) and layer.honest and found
         return {path for path, fine in opened.items() if fine}
 
-    def _layer(self, layer: Layer, source: Source, stream: Stream, outer: tuple[Step, ...]) -> bool:
+    def _layer(self, layer: Layer, source: Source, stream: Stream, way: Way) -> bool:
         """Judge a layer; is a stream in it, now or when the same bytes were judged before?"""
         if layer.data is None:
             if layer.honest:
@@ -99,5 +100,5 @@ class Judging:
         where = f"{stream.member}!" if stream.member else ""
         member = f"{where}{layer.path}@{layer.offset}"
         inner = Source(layer.data, source.name, member, source.depth + 1, True)
-        self.file.read(inner, (*outer, *layer.steps))
+        self.file.read(inner, lambda: (*way(), *chain(layer.call)))
         return len(self.file.streams) > before

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import dialects
 from pvm.skeleton import Skeleton
@@ -22,8 +22,13 @@ def placed(location: Location, source: Source) -> Location:
     return location._replace(absolute=source.offset_of(location.offset))
 
 
-def inside(finding: Finding, outer: tuple[Step, ...]) -> Finding:
+Way: TypeAlias = Callable[[], tuple[Step, ...]]
+"""The steps that lead to a source which a pickle loads. They are written down only for a finding."""
+
+
+def inside(finding: Finding, way: Way) -> Finding:
     """A finding in a nested layer shows how the layer is reached."""
+    outer = way()
     if not outer:
         return finding
     return replace(finding, chain=(*outer, *finding.chain))

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from pvm.paths import path_of
 from pvm.values import Call, Container, Value, reveal
-from pvmscan.analyzers.base import Context, chain
-from pvmscan.report import Step
+from pvmscan.analyzers.base import Context
 
 ID = "nested"
 
@@ -21,7 +20,7 @@ class Layer(NamedTuple):
     data: bytes | None
     """None where the bytes cannot be told from the file."""
     honest: bool
-    steps: tuple[Step, ...]
+    call: Call
 
 
 def layers(context: Context, data: object, limit: int) -> Iterator[Layer]:
@@ -43,7 +42,7 @@ def layers(context: Context, data: object, limit: int) -> Iterator[Layer]:
                 ),
                 None,
             )
-            yield Layer(judged.path, judged.call.offset, content, loader.honest, chain(judged.call))
+            yield Layer(judged.path, judged.call.offset, content, loader.honest, judged.call)
             break
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import lzma
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -155,3 +156,28 @@ def test_spacy_documents_and_vocabularies_are_judged_by_the_pickles_that_they_ca
 def test_spacy_getters_that_cannot_be_told_are_reported() -> None:
     data = spacy_doc(asm.call(asm.glob("some.module", "made"), asm.number(1)), asm.data(HOOKS))
     assert judged.verdict(data) is Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize("module", ["matcher", "phrasematcher", "dependencymatcher"])
+def test_spacy_matchers_are_put_together_from_their_patterns(module: str) -> None:
+    """Their function is called like those that load pickles, and loads none."""
+    vocab = spacy_vocab(asm.data(GETTERS))
+    matcher = asm.call(
+        asm.glob(f"spacy.matcher.{module}", "unpickle_matcher"), vocab, asm.dict_of(), asm.dict_of()
+    )
+    assert judged.verdict(asm.program(3, matcher)) <= Verdict.UNVERIFIED
+
+
+def test_the_way_to_honest_layers_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than judging them, and thousands of documents have such layers."""
+    calls: list[object] = []
+
+    def chain(call: object) -> tuple[()]:
+        calls.append(call)
+        return ()
+
+    monkeypatch.setattr(sys.modules["pvmscan.judging"], "chain", chain)
+    judged.verdict(spacy_doc(asm.data(GETTERS), asm.data(HOOKS)))
+    assert not calls
+    judged.verdict(spacy_doc(asm.data(GETTERS), asm.data(asm.malicious())))
+    assert calls
