@@ -288,13 +288,14 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if at >= size:
             raise NeedsMachine("the input ends early")
         if at >= safe:
+            if 0 <= safe and at - safe < SLACK:  # not where a long constant was leapt over: others may follow
+                reach = min(reach * 8, WINDOW)
             window = _view(data, at, min(at + reach + SLACK, size))
             if at - kept > pages.KEPT:
                 kept = pages.forget(data, kept, at)
             text = Text(window)
             base = 0 if compiled else at
             safe = min(at + reach, size)
-            reach = min(reach * 8, WINDOW)
             n = safe - at + SLACK
             if len(stack) < sp + n:
                 stack = items.stack = _grown(stack, sp, sp + sp // 4 + n)
