@@ -288,7 +288,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if at >= size:
             raise NeedsMachine("the input ends early")
         if at >= safe:
-            if 0 <= safe and at - safe < SLACK:  # not where a long constant was leapt over: others may follow
+            if safe >= 0 and at - safe < SLACK:  # not where a long constant was leapt over: others may follow
                 reach = min(reach * 8, WINDOW)
             window = _view(data, at, min(at + reach + SLACK, size))
             if at - kept > pages.KEPT:
