@@ -65,9 +65,14 @@ def set_level(name: str) -> None:
     _level = LEVELS[name.upper()]
 
 
+def is_wanted(level: str) -> bool:
+    """Does the chosen level ask for messages of this one?"""
+    return LEVELS[level] >= _level
+
+
 def message(text: str, level: str = "WARNING") -> None:
     """Say something on standard error, if the chosen level asks for it."""
-    if LEVELS[level] < _level:
+    if not is_wanted(level):
         return
     from pvmscan.formats._safe import safe_lines
 

@@ -83,6 +83,8 @@ class Writer:
 
     def file(self, one: FileReport) -> None:
         """A file was judged."""
+        if not self._lines:
+            return
         from pvmscan.formats import write_file
 
         for name, keep in self._lines:

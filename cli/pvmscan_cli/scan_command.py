@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pvmscan_cli import common, configuration, outputs
-from pvmscan_cli.common import CONTEXT, STDIN, Exit, message
+from pvmscan_cli.common import CONTEXT, STDIN, Exit, is_wanted, message
 from pvmscan_cli.selection import patterns, select
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def _scan(
                 one = policy.apply(judged)
                 done.append(one)
                 writer.file(one)
-                message(f"{one.path}: {one.verdict}", "INFO")
+                if is_wanted("INFO"):  # before a text is made: there may be very many files
+                    message(f"{one.path}: {one.verdict}", "INFO")
         except KeyboardInterrupt:
             return Report(tuple(done), _about(limits, policy) | {INTERRUPTED: "true"}), True
     return Report(tuple(done), _about(limits, policy)), False
