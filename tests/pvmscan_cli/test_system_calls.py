@@ -84,7 +84,8 @@ def check(paths: list[Path], folder: Path) -> None:
         elif name == "kill":
             assert "SIGKILL" in line or "SIGTERM" in line, line  # the worker is dismissed
         else:
-            assert call.startswith(("+++", "---", "<... ")), line
+            # of a process that died at the beginning of a call strace cannot tell which one it was
+            assert call.startswith(("+++", "---", "<... ", "???(")), line
     assert started >= 1
 
 
