@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import assemble as asm
 import pvm
 from pvm.paths import path_of
-from pvm.values import Call, Value, reveal
+from pvm.trace import Import
+from pvm.values import Call, Unknown, Value, reveal
 
 
 def called(program: bytes, path: str = "m.f") -> list[tuple[Any, ...]]:
@@ -93,3 +94,53 @@ def test_an_item_is_the_one_at_its_index(kind: str, items: list[Any], index: int
         assert (path_of(found) if expected == "m.f" else found) == expected
     else:
         assert isinstance(found, Call), "it is not known"
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("functools.reduce", [UNKNOWN]),
+        ("operator.call", []),
+        ("copyreg.__newobj__", []),
+        ("copyreg._reconstructor", [UNKNOWN]),
+        ("copyreg._reconstructor", [UNKNOWN, asm.glob("m", "Base"), asm.NONE]),
+        ("builtins.setattr", [UNKNOWN, asm.text("name")]),
+        ("copyreg.add_extension", [asm.text("m"), asm.text("f")]),
+        ("copyreg.add_extension", [asm.text("m"), asm.text("f"), asm.text("no code")]),
+        ("builtins.type", [asm.list_of()]),
+        ("importlib.import_module", [asm.text("")]),
+        ("importlib.import_module", [asm.text(".relative")]),
+        ("importlib.import_module", [asm.call(asm.glob("m", "name"))]),
+        ("pkgutil.resolve_name", [asm.call(asm.glob("m", "name"))]),
+        ("builtins.sorted", [asm.list_of(asm.text("b"), asm.text("a"))]),
+    ],
+)
+def test_arguments_of_which_nothing_follows(path: str, arguments: list[bytes]) -> None:
+    """Too few, of the wrong type, or not known: the call itself is all that can be told."""
+    module, _, name = path.rpartition(".")
+    trace = pvm.run(asm.program(3, asm.call(asm.glob(module, name), *arguments)))
+    assert trace.complete
+    others = {"m.name", path}
+    assert {path_of(event.callee) for event in trace.events if isinstance(event, Call)} <= others
+    assert not any(isinstance(event, Import) and event.computed for event in trace.events)
+
+
+@pytest.mark.parametrize(
+    ("name", "imported"), [("os.path", "os.path"), ("collections.OrderedDict", "collections"), ("os", "os")]
+)
+def test_dill_imports_a_module_or_an_attribute_of_one(name: str, imported: str) -> None:
+    """What is written in capitals is no module."""
+    trace = pvm.run(asm.program(3, asm.call(asm.glob("dill._dill", "_import_module"), asm.text(name))))
+    assert [event.module for event in trace.events if isinstance(event, Import)][1:] == [imported]
+
+
+def test_a_key_is_called_for_every_item_or_once_for_those_that_nobody_knows() -> None:
+    items = asm.list_of(asm.text("b"), asm.text("a"))
+    sorting = asm.newobj_ex(
+        asm.glob("functools", "partial"),
+        asm.tuple_of(asm.glob("builtins", "sorted")),
+        asm.dict_of(key=UNKNOWN),
+    )
+    assert called(asm.program(4, asm.call(sorting, items))) == [("b",), ("a",)]
+    (arguments,) = called(asm.program(4, asm.call(sorting, asm.call(asm.glob("m", "items")))))
+    assert len(arguments) == 1 and isinstance(arguments[0], Unknown)
