@@ -20,7 +20,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from math import inf
 from time import monotonic
 from types import FrameType
@@ -128,6 +128,10 @@ def _by_thread(seconds: float) -> Iterator[None]:
     finally:
         over.set()
         with lock:
-            # one that is under way comes too late; where there is none, the thread would look for it ever after
             if raised.is_set():
-                raise_in(thread, None)
+                # One that is under way comes too late: it is taken here, or another in its place. Called off (by NULL),
+                # it is looked for ever after in CPython 3.11, which under a tracer goes on no more.
+                with suppress(OutOfTime):
+                    raise_in(thread, ctypes.py_object(OutOfTime))
+                    while True:
+                        pass

@@ -231,3 +231,28 @@ def test_it_holds_inside_one_decompression(pack: Callable[[bytes], bytes]) -> No
     report = scan_bytes(bomb, name="x.pkl", options=ScanOptions(seconds=0.02))
     assert report.verdict is Verdict.INCOMPLETE
     assert "not judged to its end within 0.02 seconds" in [one.message for one in report.files[0].errors]
+
+
+def test_who_traces_afterwards_is_not_held_up() -> None:
+    """In a process of its own, because a tracer that hangs cannot be told to end."""
+    program = (
+        "import sys, threading\n"
+        "from pvmscan.deadline import OutOfTime, within\n"
+        "def late():\n"
+        "    try:\n"
+        "        with within(0.05):\n"
+        "            while True: pass\n"
+        "    except OutOfTime:\n"
+        "        print('late')\n"
+        "thread = threading.Thread(target=late)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "def line(frame, event, argument): return line\n"
+        "def loop(): return sum(one for one in range(1000))\n"
+        "sys.settrace(line)\n"
+        "print(loop())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["late", "499500"], done.stderr
