@@ -300,7 +300,7 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
             if len(stack) < sp + n:
                 stack = items.stack = _grown(stack, sp, sp + sp // 4 + n)
             if len(memo) < filled + n:
-                memo = _grown(memo, filled, filled + filled // (2 if filled < 1 << 20 else 4) + n)
+                memo = _grown(memo, filled, filled + (filled if filled < 1 << 20 else filled // 4) + n)
             if weigh and len(weights) < 2 * (weighed + n):
                 weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
             if len(marks) < height + n:
