@@ -37,8 +37,6 @@ def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settle
     trace = Trace(
         dialect, skeleton.start, stop=skeleton.stop, resume=skeleton.stop, protocol=skeleton.protocol
     )
-    if not used.names:
-        return Settled(trace, {})
     world = Interpreter()
     world.attach(trace.events, DEFAULT, used.data)
     counts: dict[int, int] = {}

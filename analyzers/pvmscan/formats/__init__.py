@@ -88,21 +88,22 @@ def write_report(report: Report, name: str, options: Options, put: Callable[[str
     a whole.
     """
     module = _report_module(name)
-    with _gathered(put) as gather:
-        if hasattr(module, "write"):
-            module.write(report, options, gather)
-        else:
-            gather(module.render(report, options))
+    _pass_on(getattr(module, "write", None), module.render, report, options, put)
 
 
 def write_file(one: FileReport, name: str, options: Options, put: Callable[[str], object]) -> None:
     """Call `put` with the text of `render_file`, piece by piece where the format can."""
     module = _report_module(name)
+    _pass_on(getattr(module, "write_file", None), module.render_file, one, options, put)
+
+
+def _pass_on(write: Any, render: Any, what: object, options: Options, put: Callable[[str], object]) -> None:
+    """What a format writes piece by piece, if it does, or else renders as a whole."""
     with _gathered(put) as gather:
-        if hasattr(module, "write_file"):
-            module.write_file(one, options, gather)
+        if write is not None:
+            write(what, options, gather)
         else:
-            gather(module.render_file(one, options))
+            gather(render(what, options))
 
 
 @contextmanager
