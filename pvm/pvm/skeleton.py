@@ -47,7 +47,7 @@ WIDTHS = bytes(
     {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}.get(opcode, 0) for opcode in range(256)
 )
 """Bytes of the instructions that push a number, a truth value or None; 0 for all others."""
-WINDOW = 1 << (15 if COMPILED else 18)
+WINDOW = 1 << (12 if COMPILED else 18)
 """Bytes that are looked at in one go."""
 FIRST = 1 << 10
 """The first window: a file may hold hundreds of thousands of small pickles."""
@@ -236,10 +236,12 @@ class Items:
         """Can these values be keys? In an interpreter the least of many tells at once when all are constants."""
         if not COMPILED and high - low > 8 and min(self.stack[low:high:step]) >= -1:
             return True
-        for place in range(low, high, step):
+        place = low
+        while place < high:  # no range: with a step that only the caller knows, it would yield objects
             value = self.stack[place]
             if value < 0 and (-value & 15) >= LIST:
                 return False
+            place += step
         return True
 
 
@@ -290,11 +292,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if at >= safe:
             if safe >= 0 and at - safe < SLACK:  # not where a long constant was leapt over: others may follow
                 reach = min(reach * 8, WINDOW)
-            window = _view(data, at, min(at + reach + SLACK, size))
+            if safe < 0 or not compiled:
+                window = _view(data, at, min(at + reach + SLACK, size))
+                text = Text(window)
+                base = 0 if compiled else at
             if at - kept > pages.KEPT:
                 kept = pages.forget(data, kept, at)
-            text = Text(window)
-            base = 0 if compiled else at
             safe = min(at + reach, size)
             n = safe - at + SLACK
             if len(stack) < sp + n:
@@ -345,6 +348,11 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                 stack[sp] = plain
                 sp += 1
                 pos += widths[op]
+                if op == 0x47:  # floats come in rows, and a width that is known need not be waited for
+                    while pos < stop and window[pos] == 0x47:
+                        stack[sp] = plain
+                        sp += 1
+                        pos += 9
                 continue
             if op >= 0x80:
                 if op == 0x94:  # MEMOIZE
