@@ -18,8 +18,9 @@ test: $(DEV_READY)  ## run the tests; those of the compiled modules again, where
 	else echo "no C compiler: the compiled build is not tested"; fi
 
 test-compiled: compiled
-	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py tests/pvm/test_straight.py tests/pvm/test_exactness.py \
-		tests/pvmscan/test_settle.py tests/pvmscan/test_scan.py tests/pvmscan/readers
+	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py tests/pvm/test_straight.py tests/pvm/test_leaps.py \
+		tests/pvm/test_exactness.py \
+		tests/pvmscan/test_settle.py tests/pvmscan/test_rest.py tests/pvmscan/test_scan.py tests/pvmscan/readers
 
 check: $(DEV_READY)  ## lint, format, strict types, import contracts
 	$(BIN)/ruff check .
@@ -35,8 +36,8 @@ fuzz-quick: $(DEV_READY)  ## every fuzz program for a few minutes, all together
 	$(BIN)/python fuzz/fuzz_skeleton.py --programs 20000
 	$(BIN)/python fuzz/fuzz_machine.py --inputs 5000
 	$(BIN)/python fuzz/fuzz_metamorphic.py --inputs 2000
-	$(BIN)/python fuzz/fuzz_beside.py --inputs 5000
-	$(BIN)/python fuzz/fuzz_formats.py --inputs 2000
+	$(BIN)/python fuzz/fuzz_rest.py --inputs 5000
+	$(BIN)/python fuzz/fuzz_readers.py --inputs 5000
 	$(BIN)/python fuzz/atheris_targets.py --replay
 
 coverage: $(DEV_READY)  ## branch coverage of the machine and the library, by the pure build; fails below 95%

@@ -14,7 +14,7 @@ from pvmscan.parts import Way, inside, stream_report, unfollowed
 from pvmscan.plugins import plugins
 from pvmscan.readers import Source, Stream
 from pvmscan.report import Location, Problem, Verdict
-from pvmscan.settle import settle
+from pvmscan.settle import Settled, split
 from pvmscan.uses import Uses
 
 if TYPE_CHECKING:
@@ -33,15 +33,13 @@ class Judging:
 
     def stream(self, stream: Stream, source: Source, way: Way) -> None:
         """Judge what a pickle does, and enter it into the file's report."""
-        settled = None
-        # an analyzer of somebody else may want arguments that the skeletal pass does not have
-        if stream.skeleton is not None and not plugins("pvmscan.analyzers"):
-            settled = settle(stream.skeleton, self.knowledge, dialects.every(source.loader)[0])
-        counts = settled.counts if settled is not None else {}
         outlines: list[Trace] = []
         verdict = Verdict.CLEAN
-        for trace in stream.machine() if settled is None else (settled.trace,):
-            verdict = max(verdict, self._trace(trace, source, stream, way, counts, not outlines))
+        for settled in self._settled(stream, source):
+            verdict = max(verdict, self._trace(settled.trace, source, stream, way, settled.counts, True))
+            outlines[:] = outlines[:1] or [settled.trace.outline()]
+        for trace in () if outlines else stream.machine():
+            verdict = max(verdict, self._trace(trace, source, stream, way, {}, not outlines))
             outlines.append(trace.outline())
             del trace  # a run may take much memory, and the next one shall have it
         problem = unfollowed(stream, outlines, source)
@@ -49,6 +47,20 @@ class Judging:
             self.file.tell(problem)
             verdict = max(verdict, Verdict.INCOMPLETE)
         self.file.streams.append(stream_report(stream, outlines, verdict))
+
+    def _settled(self, stream: Stream, source: Source) -> tuple[Settled, ...]:
+        """What stands for the runs of a stream; nothing where the whole runs are needed."""
+        # an analyzer of somebody else may want arguments that the skeletal pass does not have
+        if stream.skeleton is None or plugins("pvmscan.analyzers"):
+            return ()
+        dialect = dialects.every(source.loader)[0]
+        parts = split(stream.skeleton, self.knowledge, dialect)
+        if not any(parts.matters):
+            return (parts.settled,)
+        from pvmscan.rest import rest  # here, because it needs the machine
+
+        others = rest(stream.skeleton, parts, dialect)
+        return () if others is None else (parts.settled, others)
 
     def _trace(
         self,

@@ -1,12 +1,13 @@
 """Settles honest pickles by their skeleton: where no callee's arguments matter, nothing more is asked.
 
-`settle` gives a short trace that stands for the whole run: every global imported once, every callee called once
-with arguments of which nothing is known. The analyzers judge it like any other. It is given only if they could
-not say more about the whole run.
+`split` gives a short trace that stands for everything in a run that makes no difference: such globals imported once,
+every such callee called once with arguments of which nothing is known. The analyzers judge it like any other. It is
+given only if they could not say more about it. The globals that do matter are left to the machine (`pvmscan.rest`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pvm.dialects import Dialect
@@ -25,38 +26,56 @@ from pvmscan.knowledge import Knowledge, Status, arguments_matter, effects_of
 
 
 class Settled(NamedTuple):
-    """The trace that stands for a run, and how often each of its imports was made, by offset."""
+    """What stands for a run or a part of one, and how often each of its imports was made, by offset."""
 
     trace: Trace
     counts: dict[int, int]
 
 
-def settle(skeleton: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
+class Split(NamedTuple):
+    """What makes no difference, and which globals do, by their number in the usage."""
+
+    settled: Settled
+    matters: list[bool]
+
+
+def settle(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
     """The short trace, in the first dialect of the format; None where arguments could make a difference."""
-    used = skeleton.usage
-    trace = Trace(
-        dialect, skeleton.start, stop=skeleton.stop, resume=skeleton.stop, protocol=skeleton.protocol
-    )
+    parts = split(found, knowledge, dialect)
+    return None if any(parts.matters) else parts.settled
+
+
+def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
+    """The short trace of what makes no difference, in the first dialect of the format, and what is not in it."""
+    used = found.usage
+    trace = Trace(dialect, found.start, stop=found.stop, resume=found.stop, protocol=found.protocol)
     world = Interpreter()
     world.attach(trace.events, DEFAULT, used.data)
     counts: dict[int, int] = {}
     calls: list[Call] = []
+    matters: list[bool] = []
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]
         value = world.find(
             module, name, protocol=used.protocol, offset=offset, via=used.vias[number], dialect=dialect
         )
+        made = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
+        vias = [via for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)) if made[column]]
         path = path_of(value)
-        if path is None or is_carried_danger(effects_of(knowledge, path)):
-            return None
-        counts[offset] = used.counts[number * COLUMNS + IMPORT]
-        for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)):
-            if used.counts[number * COLUMNS + column]:
-                if call_matters(path, via, knowledge):
-                    return None
-                calls.append(_call(value, via, offset))
+        matters.append(path is None or _matters(path, vias, knowledge))
+        if matters[number]:
+            trace.events.pop()
+            continue
+        counts[offset] = made[IMPORT]
+        calls.extend(_call(value, via, offset) for via in vias)
     trace.events.extend(calls)
-    return Settled(trace, counts)
+    return Split(Settled(trace, counts), matters)
+
+
+def _matters(path: str, vias: Iterable[str], knowledge: Knowledge) -> bool:
+    if is_carried_danger(effects_of(knowledge, path)):
+        return True
+    return any(call_matters(path, via, knowledge) for via in vias)
 
 
 def _call(callee: Value, via: str, offset: int) -> Call:

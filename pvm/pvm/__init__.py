@@ -28,6 +28,7 @@ from pvm.limits import DEFAULT, Limits
 if TYPE_CHECKING:
     from pvm import decompile, graph
     from pvm.interpreter import Interpreter
+    from pvm.leaps import Leaps
     from pvm.machine import Observer
     from pvm.state import Inline
     from pvm.trace import Trace
@@ -45,12 +46,13 @@ def run(
     encoding: str = "ascii",
     observer: Observer | None = None,
     inline: Inline | None = None,
+    leaps: Leaps | None = None,
 ) -> Trace:
     """Run the pickle at `start` (a byte offset) as one loader would, and return its trace.
 
     Never raises for any bytes: where the loader would refuse, the trace ends in a fault. Raises `PvmError`
     for a dialect that does not exist. `encoding` is the loader's for Python 2 strings; `any` accepts what
-    any loader would.
+    any loader would. With `leaps` stretches that make no difference are passed over (see `pvm.leaps`).
     """
     from pvm import interpreter, machine  # here, because the skeletal pass settles most pickles without them
 
@@ -65,6 +67,7 @@ def run(
         encoding=encoding,
         observer=observer,
         inline=inline,
+        leaps=leaps,
     )
 
 

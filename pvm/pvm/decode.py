@@ -97,6 +97,10 @@ class Contiguous:
         """All bytes before were read, within `straight`."""
         self.position = position
 
+    def leap(self, position: int, frame_end: int) -> None:
+        """All bytes before were read, frames and all; the newest ends at `frame_end`, -1 if it was left."""
+        self.position = position
+
     def resume(self) -> int:
         """Where a further load from the same stream starts."""
         return self.position
@@ -120,6 +124,10 @@ class _Buffered(Contiguous):
         """All bytes before were read."""
         self.position = position
         self.fetched = max(self.fetched, position)
+
+    def leap(self, position: int, frame_end: int) -> None:
+        """All bytes before were read, and the frame."""
+        self.position, self.fetched = position, max(position, frame_end)
 
     def byte(self) -> int:
         """The next byte."""
@@ -276,6 +284,11 @@ class Framed(_Buffered):
         if self.position < self.fetched:
             return self.fetched
         return self.position if self.inside or self.beyond >= 0 else self.size
+
+    def leap(self, position: int, frame_end: int) -> None:
+        """All bytes before were read, and the frame."""
+        super().leap(position, frame_end)
+        self.inside = frame_end >= 0
 
     def frame(self, length: int) -> None:
         """Enter a frame; the one before must be used up."""

@@ -7,7 +7,7 @@ tell a different story: a run without quirk and without fault means the same to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import straight
 from pvm.decode import Data
@@ -19,10 +19,11 @@ from pvm.state import Inline, State
 from pvm.trace import Fault, Trace
 from pvm.world import World
 
+if TYPE_CHECKING:
+    from pvm.leaps import Leaps
+
 CHECKED = 4096
 """Instructions after which limits are looked at."""
-_ASCII = frozenset({"ascii", "any"})
-"""Encodings in which a string of Python 2 of ASCII bytes is that text."""
 Observer: TypeAlias = Callable[[State], None]
 """Called after each instruction."""
 
@@ -37,9 +38,15 @@ def run(
     encoding: str = "ascii",
     observer: Observer | None = None,
     inline: Inline | None = None,
+    leaps: Leaps | None = None,
 ) -> Trace:
-    """Run one pickle from `start` to STOP, or to the first instruction that the loader would refuse."""
-    state = State(data, dialect, world, start=start, limits=limits, encoding=encoding, inline=inline)
+    """Run one pickle from `start` to STOP, or to the first instruction that the loader would refuse.
+
+    Raises `leaps.Needed` if it needs what it has leapt over.
+    """
+    state = State(
+        data, dialect, world, start=start, limits=limits, encoding=encoding, inline=inline, leaps=leaps
+    )
     try:
         _loop(state, observer)
     except Reject as reject:
@@ -52,15 +59,20 @@ def _loop(state: State, observer: Observer | None) -> None:
     source, data, handlers, trace = state.input, state.data, HANDLERS, state.trace
     next_opcode = source.opcode
     begins = straight.BEGINS if observer is None else frozenset()
+    leaps = state.leaps
     count = 0
     try:
         while trace.stop is None:
             start = source.position
+            if leaps is not None and leaps.ready(start) == start and leaps.take(state):
+                continue
             if start < source.size and data[start] in begins:
                 done = _straight(state, start, CHECKED - count % CHECKED)
                 count += done
                 if done and not count % CHECKED:
                     state.check_limits(count)
+                    continue
+                if done and leaps is not None:
                     continue
             offset = next_opcode()
             state.offset = offset
@@ -82,6 +94,8 @@ def _straight(state: State, start: int, most: int) -> int:
     stop = source.straight()
     if 0 < frame_end < stop:
         stop = frame_end
+    if state.leaps is not None:
+        stop = min(stop, state.leaps.ready(start))
     if start >= stop:
         return 0
     end, count = straight.run(
@@ -94,7 +108,8 @@ def _straight(state: State, start: int, most: int) -> int:
         state.marks,
         state.memo,
         state.limits.constant_bytes,
-        state.encoding in _ASCII,
+        state.is_ascii,
+        state.absent,
     )
     if count:
         state.offset = end

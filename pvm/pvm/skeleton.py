@@ -17,7 +17,8 @@ call for many items and a compiler a loop, `COMPILED` chooses.
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from pvm import pages, runs, usage
 from pvm.decode import Data
@@ -41,13 +42,16 @@ from pvm.kinds import (
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
 
+if TYPE_CHECKING:
+    from pvm.leaps import Leaps
+
 COMPILED: bool = not __file__.endswith(".py")
 
 WIDTHS = bytes(
     {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}.get(opcode, 0) for opcode in range(256)
 )
 """Bytes of the instructions that push a number, a truth value or None; 0 for all others."""
-WINDOW = 1 << (12 if COMPILED else 18)
+WINDOW = 1 << (12 if COMPILED else 16)
 """Bytes that are looked at in one go."""
 FIRST = 1 << 10
 """The first window: a file may hold hundreds of thousands of small pickles."""
@@ -65,6 +69,8 @@ never too many (compare the analyzer `resource_bomb`, which allows more)."""
 MOST = 1 << 60
 """More than that is not counted."""
 
+NESTED = 64
+"""Marks in each other, at most, where leaps are looked for."""
 FIRST_LOOK = 1 << 12
 """Bytes of a pickle after which items that repeat are looked for."""
 RUNS_BEGIN = b"KMJG\x8cXU"
@@ -109,16 +115,25 @@ def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
         raise NeedsMachine("an unknown protocol")
     try:
         try:
-            stop, result, persistent = _loop(data, at, size, used, False)
+            stop, result, persistent = _loop(data, at, size, used, False, None)
         except _MuchSharing:
             used = usage.Usage(data, start)
             used.protocol = protocol
-            stop, result, persistent = _loop(data, at, size, used, True)
+            stop, result, persistent = _loop(data, at, size, used, True, None)
     except IndexError:
         raise NeedsMachine("the input ends early") from None
     except Reject as reject:
         raise NeedsMachine(reject.reason) from None
     return Skeleton(used, stop, result, persistent)
+
+
+def lead(found: Skeleton, leaps: Leaps) -> None:
+    """Enter the stretches of a pickle that can be leapt over (see `pvm.leaps`), as far as that can be told."""
+    used = leaps.used = usage.Usage(found.usage.data, found.start)
+    used.protocol = found.protocol
+    at = found.start + 2 if used.data[found.start] == 0x80 else found.start
+    with suppress(NeedsMachine, _MuchSharing):
+        _loop(used.data, at, found.stop, used, False, leaps)
 
 
 def _repeats(used: usage.Usage, at: int) -> Any:
@@ -206,6 +221,19 @@ def _made(used: usage.Usage, cls: int, base: int) -> int:
     return used.reconstructs(-cls >> 4, -base >> 4)
 
 
+def _mix(mixed: Any, begun: Any, height: int, index: int) -> None:
+    """A value was taken from the memo that what mattered may have changed: no mark is clean that came after it."""
+    while height > 0 and begun[height - 1] > index:
+        height -= 1
+        mixed[height] = 1
+
+
+def _leap(leaps: Any, least: int, start: int, end: int, low: int, high: int, frame_end: int) -> None:
+    """Nothing between these places has mattered: enter them if there are so many bytes."""
+    if end - start >= least:
+        leaps.add(start, end, low, high, frame_end)
+
+
 class Items:
     """What the loop asks about several values on the stack at once."""
 
@@ -245,13 +273,19 @@ class Items:
         return True
 
 
-def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tuple[int, int, int]:
+def _loop(
+    data: Data, at: int, size: int, used: usage.Usage, weigh: bool, leaps: Leaps | None
+) -> tuple[int, int, int]:
     """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
 
     `growth` bounds how many values more than there are opcodes a walk visits that does not notice sharing: a tuple
     that is used again adds its weight, `-v >> 4`; anything else may be as large as everything before it. With `weigh`,
     that bound having been too weak, `-v >> 4` of a container is its number in `weights`, which holds two integers for
     each: how many values such a walk over it visits, and whether another contains it.
+
+    With `leaps`, stretches that can be leapt over are entered there. `last` is where something mattered last; of each
+    mark `opened` has the place, `begun` the memo entries before it, and `mixed` whether a value that was made before
+    it may have to do with what mattered and was taken from the memo.
 
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
     from the window's start, `at` and `frame_end` from the input's.
@@ -281,6 +315,13 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
     twins: Any = None
     goal = -1
     look_at = MOST if compiled or weigh else at + FIRST_LOOK
+    led = leaps is not None
+    last = -1
+    opened: Any = _zeros(NESTED if led else 0)
+    begun: Any = _zeros(NESTED if led else 0)
+    mixed: Any = _zeros(NESTED if led else 0)
+    matters: Any = leaps.matters if leaps is not None else _zeros(0)
+    shortest = leaps.shortest if leaps is not None else 0
     while True:
         # A frame or a window has ended
         if frame_end >= 0 and at >= frame_end:
@@ -316,6 +357,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
         if 0 <= frame_end - base < edge:
             edge = frame_end - base
 
+        if last >= 0:
+            goal, look_at = -1, MOST  # what twins take from the memo is not looked at one by one
         if at >= goal >= 0 or (at >= look_at and goal < 0 and pos > 0 and window[pos - 1] == 0x28):
             twins = twins or _repeats(used, at)
             now = (sp, filled, growth, persistent)
@@ -418,6 +461,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         counts = _grown(counts, number * 8, number * 16)
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
+                    if led and matters[number]:
+                        last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp - 1] = -(number * 16 + GLOBAL)
                     pos += 1
@@ -461,6 +506,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
+                    if led and target == a_set and opened[height] > last and not mixed[height]:
+                        _leap(
+                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                        )
                     sp = place
                     pos += 1
                 elif op == 0x91:  # FROZENSET
@@ -510,6 +559,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                     if n >= filled:
                         raise NeedsMachine("a memo entry that was never filled")
                     value = memo[n]
+                    if led and value < plain:
+                        if (-value & 15) == GLOBAL:
+                            if matters[-value >> 4]:
+                                last = base + pos
+                        elif last >= 0:
+                            _mix(mixed, begun, height, n)
                     if value <= a_tuple:
                         kind = -value & 15
                         if kind == HOLE:
@@ -533,6 +588,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         raise NeedsMachine("the stack is empty")
                     if n != filled and deferred:
                         deferred = _settle(pending)
+                    if leaps is not None and n != filled:
+                        leaps.rewrite(n)
+                        last = base + pos
                     while filled < n:
                         if n - filled > MAX_GAP:
                             raise NeedsMachine("an unusual memo")
@@ -564,6 +622,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         counts[number * 8 + SETITEM] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
+                    if led and target == a_dict and opened[height] > last and not mixed[height]:
+                        _leap(
+                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                        )
                     sp = place
                     pos += 1
                 elif op == 0x62:  # BUILD
@@ -636,6 +698,16 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
+                    if (
+                        led
+                        and op == 0x65
+                        and target == a_list
+                        and opened[height] > last
+                        and not mixed[height]
+                    ):
+                        _leap(
+                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                        )
                     sp = place
                     pos += 1
                     if op == 0x61 and target == a_list and pos + short < edge:
@@ -663,6 +735,12 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                             raise NeedsMachine("a memo entry that was never filled")
                         value = memo[n]
                         kind = -value & 15
+                        if led and value < plain:
+                            if kind == GLOBAL:
+                                if matters[-value >> 4]:
+                                    last = base + pos
+                            elif last >= 0:
+                                _mix(mixed, begun, height, n)
                         if value <= a_tuple and kind >= TUPLE and not weigh:
                             n = -value >> 4 if kind in (TUPLE, UNHASHABLE) else 0
                             growth += n if n else growth + base + pos
@@ -675,6 +753,9 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                             raise NeedsMachine("the stack is empty")
                         if n != filled and deferred:
                             deferred = _settle(pending)
+                        if leaps is not None and n != filled:
+                            leaps.rewrite(n)
+                            last = base + pos
                         while filled < n:
                             if n - filled > MAX_GAP:
                                 raise NeedsMachine("an unusual memo")
@@ -722,6 +803,8 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         counts = _grown(counts, number * 8, number * 16)
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
+                    if led and matters[number]:
+                        last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp] = -(number * 16 + GLOBAL)
                     sp += 1
@@ -748,6 +831,10 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                 if op == 0x28:  # MARK
                     fence = sp
                     marks[height] = sp
+                    if led:
+                        if height >= NESTED:
+                            raise NeedsMachine("many marks")
+                        opened[height], begun[height], mixed[height] = base + pos, filled, 0
                     height += 1
                     pos += 1
                     if not compiled and pos + short < edge:
@@ -842,11 +929,15 @@ def _loop(data: Data, at: int, size: int, used: usage.Usage, weigh: bool) -> tup
                         raise NeedsMachine("the stack is empty")
                     stack[sp - 1] = -PERSISTENT
                     persistent += 1
+                    if led:
+                        last = base + pos
                     pos += 1
                 elif op == 0x2E:  # STOP
                     if sp <= fence or (frame_end >= 0 and base + pos + 1 < frame_end):
                         raise NeedsMachine("an unusual end")
                     used.counts = list(counts[: 8 * len(used.names)])
+                    if leaps is not None:
+                        leaps.memo = _grown(memo, filled, filled)
                     return base + pos + 1, stack[sp - 1], persistent
                 elif op == 0x30:  # POP
                     if sp <= fence:

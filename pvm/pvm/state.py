@@ -7,7 +7,7 @@ Stack, marks and memo are exact. The objects that names and calls bring in are t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pvm import decode, pages, straight
 from pvm.decode import Data
@@ -18,9 +18,14 @@ from pvm.trace import Quirk, Trace
 from pvm.values import Blob, Buffer, Call, Container, Global, Node, Value, reveal
 from pvm.world import OUTSIDE, World
 
+if TYPE_CHECKING:
+    from pvm.leaps import Leaps
+
 MAX_QUIRKS = 1000
 MAX_SPREAD = 10_000
 """A longer list that is spread into arguments stays one value."""
+_ASCII = frozenset({"ascii", "any"})
+"""Encodings in which a string of Python 2 of ASCII bytes is that text."""
 Inline: TypeAlias = Callable[["State", Value], None]
 """Called after each BUILD with the object built: a loader may read raw data from the stream there."""
 
@@ -38,6 +43,7 @@ class State:
         limits: Limits = DEFAULT,
         encoding: str = "ascii",
         inline: Inline | None = None,
+        leaps: Leaps | None = None,
     ) -> None:
         self.data = data
         self.window: Any = memoryview(data) if straight.COMPILED else data
@@ -47,6 +53,7 @@ class State:
         self.world = world
         self.limits = limits
         self.encoding = encoding
+        self.is_ascii = encoding in _ASCII
         self.inline = inline
         self.input = decode.open_input(data, start, dialect)
         self.trace = Trace(dialect, start)
@@ -56,6 +63,9 @@ class State:
         self.fence = 0
         """Height of the stack at the newest mark: nothing below can be reached."""
         self.memo: dict[int, Value] = {}
+        self.leaps = leaps
+        self.absent = 0
+        """Memo entries that are filled in stretches leapt over, and not in `memo`."""
         self.protocol = 0
         self.offset = start
         """Offset of the instruction that runs."""
@@ -76,7 +86,7 @@ class State:
         for what, value, limit in (
             ("instructions", opcodes, self.limits.opcodes),
             ("values on the stack", len(self.stack), self.limits.stack),
-            ("memo entries", len(self.memo), self.limits.memo),
+            ("memo entries", len(self.memo) + self.absent, self.limits.memo),
         ):
             if value > limit:
                 raise Reject(f"more than {limit} {what}", kind="limit")
@@ -132,6 +142,9 @@ class State:
         try:
             self.stack.append(self.memo[index])
         except KeyError:
+            if self.leaps is not None:
+                self.stack.append(self.leaps.recall(self, index))
+                return
             raise Reject(f"memo entry {index} was never filled") from None
 
     def push_text(self, count: int) -> None:

@@ -10,5 +10,5 @@ cdef bint _are_plain(list keys) except -1
 )
 cpdef tuple run(
     object data, object window, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t most, list stack, list marks, dict memo,
-    Py_ssize_t longest, bint strings
+    Py_ssize_t longest, bint strings, Py_ssize_t absent
 )

@@ -51,11 +51,13 @@ def run(
     memo: dict[int, Any],
     longest: int,
     strings: bool,
+    absent: int,
 ) -> tuple[int, int]:
     """Execute instructions between two positions, at most so many; where the next one stands, and how many there were.
 
     `window` is the data, or a view of it. A constant of more than `longest` bytes is left to its handler, and so are
-    strings of Python 2 unless `strings` says that they are text in ASCII.
+    strings of Python 2 unless `strings` says that they are text in ASCII. So many memo entries are `absent`: what fills
+    them was leapt over.
     """
     pos, count = start, 0
     op = n = end = height = low = high = 0
@@ -72,7 +74,7 @@ def run(
         elif op == 0x94:  # MEMOIZE
             if height <= low:
                 break
-            memo[len(memo)] = stack[height - 1]
+            memo[len(memo) + absent] = stack[height - 1]
             pos += 1
         elif op == 0x8C or op == 0x58:  # SHORT_BINUNICODE, BINUNICODE
             if pos + 5 > stop:

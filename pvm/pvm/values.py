@@ -212,6 +212,15 @@ class Unknown(Node):
         self.sources = sources
 
 
+class Leapt(Unknown):
+    """Items of a container in a stretch that the machine has leapt over (see `pvm.leaps`)."""
+
+    __slots__ = ()
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset, "items that make no difference")
+
+
 class Unset:
     """The type of `UNSET`: a result that is not known."""
 

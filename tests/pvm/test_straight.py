@@ -108,7 +108,7 @@ def test_a_mapped_file(tmp_path: Path) -> None:
 def test_most_of_an_honest_pickle_is_straight() -> None:
     data = pickle.dumps([{"number": index, "half": index / 2} for index in range(1000)], 4)
     stack: list[Any] = []
-    end, count = straight.run(data, data, 11, len(data), 1 << 20, stack, [], {}, 1 << 20, True)
+    end, count = straight.run(data, data, 11, len(data), 1 << 20, stack, [], {}, 1 << 20, True, 0)
     assert end == len(data) - 1
     assert count > 5000
     assert len(stack) == 1

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 import honest
+from both_ways import both, told
 from corpus import CORPUS, rows
 from pvm import skeleton
 from pvm.dialects import dialect
 from pvm.usage import NeedsMachine
 from pvmscan.knowledge import load
-from pvmscan.readers import raw
-from pvmscan.report import FileReport
-from pvmscan.scan import scan_bytes
 from pvmscan.settle import settle
-
-
-def both(data: bytes, name: str, patch: pytest.MonkeyPatch) -> tuple[FileReport, FileReport]:
-    """The report as it is, and as it is when the machine judges everything."""
-    quick = scan_bytes(data, name=name).files[0]
-    stream = raw._Walk._stream
-    with patch.context() as without:
-        without.setattr(raw._Walk, "_stream", lambda *place: replace(stream(*place), skeleton=None))
-        return quick, scan_bytes(data, name=name).files[0]
-
-
-def told(report: FileReport) -> dict[str, Any]:
-    """Everything that does not depend on who has judged it."""
-    plain = report.to_dict()
-    for stream in plain["streams"]:
-        del stream["opcodes"]
-    return plain
 
 
 def settled(data: bytes) -> bool:

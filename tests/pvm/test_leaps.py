@@ -1,0 +1,145 @@
+"""A run with leaps does what the whole run does, except for what it has leapt over."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from typing import Any
+
+import pytest
+
+import honest
+import pvm
+from pvm import dialects, skeleton
+from pvm.leaps import Leap, Leaps, Needed
+from pvm.trace import Event, Import, Trace
+from pvm.usage import NeedsMachine
+from pvm.values import Call, Container, Global, Leapt
+
+
+def led(data: bytes, *mattering: str, shortest: int = 8) -> Leaps:
+    """The leaps of a pickle in which the globals of these names matter."""
+    found = skeleton.run(data)
+    leaps = Leaps([name in mattering for _, name in found.usage.names], shortest)
+    skeleton.lead(found, leaps)
+    return leaps
+
+
+def of(events: list[Event], mattering: set[str]) -> list[tuple[str, int]]:
+    """The imports and calls of these globals: what, and where."""
+    named: list[tuple[str, int]] = []
+    for event in events:
+        value = (
+            event.value if isinstance(event, Import) else event.callee if isinstance(event, Call) else None
+        )
+        if isinstance(value, Global) and value.name in mattering:
+            named.append((type(event).__name__, event.offset))
+    return named
+
+
+def ends(trace: Trace) -> tuple[Any, ...]:
+    return trace.stop, trace.resume, trace.fault, trace.quirks, trace.protocol
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_loader_ends_where_it_would_and_does_what_matters(seed: int) -> None:
+    rng, leapt, needed = random.Random(seed), 0, 0
+    for data in honest.pickles(700 + seed, 80):
+        try:
+            names = [name for _, name in skeleton.run(data).usage.names]
+        except NeedsMachine:
+            continue
+        mattering = {name for name in names if rng.random() < 0.3}
+        for dialect in dialects.every():
+            leaps = led(data, *mattering)
+            whole = pvm.run(data, dialect)
+            try:
+                trace = pvm.run(data, dialect, leaps=leaps)
+            except Needed:
+                needed += 1
+                continue
+            assert ends(trace) == ends(whole), data
+            assert of(trace.events, mattering) == of(whole.events, mattering), data
+            assert {event.offset for event in trace.events} <= {event.offset for event in whole.events}
+            leapt += bool(leaps.found)
+    assert leapt > 100
+    assert needed < leapt / 2
+
+
+def test_a_stretch_becomes_one_item() -> None:
+    data = pickle.dumps([list(range(5000)), {i: i for i in range(5000)}, {"a", "b"}], 4)
+    leaps = led(data)
+    trace = pvm.run(data, leaps=leaps)
+    assert isinstance(trace.result, Container)
+    assert [type(item) for item in trace.result.items] == [Leapt]
+    assert trace.opcodes < 10
+    assert leaps.found[-1].end == len(data) - 1
+
+
+def test_batches_that_follow_each_other_are_one_stretch() -> None:
+    data = pickle.dumps(list(range(5000)), 2)
+    assert led(data).found == [Leap(5, len(data) - 1, 1, 1, -1)]
+
+
+def test_what_is_short_is_not_leapt_over() -> None:
+    data = pickle.dumps([1, 2, 3], 4)
+    assert led(data, shortest=9).found == []
+    assert led(data, shortest=8).found != []
+
+
+def test_a_global_that_matters_is_never_leapt_over() -> None:
+    data = b"\x80\x02](cos\nsystem\nX\x0a\0\0\0echo inert\x85RK\x01K\x02e](K\x01K\x02K\x03K\x04K\x05e0."
+    leaps = led(data, "system")
+    assert [leap.start for leap in leaps.found] == [data.index(b"(K\x01K\x02K\x03")]
+    assert of(pvm.run(data, leaps=leaps).events, {"system"}) == [("Import", 4), ("Call", 31)]
+
+
+def test_nor_is_one_that_is_taken_from_the_memo() -> None:
+    data = b"\x80\x02cos\nsystem\nq\x000](K\x01K\x02K\x03K\x04e](h\x00K\x02K\x03K\x04e0."
+    assert [data[leap.start + 1 : leap.start + 3] for leap in led(data, "system").found] == [b"K\x01"]
+    assert len(led(data).found) == 2
+
+
+def test_once_something_has_mattered_older_containers_are_not_leapt_into() -> None:
+    uses = b"(h\x00K\x02K\x03K\x04e"
+    data = b"\x80\x02]q\x000]" + uses + b"0cos\nsystem\n0]" + uses + b"."
+    assert [leap.start for leap in led(data, "system").found] == [data.index(uses)]
+    assert len(led(data).found) == 2
+
+
+def test_entries_of_a_stretch_are_told_if_they_are_constants_or_globals() -> None:
+    items = b"(X\x01\0\0\0aq\x01cmodule\nName\nq\x02C\x01bq\x03]q\x04e"
+    for ask, told in ((b"h\x01", "a"), (b"h\x02", "Name"), (b"h\x03", b"b")):
+        data = b"\x80\x02]q\x00" + items + ask + b"\x86."
+        leaps = led(data)
+        assert len(leaps.found) == 1
+        trace = pvm.run(data, leaps=leaps)
+        assert isinstance(trace.result, tuple)
+        value = trace.result[1]
+        assert (value.name if isinstance(value, Global) else value) == told
+    data = b"\x80\x02]q\x00" + items + b"h\x04\x86."
+    with pytest.raises(Needed):
+        pvm.run(data, leaps=led(data))
+
+
+def test_an_entry_that_is_written_again_is_not_told() -> None:
+    items = b"(X\x01\0\0\0aq\x01K\x05q\x02K\x06e"
+    data = b"\x80\x02]q\x00" + items + b"h\x01X\x01\0\0\0bq\x01\x87."
+    with pytest.raises(Needed):
+        pvm.run(data, leaps=led(data))
+
+
+def test_memo_entries_are_counted_on() -> None:
+    items = b"(X\x01\0\0\0a\x94X\x01\0\0\0b\x94X\x01\0\0\0c\x94e"
+    data = b"\x80\x04]\x94" + items + b"X\x03\0\0\0new\x940h\x04."
+    leaps = led(data)
+    assert leaps.found
+    assert pvm.run(data, leaps=leaps).result == pvm.run(data).result == "new"
+
+
+def test_a_strange_receiver_is_not_leapt_over() -> None:
+    data = b"\x80\x02](K\x01K\x02K\x03K\x04e."
+    leaps = Leaps([])
+    leaps.add(3, 13, 0, 0, -1)
+    other = data.replace(b"]", b"}")
+    assert pvm.run(other, leaps=leaps).fault is not None
