@@ -37,7 +37,10 @@ with watched:
     import pvm.graph
     import pvmscan
     from pvm import dialects, fold, skeleton
+    from pvm.leaps import Leaps, Needed
+    from pvm.trace import Trace
     from pvm.usage import NeedsMachine
+    from pvm.values import Global
     from pvmscan.formats import GRAPH_FORMATS, REPORT_FORMATS, Options, render_graph, render_report
     from pvmscan.readers import READERS, Budget, Source, Stream
     from pvmscan.report import Problem
@@ -74,6 +77,34 @@ def skeletal(data: bytes) -> None:
         seen = skeleton.run(data)
         trace = pvm.run(data, dialects.every("c")[0], encoding="any")
         assert trace.stop == seen.stop, (trace.stop, seen.stop)
+
+
+def leaping(data: bytes) -> None:
+    """With leaps a run ends where it ends without, and does the same with the globals that matter.
+
+    The first byte says which do; the pickle comes after it.
+    """
+    with suppress(NeedsMachine, Needed):
+        found = skeleton.run(data, 1)
+        matters = [bool(data[0] >> number % 8 & 1) for number in range(len(found.usage.names))]
+        leaps = Leaps(matters, shortest=4)
+        skeleton.lead(found, leaps)
+        dialect = dialects.every("c")[0]
+        whole = pvm.run(data, dialect, start=1, encoding="any")
+        trace = pvm.run(data, dialect, start=1, encoding="any", leaps=leaps)
+        assert (trace.stop, trace.resume, trace.fault) == (whole.stop, whole.resume, whole.fault)
+        names = {".".join(name) for name, matter in zip(found.usage.names, matters, strict=True) if matter}
+        assert _uses(trace, names) == _uses(whole, names)
+
+
+def _uses(trace: Trace, names: set[str]) -> list[int]:
+    """Where globals, by name as written, are imported and called."""
+    used = []
+    for event in trace.events:
+        value = getattr(event, "value", None) or getattr(event, "callee", None)
+        if isinstance(value, Global) and f"{value.module}.{value.name}" in names:
+            used.append(event.offset)
+    return used
 
 
 def rewriting(data: bytes) -> None:
@@ -169,6 +200,7 @@ def reports(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "machine": machine,
     "skeleton": skeletal,
+    "leaps": leaping,
     "rewriting": rewriting,
     "fold": folding,
     "scan": scan,
