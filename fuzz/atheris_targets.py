@@ -18,6 +18,7 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 FUZZ = Path(__file__).resolve().parent
 CORPUS = FUZZ / "corpus"
@@ -38,6 +39,7 @@ with watched:
     import pvmscan
     from pvm import dialects, fold, skeleton
     from pvm.leaps import Leaps, Needed
+    from pvm.stretches import Stretches
     from pvm.trace import Trace
     from pvm.usage import NeedsMachine
     from pvm.values import Global
@@ -59,6 +61,8 @@ NAMES = {
 OPTIONS = pvmscan.ScanOptions(
     inflated_bytes=64 << 20, members=1000, opcodes=200_000, seconds=0, isolated=False
 )
+SHORTEST = 4
+"""Bytes of a stretch that is worth a leap where a search is for mistakes."""
 DRAWN = sorted(set(GRAPH_FORMATS) - {"svg", "png", "pdf"})
 """Graph formats that no other program draws."""
 SHOWN = Options(verbose=True, globals=True, show_skipped=True)
@@ -84,11 +88,10 @@ def leaping(data: bytes) -> None:
 
     The first byte says which do; the pickle comes after it.
     """
-    with suppress(NeedsMachine, Needed):
+    with patch.object(Stretches, "shortest", SHORTEST), suppress(NeedsMachine, Needed):
         found = skeleton.run(data, 1)
         matters = [bool(data[0] >> number % 8 & 1) for number in range(len(found.usage.names))]
-        leaps = Leaps(matters, shortest=4)
-        skeleton.lead(found, leaps)
+        leaps = Leaps(found.usage, skeleton.stretches(found, matters))
         dialect = dialects.every("c")[0]
         whole = pvm.run(data, dialect, start=1, encoding="any")
         trace = pvm.run(data, dialect, start=1, encoding="any", leaps=leaps)

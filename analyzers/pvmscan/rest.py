@@ -15,6 +15,7 @@ from pvm.dialects import Dialect
 from pvm.leaps import Leaps, Needed
 from pvm.paths import path_of
 from pvm.skeleton import Skeleton
+from pvm.stretches import Stretches
 from pvm.trace import Append, Build, Event, Import, SetAttribute, SetItem, Trace
 from pvm.values import Call, Leapt, Node, Value, children, reveal
 from pvmscan.settle import Settled, Split
@@ -33,10 +34,10 @@ def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:
     size = found.stop - found.start
     if size < WORTH:
         return None
-    leaps = Leaps(parts.matters)
-    skeleton.lead(found, leaps)
-    if sum(leap.end - leap.start for leap in leaps.found) < SHARE * size:
+    stretches = _stretches(found, parts, SHARE * size)
+    if stretches.size() < SHARE * size:
         return None
+    leaps = Leaps(found.usage, stretches)
     try:
         trace = pvm.run(found.usage.data, dialect, start=found.start, encoding="any", leaps=leaps)
     except Needed:
@@ -52,6 +53,13 @@ def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:
         event for event in trace.events if isinstance(event, Import) and path_of(event.value) in harmless
     ]
     return Settled(trace, {event.offset: 0 for event in known})
+
+
+def _stretches(found: Skeleton, parts: Split, enough: float) -> Stretches:
+    """What can be leapt over. What ends before the first global that matters is known already."""
+    first = min([at for at, matter in zip(found.usage.offsets, parts.matters, strict=True) if matter])
+    before = found.stretches.before(first)
+    return before if before.size() > enough else skeleton.stretches(found, parts.matters)
 
 
 def _reaches_leapt(trace: Trace, harmless: set[str]) -> bool:

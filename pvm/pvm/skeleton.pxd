@@ -5,7 +5,7 @@ from pvm.scanning cimport Text
 cdef bint COMPILED
 cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
-cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, MAX_HEIGHT, NESTED
+cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
@@ -34,8 +34,8 @@ cdef int _add_weight(
     long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
 ) except -1
 
-cdef int _leap(
-    object leaps, Py_ssize_t least, Py_ssize_t start, Py_ssize_t end, Py_ssize_t low, Py_ssize_t high,
+cdef int _enter(
+    object stretches, Py_ssize_t least, Py_ssize_t start, Py_ssize_t end, Py_ssize_t low, Py_ssize_t high,
     Py_ssize_t frame_end
 ) except -1
 
@@ -67,7 +67,7 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     growth=cython.longlong, op=cython.int, compiled=cython.bint, ascii=cython.bint, deferred=cython.bint,
     goal=Py_ssize_t, look_at=Py_ssize_t, plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
-    led=cython.bint, last=Py_ssize_t, opened=cython.longlong[::1], begun=cython.longlong[::1],
+    watched=cython.bint, last=Py_ssize_t, nested=Py_ssize_t, opened=cython.longlong[::1], begun=cython.longlong[::1],
     mixed=cython.longlong[::1], matters=cython.longlong[::1], shortest=Py_ssize_t,
 )
-cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh, object leaps)
+cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh, object stretches, object mattering)

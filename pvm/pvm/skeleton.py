@@ -17,8 +17,9 @@ call for many items and a compiler a loop, `COMPILED` chooses.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pvm import pages, runs, usage
 from pvm.decode import Data
@@ -40,10 +41,8 @@ from pvm.kinds import (
     UNHASHABLE,
 )
 from pvm.scanning import Text, check_text, text_at, unusual_text
+from pvm.stretches import NESTED, Stretches
 from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
-
-if TYPE_CHECKING:
-    from pvm.leaps import Leaps
 
 COMPILED: bool = not __file__.endswith(".py")
 
@@ -69,8 +68,6 @@ never too many (compare the analyzer `resource_bomb`, which allows more)."""
 MOST = 1 << 60
 """More than that is not counted."""
 
-NESTED = 64
-"""Marks in each other, at most, where leaps are looked for."""
 FIRST_LOOK = 1 << 12
 """Bytes of a pickle after which items that repeat are looked for."""
 RUNS_BEGIN = b"KMJG\x8cXU"
@@ -86,9 +83,11 @@ class _MuchSharing(Exception):
 class Skeleton:
     """What the pass found. It reached STOP, and every loader would."""
 
-    __slots__ = ("persistent", "protocol", "result", "start", "stop", "usage")
+    __slots__ = ("persistent", "protocol", "result", "start", "stop", "stretches", "usage")
 
-    def __init__(self, used: usage.Usage, stop: int, result: int, persistent: int) -> None:
+    def __init__(
+        self, used: usage.Usage, stop: int, result: int, persistent: int, stretches: Stretches
+    ) -> None:
         self.usage = used
         self.start = used.start
         self.protocol = used.protocol
@@ -98,6 +97,8 @@ class Skeleton:
         """The value that the load returns."""
         self.persistent = persistent
         """How often `persistent_load` is called."""
+        self.stretches = stretches
+        """The outermost batches of items, of which the machine may need nothing."""
 
 
 def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
@@ -113,27 +114,30 @@ def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
         at = start + 2
     if protocol > 5:
         raise NeedsMachine("an unknown protocol")
+    stretches = Stretches()
     try:
         try:
-            stop, result, persistent = _loop(data, at, size, used, False, None)
+            stop, result, persistent = _loop(data, at, size, used, False, stretches, None)
         except _MuchSharing:
-            used = usage.Usage(data, start)
+            used, stretches = usage.Usage(data, start), Stretches()
             used.protocol = protocol
-            stop, result, persistent = _loop(data, at, size, used, True, None)
+            stop, result, persistent = _loop(data, at, size, used, True, stretches, None)
     except IndexError:
         raise NeedsMachine("the input ends early") from None
     except Reject as reject:
         raise NeedsMachine(reject.reason) from None
-    return Skeleton(used, stop, result, persistent)
+    return Skeleton(used, stop, result, persistent, stretches)
 
 
-def lead(found: Skeleton, leaps: Leaps) -> None:
-    """Enter the stretches of a pickle that can be leapt over (see `pvm.leaps`), as far as that can be told."""
-    used = leaps.used = usage.Usage(found.usage.data, found.start)
+def stretches(found: Skeleton, matters: Sequence[bool]) -> Stretches:
+    """All stretches of a pickle that have nothing to do with the globals that matter, by their number."""
+    used = usage.Usage(found.usage.data, found.start)
     used.protocol = found.protocol
     at = found.start + 2 if used.data[found.start] == 0x80 else found.start
-    with suppress(NeedsMachine, _MuchSharing):
-        _loop(used.data, at, found.stop, used, False, leaps)
+    thorough = Stretches(NESTED)
+    with suppress(_MuchSharing):
+        _loop(used.data, at, found.stop, used, False, thorough, array("q", matters))
+    return thorough
 
 
 def _repeats(used: usage.Usage, at: int) -> Any:
@@ -228,10 +232,12 @@ def _mix(mixed: Any, begun: Any, height: int, index: int) -> None:
         mixed[height] = 1
 
 
-def _leap(leaps: Any, least: int, start: int, end: int, low: int, high: int, frame_end: int) -> None:
+def _enter(
+    stretches: Stretches, least: int, start: int, end: int, low: int, high: int, frame_end: int
+) -> None:
     """Nothing between these places has mattered: enter them if there are so many bytes."""
     if end - start >= least:
-        leaps.add(start, end, low, high, frame_end)
+        stretches.add(start, end, low, high, frame_end)
 
 
 class Items:
@@ -274,7 +280,7 @@ class Items:
 
 
 def _loop(
-    data: Data, at: int, size: int, used: usage.Usage, weigh: bool, leaps: Leaps | None
+    data: Data, at: int, size: int, used: usage.Usage, weigh: bool, stretches: Stretches, mattering: Any
 ) -> tuple[int, int, int]:
     """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
 
@@ -283,9 +289,9 @@ def _loop(
     that bound having been too weak, `-v >> 4` of a container is its number in `weights`, which holds two integers for
     each: how many values such a walk over it visits, and whether another contains it.
 
-    With `leaps`, stretches that can be leapt over are entered there. `last` is where something mattered last; of each
-    mark `opened` has the place, `begun` the memo entries before it, and `mixed` whether a value that was made before
-    it may have to do with what mattered and was taken from the memo.
+    Batches of items are entered into `stretches`, unless a global in them is one of `mattering`: `last` is where
+    something mattered last; of each mark `opened` has the place, `begun` the memo entries before it, and `mixed`
+    whether a value that was made before it, and may have to do with what mattered, was taken from the memo.
 
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
     from the window's start, `at` and `frame_end` from the input's.
@@ -315,13 +321,12 @@ def _loop(
     twins: Any = None
     goal = -1
     look_at = MOST if compiled or weigh else at + FIRST_LOOK
-    led = leaps is not None
-    last = -1
-    opened: Any = _zeros(NESTED if led else 0)
-    begun: Any = _zeros(NESTED if led else 0)
-    mixed: Any = _zeros(NESTED if led else 0)
-    matters: Any = leaps.matters if leaps is not None else _zeros(0)
-    shortest = leaps.shortest if leaps is not None else 0
+    watched = mattering is not None
+    matters: Any = mattering if watched else _zeros(0)
+    nested, shortest, last = stretches.nested, stretches.shortest, -1
+    opened: Any = _zeros(nested)
+    begun: Any = _zeros(nested)
+    mixed: Any = _zeros(nested)
     while True:
         # A frame or a window has ended
         if frame_end >= 0 and at >= frame_end:
@@ -357,7 +362,7 @@ def _loop(
         if 0 <= frame_end - base < edge:
             edge = frame_end - base
 
-        if last >= 0:
+        if watched and last >= 0:
             goal, look_at = -1, MOST  # what twins take from the memo is not looked at one by one
         if at >= goal >= 0 or (at >= look_at and goal < 0 and pos > 0 and window[pos - 1] == 0x28):
             twins = twins or _repeats(used, at)
@@ -461,7 +466,7 @@ def _loop(
                         counts = _grown(counts, number * 8, number * 16)
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
-                    if led and matters[number]:
+                    if watched and matters[number]:
                         last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp - 1] = -(number * 16 + GLOBAL)
@@ -506,9 +511,15 @@ def _loop(
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if led and target == a_set and opened[height] > last and not mixed[height]:
-                        _leap(
-                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                    if height < nested and target == a_set and opened[height] > last and not mixed[height]:
+                        _enter(
+                            stretches,
+                            shortest,
+                            opened[height],
+                            base + pos + 1,
+                            begun[height],
+                            filled,
+                            frame_end,
                         )
                     sp = place
                     pos += 1
@@ -559,12 +570,12 @@ def _loop(
                     if n >= filled:
                         raise NeedsMachine("a memo entry that was never filled")
                     value = memo[n]
-                    if led and value < plain:
+                    if watched and value < plain:
                         if (-value & 15) == GLOBAL:
                             if matters[-value >> 4]:
                                 last = base + pos
                         elif last >= 0:
-                            _mix(mixed, begun, height, n)
+                            _mix(mixed, begun, min(height, nested), n)
                     if value <= a_tuple:
                         kind = -value & 15
                         if kind == HOLE:
@@ -588,8 +599,8 @@ def _loop(
                         raise NeedsMachine("the stack is empty")
                     if n != filled and deferred:
                         deferred = _settle(pending)
-                    if leaps is not None and n != filled:
-                        leaps.rewrite(n)
+                    if n != filled:
+                        stretches.rewrite(n)
                         last = base + pos
                     while filled < n:
                         if n - filled > MAX_GAP:
@@ -622,9 +633,15 @@ def _loop(
                         counts[number * 8 + SETITEM] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if led and target == a_dict and opened[height] > last and not mixed[height]:
-                        _leap(
-                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                    if height < nested and target == a_dict and opened[height] > last and not mixed[height]:
+                        _enter(
+                            stretches,
+                            shortest,
+                            opened[height],
+                            base + pos + 1,
+                            begun[height],
+                            filled,
+                            frame_end,
                         )
                     sp = place
                     pos += 1
@@ -699,14 +716,20 @@ def _loop(
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
                     if (
-                        led
+                        height < nested
                         and op == 0x65
                         and target == a_list
                         and opened[height] > last
                         and not mixed[height]
                     ):
-                        _leap(
-                            leaps, shortest, opened[height], base + pos + 1, begun[height], filled, frame_end
+                        _enter(
+                            stretches,
+                            shortest,
+                            opened[height],
+                            base + pos + 1,
+                            begun[height],
+                            filled,
+                            frame_end,
                         )
                     sp = place
                     pos += 1
@@ -735,12 +758,12 @@ def _loop(
                             raise NeedsMachine("a memo entry that was never filled")
                         value = memo[n]
                         kind = -value & 15
-                        if led and value < plain:
+                        if watched and value < plain:
                             if kind == GLOBAL:
                                 if matters[-value >> 4]:
                                     last = base + pos
                             elif last >= 0:
-                                _mix(mixed, begun, height, n)
+                                _mix(mixed, begun, min(height, nested), n)
                         if value <= a_tuple and kind >= TUPLE and not weigh:
                             n = -value >> 4 if kind in (TUPLE, UNHASHABLE) else 0
                             growth += n if n else growth + base + pos
@@ -753,8 +776,8 @@ def _loop(
                             raise NeedsMachine("the stack is empty")
                         if n != filled and deferred:
                             deferred = _settle(pending)
-                        if leaps is not None and n != filled:
-                            leaps.rewrite(n)
+                        if n != filled:
+                            stretches.rewrite(n)
                             last = base + pos
                         while filled < n:
                             if n - filled > MAX_GAP:
@@ -803,7 +826,7 @@ def _loop(
                         counts = _grown(counts, number * 8, number * 16)
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
-                    if led and matters[number]:
+                    if watched and matters[number]:
                         last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp] = -(number * 16 + GLOBAL)
@@ -831,9 +854,7 @@ def _loop(
                 if op == 0x28:  # MARK
                     fence = sp
                     marks[height] = sp
-                    if led:
-                        if height >= NESTED:
-                            raise NeedsMachine("many marks")
+                    if height < nested:
                         opened[height], begun[height], mixed[height] = base + pos, filled, 0
                     height += 1
                     pos += 1
@@ -929,15 +950,13 @@ def _loop(
                         raise NeedsMachine("the stack is empty")
                     stack[sp - 1] = -PERSISTENT
                     persistent += 1
-                    if led:
-                        last = base + pos
+                    last = base + pos
                     pos += 1
                 elif op == 0x2E:  # STOP
                     if sp <= fence or (frame_end >= 0 and base + pos + 1 < frame_end):
                         raise NeedsMachine("an unusual end")
                     used.counts = list(counts[: 8 * len(used.names)])
-                    if leaps is not None:
-                        leaps.memo = _grown(memo, filled, filled)
+                    stretches.memo, stretches.filled = memo, filled
                     return base + pos + 1, stack[sp - 1], persistent
                 elif op == 0x30:  # POP
                     if sp <= fence:

@@ -11,18 +11,28 @@ import pytest
 import honest
 import pvm
 from pvm import dialects, skeleton
-from pvm.leaps import Leap, Leaps, Needed
+from pvm.leaps import Leaps, Needed
+from pvm.stretches import Stretches
 from pvm.trace import Event, Import, Trace
 from pvm.usage import NeedsMachine
 from pvm.values import Call, Container, Global, Leapt
 
 
-def led(data: bytes, *mattering: str, shortest: int = 8) -> Leaps:
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leap over few bytes."""
+    monkeypatch.setattr(Stretches, "shortest", 8)
+
+
+def led(data: bytes, *mattering: str) -> Leaps:
     """The leaps of a pickle in which the globals of these names matter."""
     found = skeleton.run(data)
-    leaps = Leaps([name in mattering for _, name in found.usage.names], shortest)
-    skeleton.lead(found, leaps)
-    return leaps
+    matters = [name in mattering for _, name in found.usage.names]
+    return Leaps(found.usage, skeleton.stretches(found, matters))
+
+
+def starts(leaps: Leaps) -> list[int]:
+    return [start for start, *_ in leaps.stretches.found]
 
 
 def of(events: list[Event], mattering: set[str]) -> list[tuple[str, int]]:
@@ -61,7 +71,7 @@ def test_every_loader_ends_where_it_would_and_does_what_matters(seed: int) -> No
             assert ends(trace) == ends(whole), data
             assert of(trace.events, mattering) == of(whole.events, mattering), data
             assert {event.offset for event in trace.events} <= {event.offset for event in whole.events}
-            leapt += bool(leaps.found)
+            leapt += bool(leaps.stretches.found)
     assert leapt > 100
     assert needed < leapt / 2
 
@@ -73,38 +83,40 @@ def test_a_stretch_becomes_one_item() -> None:
     assert isinstance(trace.result, Container)
     assert [type(item) for item in trace.result.items] == [Leapt]
     assert trace.opcodes < 10
-    assert leaps.found[-1].end == len(data) - 1
+    assert leaps.stretches.found[-1][1] == len(data) - 1
 
 
 def test_batches_that_follow_each_other_are_one_stretch() -> None:
     data = pickle.dumps(list(range(5000)), 2)
-    assert led(data).found == [Leap(5, len(data) - 1, 1, 1, -1)]
+    assert led(data).stretches.found == [(5, len(data) - 1, 1, 1, -1)]
+    assert skeleton.run(data).stretches.found == [(5, len(data) - 1, 1, 1, -1)]
 
 
-def test_what_is_short_is_not_leapt_over() -> None:
+def test_what_is_short_is_not_leapt_over(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pickle.dumps([1, 2, 3], 4)
-    assert led(data, shortest=9).found == []
-    assert led(data, shortest=8).found != []
+    assert len(starts(led(data))) == 1
+    monkeypatch.setattr(Stretches, "shortest", 9)
+    assert starts(led(data)) == []
 
 
 def test_a_global_that_matters_is_never_leapt_over() -> None:
     data = b"\x80\x02](cos\nsystem\nX\x0a\0\0\0echo inert\x85RK\x01K\x02e](K\x01K\x02K\x03K\x04K\x05e0."
     leaps = led(data, "system")
-    assert [leap.start for leap in leaps.found] == [data.index(b"(K\x01K\x02K\x03")]
+    assert starts(leaps) == [data.index(b"(K\x01K\x02K\x03")]
     assert of(pvm.run(data, leaps=leaps).events, {"system"}) == [("Import", 4), ("Call", 31)]
 
 
 def test_nor_is_one_that_is_taken_from_the_memo() -> None:
     data = b"\x80\x02cos\nsystem\nq\x000](K\x01K\x02K\x03K\x04e](h\x00K\x02K\x03K\x04e0."
-    assert [data[leap.start + 1 : leap.start + 3] for leap in led(data, "system").found] == [b"K\x01"]
-    assert len(led(data).found) == 2
+    assert [data[at + 1 : at + 3] for at in starts(led(data, "system"))] == [b"K\x01"]
+    assert len(starts(led(data))) == 2
 
 
 def test_once_something_has_mattered_older_containers_are_not_leapt_into() -> None:
     uses = b"(h\x00K\x02K\x03K\x04e"
     data = b"\x80\x02]q\x000]" + uses + b"0cos\nsystem\n0]" + uses + b"."
-    assert [leap.start for leap in led(data, "system").found] == [data.index(uses)]
-    assert len(led(data).found) == 2
+    assert starts(led(data, "system")) == [data.index(uses)]
+    assert len(starts(led(data))) == 2
 
 
 def test_entries_of_a_stretch_are_told_if_they_are_constants_or_globals() -> None:
@@ -112,7 +124,7 @@ def test_entries_of_a_stretch_are_told_if_they_are_constants_or_globals() -> Non
     for ask, told in ((b"h\x01", "a"), (b"h\x02", "Name"), (b"h\x03", b"b")):
         data = b"\x80\x02]q\x00" + items + ask + b"\x86."
         leaps = led(data)
-        assert len(leaps.found) == 1
+        assert len(starts(leaps)) == 1
         trace = pvm.run(data, leaps=leaps)
         assert isinstance(trace.result, tuple)
         value = trace.result[1]
@@ -133,13 +145,22 @@ def test_memo_entries_are_counted_on() -> None:
     items = b"(X\x01\0\0\0a\x94X\x01\0\0\0b\x94X\x01\0\0\0c\x94e"
     data = b"\x80\x04]\x94" + items + b"X\x03\0\0\0new\x940h\x04."
     leaps = led(data)
-    assert leaps.found
+    assert starts(leaps)
     assert pvm.run(data, leaps=leaps).result == pvm.run(data).result == "new"
 
 
 def test_a_strange_receiver_is_not_leapt_over() -> None:
     data = b"\x80\x02](K\x01K\x02K\x03K\x04e."
-    leaps = Leaps([])
-    leaps.add(3, 13, 0, 0, -1)
-    other = data.replace(b"]", b"}")
-    assert pvm.run(other, leaps=leaps).fault is not None
+    leaps = led(data)
+    assert starts(leaps) == [3]
+    assert pvm.run(data.replace(b"]", b"}"), leaps=leaps).fault is not None
+
+
+def test_the_pass_alone_knows_what_ends_before_something_matters() -> None:
+    items = b"(K\x01K\x02K\x03K\x04e0"
+    data = b"\x80\x02]" + items + b"]" + items + b"cos\nsystem\n0]" + items + b"N."
+    found = skeleton.run(data)
+    ends = [end for _, end, *_ in found.stretches.found]
+    assert len(ends) == 3
+    assert [end for _, end, *_ in found.stretches.before(found.usage.offsets[0]).found] == ends[:2]
+    assert found.stretches.size() == 3 * (len(items) - 1)

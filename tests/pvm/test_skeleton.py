@@ -16,6 +16,7 @@ import honest
 import programs
 import pvm
 from pvm import skeleton
+from pvm.stretches import Stretches
 from pvm.usage import APPEND, NeedsMachine, Usage
 from skeletal import agrees_with_machine, agrees_with_unpickler, skim
 
@@ -130,7 +131,7 @@ def test_weighing_changes_nothing_else(seed: int) -> None:
         used = Usage(data, 0)
         at = 2 if data[:1] == b"\x80" else 0
         used.protocol = data[1] if at else 0
-        stop, _, persistent = skeleton._loop(data, at, len(data), used, True, None)
+        stop, _, persistent = skeleton._loop(data, at, len(data), used, True, Stretches(), None)
         assert (stop, persistent) == (plain.stop, plain.persistent)
         assert (used.names, used.counts) == (plain.usage.names, plain.usage.counts)
 
@@ -242,7 +243,11 @@ def test_weights_grow_with_what_is_weighed(filler: bytes) -> None:
     data = b"\x80\x04(" + filler * 300_000 + b"l."
     used = Usage(data, 0)
     used.protocol = 4
-    assert skeleton._loop(data, 2, len(data), used, True, None)[0] == skeleton.run(data).stop == len(data)
+    assert (
+        skeleton._loop(data, 2, len(data), used, True, Stretches(), None)[0]
+        == skeleton.run(data).stop
+        == len(data)
+    )
 
 
 @pytest.mark.parametrize("before", [0, 1, 100])
