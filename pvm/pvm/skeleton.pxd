@@ -10,6 +10,20 @@ cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
 @cython.final
+cdef class Batches:
+    cdef object stretches
+    cdef Py_ssize_t nested, shortest
+    cdef public Py_ssize_t last
+    cdef long long[::1] marks
+
+    cdef int open(self, Py_ssize_t height, Py_ssize_t at, Py_ssize_t filled) except -1
+
+    @cython.locals(start=Py_ssize_t)
+    cdef int close(self, Py_ssize_t height, Py_ssize_t end, Py_ssize_t filled, Py_ssize_t frame_end) except -1
+
+    cdef int mix(self, Py_ssize_t height, Py_ssize_t index) except -1
+
+@cython.final
 cdef class Items:
     cdef public long long[::1] stack
 
@@ -33,13 +47,6 @@ cdef int _new_weight(
 cdef int _add_weight(
     long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
 ) except -1
-
-cdef int _enter(
-    object stretches, Py_ssize_t least, Py_ssize_t start, Py_ssize_t end, Py_ssize_t low, Py_ssize_t high,
-    Py_ssize_t frame_end
-) except -1
-
-cdef int _mix(long long[::1] mixed, long long[::1] begun, Py_ssize_t height, Py_ssize_t index) except -1
 
 @cython.locals(place=Py_ssize_t)
 cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1
@@ -67,7 +74,6 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     growth=cython.longlong, op=cython.int, compiled=cython.bint, ascii=cython.bint, deferred=cython.bint,
     goal=Py_ssize_t, look_at=Py_ssize_t, plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
-    watched=cython.bint, last=Py_ssize_t, nested=Py_ssize_t, opened=cython.longlong[::1], begun=cython.longlong[::1],
-    mixed=cython.longlong[::1], matters=cython.longlong[::1], shortest=Py_ssize_t,
+    watched=cython.bint, batches=Batches, matters=cython.longlong[::1],
 )
-cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh, object stretches, object mattering)
+cpdef tuple _loop(object data, Py_ssize_t at, Py_ssize_t size, object used, bint weigh, object stretches, long long[::1] matters)

@@ -225,19 +225,37 @@ def _made(used: usage.Usage, cls: int, base: int) -> int:
     return used.reconstructs(-cls >> 4, -base >> 4)
 
 
-def _mix(mixed: Any, begun: Any, height: int, index: int) -> None:
-    """A value was taken from the memo that what mattered may have changed: no mark is clean that came after it."""
-    while height > 0 and begun[height - 1] > index:
-        height -= 1
-        mixed[height] = 1
+class Batches:
+    """Batches of items: of each mark that is open, where it stands, how many memo entries there were, and whether a
+    value was taken from the memo since that is older and may have to do with what matters.
+    """
 
+    def __init__(self, stretches: Stretches) -> None:
+        self.stretches = stretches
+        self.nested = stretches.nested
+        self.shortest = stretches.shortest
+        self.last = -1
+        """Where something mattered last."""
+        self.marks = _zeros(3 * self.nested)
 
-def _enter(
-    stretches: Stretches, least: int, start: int, end: int, low: int, high: int, frame_end: int
-) -> None:
-    """Nothing between these places has mattered: enter them if there are so many bytes."""
-    if end - start >= least:
-        stretches.add(start, end, low, high, frame_end)
+    def open(self, height: int, at: int, filled: int) -> None:
+        """A mark; there are so many below it."""
+        if height < self.nested:
+            self.marks[3 * height], self.marks[3 * height + 1], self.marks[3 * height + 2] = at, filled, 0
+
+    def close(self, height: int, end: int, filled: int, frame_end: int) -> None:
+        """The items have come into a container: a stretch, if nothing that matters was among them."""
+        if height < self.nested and not self.marks[3 * height + 2]:
+            start = self.marks[3 * height]
+            if start > self.last and end - start >= self.shortest:
+                self.stretches.add(start, end, self.marks[3 * height + 1], filled, frame_end)
+
+    def mix(self, height: int, index: int) -> None:
+        """A value was taken from the memo that what mattered may have changed: no mark is clean that came after it."""
+        height = min(height, self.nested)
+        while height > 0 and self.marks[3 * height - 2] > index:
+            self.marks[3 * height - 1] = 1
+            height -= 1
 
 
 class Items:
@@ -280,7 +298,7 @@ class Items:
 
 
 def _loop(
-    data: Data, at: int, size: int, used: usage.Usage, weigh: bool, stretches: Stretches, mattering: Any
+    data: Data, at: int, size: int, used: usage.Usage, weigh: bool, stretches: Stretches, matters: Any
 ) -> tuple[int, int, int]:
     """Follow the opcodes from `at`; end, result, and how often `persistent_load` was called.
 
@@ -289,9 +307,7 @@ def _loop(
     that bound having been too weak, `-v >> 4` of a container is its number in `weights`, which holds two integers for
     each: how many values such a walk over it visits, and whether another contains it.
 
-    Batches of items are entered into `stretches`, unless a global in them is one of `mattering`: `last` is where
-    something mattered last; of each mark `opened` has the place, `begun` the memo entries before it, and `mixed`
-    whether a value that was made before it, and may have to do with what mattered, was taken from the memo.
+    Batches of items are entered into `stretches`, those that have nothing to do with the globals that matter.
 
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
     from the window's start, `at` and `frame_end` from the input's.
@@ -321,12 +337,7 @@ def _loop(
     twins: Any = None
     goal = -1
     look_at = MOST if compiled or weigh else at + FIRST_LOOK
-    watched = mattering is not None
-    matters: Any = mattering if watched else _zeros(0)
-    nested, shortest, last = stretches.nested, stretches.shortest, -1
-    opened: Any = _zeros(nested)
-    begun: Any = _zeros(nested)
-    mixed: Any = _zeros(nested)
+    watched, batches = matters is not None, Batches(stretches)
     while True:
         # A frame or a window has ended
         if frame_end >= 0 and at >= frame_end:
@@ -362,7 +373,7 @@ def _loop(
         if 0 <= frame_end - base < edge:
             edge = frame_end - base
 
-        if watched and last >= 0:
+        if watched and batches.last >= 0:
             goal, look_at = -1, MOST  # what twins take from the memo is not looked at one by one
         if at >= goal >= 0 or (at >= look_at and goal < 0 and pos > 0 and window[pos - 1] == 0x28):
             twins = twins or _repeats(used, at)
@@ -467,7 +478,7 @@ def _loop(
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
-                        last = base + pos
+                        batches.last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp - 1] = -(number * 16 + GLOBAL)
                     pos += 1
@@ -511,16 +522,8 @@ def _loop(
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if height < nested and target == a_set and opened[height] > last and not mixed[height]:
-                        _enter(
-                            stretches,
-                            shortest,
-                            opened[height],
-                            base + pos + 1,
-                            begun[height],
-                            filled,
-                            frame_end,
-                        )
+                    if target == a_set:
+                        batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
                 elif op == 0x91:  # FROZENSET
@@ -573,9 +576,9 @@ def _loop(
                     if watched and value < plain:
                         if (-value & 15) == GLOBAL:
                             if matters[-value >> 4]:
-                                last = base + pos
-                        elif last >= 0:
-                            _mix(mixed, begun, min(height, nested), n)
+                                batches.last = base + pos
+                        elif batches.last >= 0:
+                            batches.mix(height, n)
                     if value <= a_tuple:
                         kind = -value & 15
                         if kind == HOLE:
@@ -601,7 +604,7 @@ def _loop(
                         deferred = _settle(pending)
                     if n != filled:
                         stretches.rewrite(n)
-                        last = base + pos
+                        batches.last = base + pos
                     while filled < n:
                         if n - filled > MAX_GAP:
                             raise NeedsMachine("an unusual memo")
@@ -633,16 +636,8 @@ def _loop(
                         counts[number * 8 + SETITEM] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if height < nested and target == a_dict and opened[height] > last and not mixed[height]:
-                        _enter(
-                            stretches,
-                            shortest,
-                            opened[height],
-                            base + pos + 1,
-                            begun[height],
-                            filled,
-                            frame_end,
-                        )
+                    if target == a_dict:
+                        batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
                 elif op == 0x62:  # BUILD
@@ -715,22 +710,8 @@ def _loop(
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if (
-                        height < nested
-                        and op == 0x65
-                        and target == a_list
-                        and opened[height] > last
-                        and not mixed[height]
-                    ):
-                        _enter(
-                            stretches,
-                            shortest,
-                            opened[height],
-                            base + pos + 1,
-                            begun[height],
-                            filled,
-                            frame_end,
-                        )
+                    if target == a_list and op == 0x65:
+                        batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
                     if op == 0x61 and target == a_list and pos + short < edge:
@@ -761,9 +742,9 @@ def _loop(
                         if watched and value < plain:
                             if kind == GLOBAL:
                                 if matters[-value >> 4]:
-                                    last = base + pos
-                            elif last >= 0:
-                                _mix(mixed, begun, min(height, nested), n)
+                                    batches.last = base + pos
+                            elif batches.last >= 0:
+                                batches.mix(height, n)
                         if value <= a_tuple and kind >= TUPLE and not weigh:
                             n = -value >> 4 if kind in (TUPLE, UNHASHABLE) else 0
                             growth += n if n else growth + base + pos
@@ -778,7 +759,7 @@ def _loop(
                             deferred = _settle(pending)
                         if n != filled:
                             stretches.rewrite(n)
-                            last = base + pos
+                            batches.last = base + pos
                         while filled < n:
                             if n - filled > MAX_GAP:
                                 raise NeedsMachine("an unusual memo")
@@ -827,7 +808,7 @@ def _loop(
                         flags = _grown(flags, number, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
-                        last = base + pos
+                        batches.last = base + pos
                     counts[number * 8 + IMPORT] += 1
                     stack[sp] = -(number * 16 + GLOBAL)
                     sp += 1
@@ -854,8 +835,7 @@ def _loop(
                 if op == 0x28:  # MARK
                     fence = sp
                     marks[height] = sp
-                    if height < nested:
-                        opened[height], begun[height], mixed[height] = base + pos, filled, 0
+                    batches.open(height, base + pos, filled)
                     height += 1
                     pos += 1
                     if not compiled and pos + short < edge:
@@ -950,13 +930,14 @@ def _loop(
                         raise NeedsMachine("the stack is empty")
                     stack[sp - 1] = -PERSISTENT
                     persistent += 1
-                    last = base + pos
+                    batches.last = base + pos
                     pos += 1
                 elif op == 0x2E:  # STOP
                     if sp <= fence or (frame_end >= 0 and base + pos + 1 < frame_end):
                         raise NeedsMachine("an unusual end")
                     used.counts = list(counts[: 8 * len(used.names)])
-                    stretches.memo, stretches.filled = memo, filled
+                    if stretches.found:
+                        stretches.memo, stretches.filled = memo, filled
                     return base + pos + 1, stack[sp - 1], persistent
                 elif op == 0x30:  # POP
                     if sp <= fence:

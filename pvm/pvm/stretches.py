@@ -17,6 +17,7 @@ MOST_REWRITTEN = 1000
 class Stretches:
     """What one pass has found, in order."""
 
+    __slots__ = ("_rewritten", "filled", "found", "memo", "nested")
     shortest = 512
     """Bytes of a stretch that is worth a leap."""
 
@@ -27,7 +28,7 @@ class Stretches:
         self.memo: Any = ()
         """The memo at the end, of which so much is `filled`."""
         self.filled = 0
-        self._rewritten: set[int] = set()
+        self._rewritten: list[int] = []
 
     def add(self, start: int, end: int, low: int, high: int, frame_end: int) -> None:
         """Enter a stretch. It holds those that began after it, and goes on where one ended: picklers write large
@@ -42,7 +43,7 @@ class Stretches:
     def rewrite(self, index: int) -> None:
         """A memo entry is written out of order."""
         if len(self._rewritten) < MOST_REWRITTEN:
-            self._rewritten.add(index)
+            self._rewritten.append(index)
 
     def entry(self, index: int) -> int | None:
         """The value of a memo entry; None if it was not always that, or is not known."""
