@@ -175,9 +175,12 @@ def test_the_content_of_a_source_elsewhere(memory: None) -> None:
 def test_content_that_cannot_be_had_later_is_told_in_the_end(memory: None) -> None:
     """Whoever reads it may have taken the fault for the end of the file."""
     policy = Policy(fetched_bytes=TAIL + 10)
-    with pytest.raises(Refused, match="which is the limit"), opened("memory://models/a.pt", policy) as source:
-        with suppress(OSError):
-            source.data[:10]
+    with (
+        pytest.raises(Refused, match="which is the limit"),
+        opened("memory://models/a.pt", policy) as source,
+        suppress(OSError),
+    ):
+        source.data[:10]
 
 
 def test_a_name_of_this_machine_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
