@@ -15,7 +15,6 @@ from pvm.expressions import Full, Writer, pairs
 from pvm.trace import (
     Append,
     BufferLoad,
-    Build,
     Event,
     ExtensionLoad,
     Import,

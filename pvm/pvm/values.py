@@ -255,7 +255,8 @@ MAX_KEY = 1000
 
 
 def key_of(value: Value) -> object:
-    """A hashable stand-in for a key: equal when Python takes the keys for equal."""
+    """A hashable stand-in for a key: equal when Python takes the keys for equal, as far as they are known."""
+    value = reveal(value)
     if not isinstance(value, tuple | Container):
         return value
     return _structure(value) if _is_small(value) else id(value)
@@ -268,6 +269,7 @@ def _is_small(value: Value) -> bool:
         if not pending:
             return True
         part, depth = pending.pop()
+        part = reveal(part)
         if isinstance(part, tuple | Container):
             items = part if isinstance(part, tuple) else part.items
             if depth > 50 or len(items) > MAX_KEY:
@@ -277,6 +279,7 @@ def _is_small(value: Value) -> bool:
 
 
 def _structure(value: Value) -> object:
+    value = reveal(value)
     if isinstance(value, tuple):
         return tuple([_structure(item) for item in value])
     if isinstance(value, Container) and value.kind == "frozenset":
@@ -297,7 +300,8 @@ def children(value: Value) -> Sequence[Value]:
         case tuple():
             return value
         case Container():
-            return value.items
+            edits = value.edits
+            return value.items if not edits else [*value.items, *(item for _, _, item in edits)]
         case Global():
             return value.sources
         case Attribute():
