@@ -217,7 +217,8 @@ def test_a_map_of_holes_that_cannot_be_read_is_told(spoil: tuple[bytes, bytes]) 
     version = "0.1" if spoil[0].startswith(b"map") else "1.0"
     data = sparse(version, [(0, b"NNNNNNN"), (10, b"NNN")], 20) + bytes(1024)
     assert judged.problems(data, "x.tar") == []
-    spoilt = data.replace(*[part.removeprefix(b"\n") for part in spoil])
+    old, new = (part.removeprefix(b"\n") for part in spoil)
+    spoilt = data.replace(old, new)
     assert spoilt != data and "malformed" in judged.problems(spoilt, "x.tar")
 
 
