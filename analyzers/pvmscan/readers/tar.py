@@ -110,7 +110,9 @@ class Tar:
                 return
             budget.members -= 1
             yield from _odd(member, source)
-            if member.kind not in _WITHOUT_DATA and not member.name.endswith("/"):
+            if (
+                member.kind not in _WITHOUT_DATA
+            ):  # nor are old archives' folders skipped, whose data tarfile reads on in
                 yield from _content(member, source, budget)
         yield from walk.problems
         yield Recognised("tar", whole=walk.tidy and not is_pickle_too(source.data))

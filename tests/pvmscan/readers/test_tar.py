@@ -233,6 +233,16 @@ def test_a_piece_behind_the_end_of_a_sparse_file_is_not_read() -> None:
     assert bytes(found.data) == b"\x80\x02N."
 
 
+@pytest.mark.parametrize("kind", [b"0", b"\0"])
+def test_a_folder_with_content_is_judged(kind: bytes) -> None:
+    """To `tarfile` the newer kind is a file all the same, and of the older one the content is further members."""
+    inner = tar(("m.pkl", asm.malicious()))[:-1024]
+    for content in (asm.malicious(), inner):
+        data = header(b"folder/", len(content), kind) + padded(content) + bytes(1024)
+        assert SHELL in judged.rules(data, "x.tar")
+    assert judged.verdict(header(b"folder/", 0, kind) + bytes(1024), "x.tar") is Verdict.CLEAN
+
+
 def test_wrong_checksums_are_told_a_few_times() -> None:
     good = tar(("m.pkl", asm.malicious()))
     wrong = bytearray(header(b"x", 0))
