@@ -128,6 +128,10 @@ class Container(Node):
             self.edits = []
         self.edits.append((offset, index, value))
 
+    def ever(self) -> list[Value]:
+        """Everything that has been inside: the items, and what took the place of one."""
+        return self.items if not self.edits else [*self.items, *(value for _, _, value in self.edits)]
+
     def at(self, offset: int | None = None) -> list[Value]:
         """The items as they were before the instruction at `offset`; as they are in the end without one."""
         items = self.items
@@ -300,8 +304,7 @@ def children(value: Value) -> Sequence[Value]:
         case tuple():
             return value
         case Container():
-            edits = value.edits
-            return value.items if not edits else [*value.items, *(item for _, _, item in edits)]
+            return value.ever()
         case Global():
             return value.sources
         case Attribute():

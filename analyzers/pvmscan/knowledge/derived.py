@@ -8,7 +8,7 @@ can be text; harmlessness needs that nothing unknown gets anything that the file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pvm import regex
@@ -373,19 +373,13 @@ def _parts(value: Value) -> Iterator[Value]:
             if id(part) in seen:
                 continue
             seen.add(id(part))
-            inner = part if isinstance(part, tuple) else _ever_inside(part)
+            inner = part if isinstance(part, tuple) else part.ever()
             items -= len(inner)
             if items < 0:
                 break
             pending.extend(one for one in inner if type(one) not in _NUMBERS)
         yield part
     yield Unknown(0, "the rest of a value of many parts")
-
-
-def _ever_inside(container: Container) -> Sequence[Value]:
-    """Items and what took their place."""
-    edits = container.edits
-    return [*container.items, *(value for _, _, value in edits)] if edits else container.items
 
 
 # Chains ---------------------------------------------------------------------------------------------------
