@@ -332,6 +332,7 @@ def may_be_text(value: Value) -> bool:
     return False
 
 
+_REST = Unknown(0, "the rest of a value of many parts")
 _NUMBERS = frozenset((type(None), bool, int, float))
 
 
@@ -342,7 +343,7 @@ def _is_number(call: Call) -> bool:
         return False
     given = (*call.args, *(value for _, value in named.pairs())) if named is not None else call.args
     return not any(
-        isinstance(part, str | bytes | Blob | Buffer | Call | Unknown)
+        part is _REST or isinstance(part, str | bytes | Blob | Buffer | Call)
         for one in given
         for part in _parts(one)
     )
@@ -379,7 +380,7 @@ def _parts(value: Value) -> Iterator[Value]:
                 break
             pending.extend(one for one in inner if type(one) not in _NUMBERS)
         yield part
-    yield Unknown(0, "the rest of a value of many parts")
+    yield _REST
 
 
 # Chains ---------------------------------------------------------------------------------------------------

@@ -149,11 +149,14 @@ def test_arguments_of_which_the_number_is_not_known(known: Knowledge, text: bool
         call("Data", a="echo inert"),
         Call(9, "REDUCE", SYSTEM, (), splat=Unknown(0, "any")),
         Call(9, "REDUCE", SYSTEM, (), Unknown(0, "any")),
+        call("Data", TEXT_AFTER_MANY),
+        call("Data", TEXT_AFTER_TUPLES),
     ],
 )
 def test_an_object_is_text_where_it_may_be_made_of_text(known: Knowledge, made: Call) -> None:
     assert status(known, "run", made) is Status.SINK
     assert status(known, "run", call("Data", 5, b=7)) is Status.UNKNOWN
+    assert status(known, "run", call("Data", Container(0, "list", NUMBERS))) is Status.UNKNOWN
 
 
 def test_a_file_that_is_read_is_not_written(known: Knowledge) -> None:
