@@ -108,9 +108,10 @@ def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None
     if kind.objects and count is not None:
         state.input.skip_to(nested(at))
         return
-    if kind.size is None or kind.objects is None or count is None:
+    padded = reveal(fields.get("numpy_array_alignment_bytes"))
+    if kind.size is None or kind.objects is None or count is None or isinstance(padded, OUTSIDE):
         raise Reject("a joblib array of unknown size: what follows it cannot be found")
-    if reveal(fields.get("numpy_array_alignment_bytes")) is not None:
+    if padded is not None:
         if at >= len(state.data):
             raise Reject("the input ends before a joblib array", kind="truncated")
         at += 1 + state.data[at]

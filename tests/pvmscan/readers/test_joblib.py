@@ -222,6 +222,14 @@ def test_where_it_cannot_be_told_how_long_an_array_is_the_file_is_incomplete(dat
     assert judged.verdict(data, "x.joblib") >= Verdict.INCOMPLETE
 
 
+def test_whether_there_is_padding_may_depend_on_what_is_not_known() -> None:
+    """A method that gives None: what looks like the length of the padding is the first byte of the array."""
+    nothing = asm.call(asm.at("builtins.list.append"), asm.list_of(), asm.NONE)
+    state = attributes(4, (asm.text("numpy_array_alignment_bytes"), nothing))
+    data = BEGINNING + asm.build(PLAIN, state) + b"\xc8" + bytes(31) + END.ljust(201, b".") + b"0N."
+    assert judged.verdict(data, "x.joblib") >= Verdict.INCOMPLETE
+
+
 def test_a_search_for_wrappers_that_takes_too_long_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joblib, "MAX_PARTS", 20)
     made = asm.call(asm.glob("inert.module", "Tree"), asm.list_of(*[asm.list_of()] * 30))
