@@ -89,7 +89,46 @@ class _Handler(BaseHTTPRequestHandler):
     def _honest(self, name: str) -> None:
         self._ranges(name, {"ETag": '"one"'})
 
-    _one_range = _no_lists = _long_lines = _wrong_lists = _endless_lists = _honest
+    _one_range = _no_lists = _long_lines = _wrong_lists = _endless_lists = _cut_lists = _odd_lists = _honest
+
+    def _changed_lists(self, name: str) -> None:
+        self._ranges(name, {"ETag": f'"{self.headers.get("Range", "").count(",")}"'})
+
+    def _refusing(self, name: str) -> None:
+        self._reply(416, b"")
+
+    def _ranges_once(self, name: str) -> None:
+        """The end of the file only."""
+        if self.headers.get("Range", "").startswith("bytes=-"):
+            return self._honest(name)
+        return self._no_ranges(name)
+
+    def _growing(self, name: str) -> None:
+        self._ranges(name, {}, claimed=0 if self.headers.get("Range", "").startswith("bytes=-") else 1000)
+
+    def _unsaid(self, name: str) -> None:
+        self._reply(206, self.server.part(name, 0, 100))
+
+    def _impossible(self, name: str) -> None:
+        self._reply(206, self.server.part(name, 0, 100), {"Content-Range": "bytes 99-0/100"})
+
+    def _more(self, name: str) -> None:
+        """A byte more than the range has, without a word about the length."""
+        size = self.server.size(name)
+        start = max(size - int(self.headers.get("Range", "").rpartition("-")[2]), 0)
+        data = self.server.part(name, start, size) + b"?"
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+
+    def _until_closed(self, name: str) -> None:
+        """The whole file; that it ended is told by the end of the connection only."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.part(name, 0, self.server.size(name)))
+        self.close_connection = True
 
     def _changing(self, name: str) -> None:
         self._ranges(name, {"ETag": f'"{len(self.server.asked)}"'})
@@ -217,13 +256,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reply(200, self.server.part(name, 0, size), headers)
         if way == "long-lines":
             return self._reply(431, b"too long", headers)
+        if way == "cut-lists":
+            sent = 0.5
         body = b""
         for start, stop in reversed(spans):  # in any order
             shown = size + 1 if way == "wrong-lists" else size
             head = f"--{MARK}\r\ncontent-type: a/b\r\ncontent-range: bytes {start}-{stop - 1}/{shown}\r\n\r\n"
             body += head.encode() + self.server.part(name, start, stop) + b"\r\n"
         body += f"--{MARK}--\r\n".encode() if way != "endless-lists" else bytes(1 << 20)
-        kind = {"Content-Type": f'multipart/byteranges; boundary="{MARK}"'}
+        mark = "*=utf-8''%E2%82%AC" if way == "odd-lists" else f'="{MARK}"'
+        kind = {"Content-Type": f"multipart/byteranges; boundary{mark}"}
         return self._reply(206, body, {**headers, **kind}, sent)
 
     def _reply(

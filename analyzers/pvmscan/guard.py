@@ -40,6 +40,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import IO, Any, Protocol, cast
 
+from pvm import names
 from pvmscan.knowledge import GRADES, Rule, Status, effects_of
 from pvmscan.knowledge import load as load_knowledge
 from pvmscan.policy import Policy
@@ -266,14 +267,17 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         return
     with _analysed():  # the judgement must not be judged
         module, name = map(str, arguments[:2])
-        judgement = effects_of(load_knowledge(), f"{module}.{name}")
-        bad = [
-            rule
-            for rule in judgement.rules
-            if not GRADES.get(rule.effect, 0) and rule.severity >= Severity.HIGH
-        ]
-        if judgement.status is Status.SINK and bad:
-            _installed.terms.refuse(_looked_up(f"{module}.{name}", bad[0]))
+        # as written; which name that is depends on the protocol, which is not told
+        for protocol in (pickle.HIGHEST_PROTOCOL, 0):
+            path = ".".join(names.resolve(module, name, protocol))
+            judgement = effects_of(load_knowledge(), path)
+            bad = [
+                rule
+                for rule in judgement.rules
+                if not GRADES.get(rule.effect, 0) and rule.severity >= Severity.HIGH
+            ]
+            if judgement.status is Status.SINK and bad:
+                _installed.terms.refuse(_looked_up(path, bad[0]))
 
 
 def _looked_up(path: str, rule: Rule) -> FileReport:

@@ -125,9 +125,10 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.requests, self.answers = self.process.stdin, self.process.stdout
 
     def call(self, module: str, function: str, data: Any, path: str | None, allowance: Allowance) -> Plain:
-        assert self.process.stdin is not None and self.process.stdout is not None
         self.calls += 1
         late = threading.Event()
 
@@ -147,8 +148,8 @@ class _Worker:
             }
             request |= {"seconds": allowance.seconds, "memory": allowance.memory}
             with suppress(BrokenPipeError):  # why the worker ended is seen below
-                _send(self.process.stdin, request, [] if path is not None else [data])
-            answer = _receive(self.process.stdout)
+                _send(self.requests, request, [] if path is not None else [data])
+            answer = _receive(self.answers)
         except EOFError:
             raise self._death(late.is_set(), allowance) from None
         except (ValueError, LookupError, TypeError, RecursionError) as error:
@@ -176,10 +177,9 @@ class _Worker:
 
     def end(self) -> None:
         """At once; a worker of another process is only let go."""
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with suppress(OSError):  # bytes that it no longer takes
-                    stream.close()
+        for stream in (self.requests, self.answers):
+            with suppress(OSError):  # bytes that it no longer takes
+                stream.close()
         if self.owner == os.getpid():
             self.process.kill()
             self.process.wait()

@@ -132,6 +132,6 @@ def _event(event: Event, opcode: str) -> str:
             phrase = f"loads persistent id {shown(event.pid)}"
         case trace.ExtensionLoad():
             phrase = f"loads extension code {event.code}"
-        case trace.BufferLoad():
+        case _:
             phrase = "takes the next buffer"
     return phrase

@@ -245,7 +245,10 @@ class Names:
             ):
                 glue = self.text(value)
                 return None if glue is None else self._joined([self.text(part) for part in parts.elts], glue)
-            case ast.Call(func=ast.Attribute(value=value, attr="decode" | "encode" | "lower" | "strip")):
+            case ast.Call(func=ast.Attribute(value=value, attr="lower" | "upper" | "strip" as name), args=[]):
+                text = self.text(value)
+                return None if text is None else str(getattr(text, name)())
+            case ast.Call(func=ast.Attribute(value=value, attr="decode" | "encode")):
                 return self.text(value)
             case ast.Call(func=ast.Name(id="chr"), args=[ast.Constant(value=int(code))]) if (
                 0 <= code < 0x110000

@@ -15,7 +15,6 @@ from pvm.expressions import Full, Writer, pairs
 from pvm.trace import (
     Append,
     BufferLoad,
-    Build,
     Event,
     ExtensionLoad,
     Import,
@@ -77,11 +76,11 @@ class _Decompiler(Writer):
             case SetAttribute(target=target, name=name, value=value):
                 self.set_attribute(target, name, value, event.how)
                 self.source.current.clear()
-            case Build(target=target, state=state, how=how):
-                method = "__dict__.update" if how == "attributes" else "__setstate__"
-                if how == "either":
+            case _:
+                method = "__dict__.update" if event.how == "attributes" else "__setstate__"
+                if event.how == "either":
                     self.notes.append("or __dict__.update, where the class has no __setstate__")
-                self.statement([target, state], lambda t, s: f"{t}.{method}({s})")
+                self.statement([event.target, event.state], lambda t, s: f"{t}.{method}({s})")
                 self.source.current.clear()
 
     def call(self, call: Call) -> None:
@@ -168,7 +167,8 @@ class _Decompiler(Writer):
             if edit and value.edits:
                 _, place, item = value.edits[index]
                 self.statement([item], lambda v, name=name, place=place: f"{name}[{place}] = {v}")
-            elif value.when and value.before:
+            else:
+                assert value.when is not None and value.before is not None
                 stop = value.before[index + 1] if index + 1 < len(value.before) else len(value.items)
                 self.fill(value, value.items[value.before[index] : stop])
 

@@ -394,7 +394,10 @@ def items_for(world: Caller, value: Value) -> list[Value] | None:
     return None if items is None else items[:MAX_ITEMS]
 
 
-@effect("copyreg.__newobj__", "copyreg.__newobj_ex__")
+_BUILT_IN = "object tuple list dict set frozenset str bytes int float".split()
+
+
+@effect("copyreg.__newobj__", "copyreg.__newobj_ex__", *(f"builtins.{kind}.__new__" for kind in _BUILT_IN))
 def _newobj(world: Caller, call: Call) -> Value | Unset:
     if not call.args:
         return UNSET

@@ -6,7 +6,7 @@ The vocabulary of nodes and edges stands in `pvm.graph`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import render
 from pvm.paths import path_of
@@ -33,7 +33,8 @@ MAX_CONSTANTS = 100
 """Constants of one container, per kind of edge, that become nodes; label and `omitted` tell the rest."""
 MAX_ARGUMENTS = 64
 """A call of more has the rest in one tuple or dict, which other calls may share."""
-_WRITES: dict[type, str] = {
+_Write: TypeAlias = Build | SetAttribute | SetItem | Append
+_WRITES: dict[type[_Write], str] = {
     Build: "build",
     SetAttribute: "set-attribute",
     SetItem: "set-item",
@@ -77,11 +78,15 @@ class Builder:
 
     # Nodes -----------------------------------------------------------------------------------------------
 
-    def add(self, kind: str, offset: int, label: str, more: _Attributes | None = None) -> str | None:
-        """A new node, or None where the limit is reached."""
-        if len(self.graph) >= self.limit:
-            self.truncated = True
-            return None
+    def full(self) -> bool:
+        """Is the limit reached? Then the graph is truncated: somebody wanted one more node."""
+        if len(self.graph) < self.limit:
+            return False
+        self.truncated = True
+        return True
+
+    def add(self, kind: str, offset: int, label: str, more: _Attributes | None = None) -> str:
+        """A new node."""
         base = f"{kind}@{offset}"
         count = self.used[base] = self.used.get(base, 0) + 1
         node = base if count == 1 else f"{base}.{count}"
@@ -89,30 +94,25 @@ class Builder:
         return node
 
     def event_node(self, event: Event, order: int) -> str | None:
-        """The node of an event: the object it brings in, or the write."""
-        kind = _WRITES.get(type(event))
-        if kind is not None:
-            node = self.add(kind, event.offset, _write_label(event))
-            if node is not None:
-                self.ids[id(event)] = node
-        else:
-            value = event if isinstance(event, Call) else getattr(event, "value", None)
-            if not isinstance(value, Node) or id(value) in self.ids:
+        """The node of an event: the object it brings in, or the write; None where it has one, or there is no room."""
+        if isinstance(event, _Write):
+            if self.full():
                 return None
-            node = self.object_node(cast("Value", value))
-        if node is not None:
-            self.graph.nodes[node].update(order=order, opcode=event.via)
-            if isinstance(event, Build | SetAttribute | Append):
-                self.graph.nodes[node]["how"] = event.how
-            if isinstance(event, Import) and event.computed:
-                self.graph.nodes[node]["computed"] = True
+            node = self.ids[id(event)] = self.add(_WRITES[type(event)], event.offset, _write_label(event))
+        else:
+            value = event if isinstance(event, Call) else event.value
+            if not isinstance(value, Node) or id(value) in self.ids or self.full():
+                return None
+            node = self.object_node(value)
+        self.graph.nodes[node].update(order=order, opcode=event.via)
+        if isinstance(event, Build | SetAttribute | Append):
+            self.graph.nodes[node]["how"] = event.how
+        if isinstance(event, Import) and event.computed:
+            self.graph.nodes[node]["computed"] = True
         return node
 
-    def object_node(self, value: Value, offset: int = 0) -> str | None:
+    def object_node(self, value: Value, offset: int = 0) -> str:
         """A new node for a value with identity."""
-        if len(self.graph) >= self.limit:
-            self.truncated = True
-            return None
         more: _Attributes = {}
         match value:
             case Call():
@@ -134,23 +134,22 @@ class Builder:
         if isinstance(value, Node):
             offset = value.offset
         node = self.add(kind, offset, label, more)
-        if node is not None:
-            self.ids[id(value)] = node
-            self.pending.append((value, node))
+        self.ids[id(value)] = node
+        self.pending.append((value, node))
         return node
 
     def node(self, value: Value, offset: int) -> str | None:
-        """The node of a value: shared for values with identity, a new one for each use of a constant."""
+        """The node of a value: shared for values with identity, a new one for each use of a constant.
+
+        None where there is no room for a new one.
+        """
         known = self.ids.get(id(value))
-        if known is not None:
+        if known is not None or self.full():
             return known
         if isinstance(value, Node) or (isinstance(value, tuple) and value):
             return self.object_node(value, offset)
         if isinstance(value, tuple):
             return self.add("tuple", offset, "()")
-        if len(self.graph) >= self.limit:
-            self.truncated = True
-            return None
         text = render.constant(value)
         return self.add("const", offset, render.constant(value, 60), {"value": text})
 
@@ -294,7 +293,7 @@ def _log(value: Container) -> Iterator[tuple[int, Value, int]]:
         yield index, replacement, when
 
 
-def _write_label(event: Event) -> str:
+def _write_label(event: _Write) -> str:
     """One line for a write."""
     at = event.offset
 
@@ -310,8 +309,6 @@ def _write_label(event: Event) -> str:
             return f"{text(event.target)}{shown} = {text(event.value)}"
         case SetItem():
             return f"{text(event.target)}[{text(event.key)}] = {text(event.value)}"
-        case Append():
+        case _:
             how = "extend" if event.how == "either" else event.how
             return f"{text(event.target)}.{how}({text(event.items)})"
-        case _:
-            return event.via

@@ -78,7 +78,7 @@ class Uses:
             case tuple():
                 return value
             case Container():
-                return value.items if not value.edits else [*value.items, *(edit[2] for edit in value.edits)]
+                return value.ever()
             case Call():
                 return call_parts(value)
             case Attribute() | Buffer():

@@ -128,6 +128,10 @@ class Container(Node):
             self.edits = []
         self.edits.append((offset, index, value))
 
+    def ever(self) -> list[Value]:
+        """Everything that has been inside: the items, and what took the place of one."""
+        return self.items if not self.edits else [*self.items, *(value for _, _, value in self.edits)]
+
     def at(self, offset: int | None = None) -> list[Value]:
         """The items as they were before the instruction at `offset`; as they are in the end without one."""
         items = self.items
@@ -255,7 +259,8 @@ MAX_KEY = 1000
 
 
 def key_of(value: Value) -> object:
-    """A hashable stand-in for a key: equal when Python takes the keys for equal."""
+    """A hashable stand-in for a key: equal when Python takes the keys for equal, as far as they are known."""
+    value = reveal(value)
     if not isinstance(value, tuple | Container):
         return value
     return _structure(value) if _is_small(value) else id(value)
@@ -268,6 +273,7 @@ def _is_small(value: Value) -> bool:
         if not pending:
             return True
         part, depth = pending.pop()
+        part = reveal(part)
         if isinstance(part, tuple | Container):
             items = part if isinstance(part, tuple) else part.items
             if depth > 50 or len(items) > MAX_KEY:
@@ -277,6 +283,7 @@ def _is_small(value: Value) -> bool:
 
 
 def _structure(value: Value) -> object:
+    value = reveal(value)
     if isinstance(value, tuple):
         return tuple([_structure(item) for item in value])
     if isinstance(value, Container) and value.kind == "frozenset":
@@ -297,7 +304,7 @@ def children(value: Value) -> Sequence[Value]:
         case tuple():
             return value
         case Container():
-            return value.items
+            return value.ever()
         case Global():
             return value.sources
         case Attribute():

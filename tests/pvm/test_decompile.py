@@ -17,7 +17,7 @@ from pvm import dialects, machine, world
 from pvm.decompile import decompile
 from pvm.limits import Limits
 from pvm.trace import SetAttribute, Trace
-from pvm.values import Call
+from pvm.values import Call, Node
 
 
 def run(data: bytes) -> Trace:
@@ -91,6 +91,35 @@ def test_objects_and_their_states() -> None:
     assert "result = persistent_load(('storage', 0))" in source(b"(X\x07\x00\x00\x00storageK\x00tQ.")
 
 
+class Class(world.Depends):
+    """A loader whose class has `__setstate__`, or has not."""
+
+    def __init__(self, setstate: bool) -> None:
+        self.setstate = setstate
+
+    def has(self, value: Node, attribute: str) -> bool | None:
+        return self.setstate if attribute == "__setstate__" else None
+
+
+@pytest.mark.parametrize(
+    ("setstate", "state", "expected"),
+    [
+        (True, b"}Vk\nK\x01s", "v1.__setstate__({'k': 1})"),
+        (False, b"}Vk\nK\x01s", "v1.__dict__['k'] = 1"),
+        (False, b"N}Vk\nK\x01s\x86", "v1.k = 1"),
+        (False, b"cm\ng\n)R", "v1.__dict__.update(g())"),
+    ],
+)
+def test_a_state_is_written_as_the_class_takes_it(setstate: bool, state: bytes, expected: str) -> None:
+    trace = machine.run(b"cm\nC\n)R" + state + b"b.", dialects.dialect("c"), world.World(Class(setstate)))
+    assert trace.complete and decompile(trace).splitlines()[-2:] == [expected, "result = v1"]
+
+
+def test_a_set_that_grows_after_its_use() -> None:
+    data = b"\x80\x04\x8fq\x00(K\x01\x90cm\nf\nh\x00\x85R0h\x00(K\x02\x900h\x00(K\x03K\x04\x90."
+    assert lines(data)[1:] == ["v1 = {1}", "f(v1)", "v1.add(2)", "v1.update([3, 4])", "result = v1"]
+
+
 def test_additions_to_objects() -> None:
     """By the opcode, and by how many there are."""
     made = b"cm\nC\n)R"
@@ -138,6 +167,27 @@ def test_computed_names() -> None:
     ]
     called = asm.call(asm.call(asm.glob("importlib", "import_module"), asm.text("os")), asm.text("x"))
     assert known(asm.program(2, called))[-1] == "result = import_module('os')('x')  # os('x')"
+
+
+def test_a_computed_name_that_is_known_is_told() -> None:
+    data = asm.program(4, asm.stack_global("m", asm.call(asm.glob("builtins", "str"), asm.text("x"))))
+    assert known(data)[-1] == "result = getattr(importlib.import_module('m'), str('x'))  # m.x"
+
+
+def test_names_under_which_the_pickle_has_put_something_else() -> None:
+    """A constant, an attribute of an object, and something that is not known."""
+    number = b"\x80\x04cm\nC\n}X\x01\0\0\0xK\x07sb0X\x01\0\0\0mX\x03\0\0\0C.x\x93."
+    assert known(number)[-1] == "result = 7"
+    assert known(b"csys\nmodules\nVm\ncn\nf\n)Rs0cm\nC\n)R.")[-3:] == [
+        "v1 = f()",
+        "modules['m'] = v1",
+        "result = v1.C()",
+    ]
+    assert known(b"csys\nmodules\nK\x01K\x02s0cm\nC\n)R.")[-3:] == [
+        "modules[1] = 2",
+        "from m import C",
+        "result = C()",
+    ]
 
 
 def test_items_that_are_replaced() -> None:

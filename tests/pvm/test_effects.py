@@ -42,6 +42,14 @@ def recorded(work: Callable[[Callable[..., str]], object]) -> list[tuple[Any, ..
 
 
 UNKNOWN = asm.glob("m", "f")
+
+
+@pytest.mark.parametrize("maker", ["builtins.object.__new__", "builtins.dict.__new__", "copyreg.__newobj__"])
+def test_an_object_that_is_made_in_another_way_is_one_of_its_class(maker: str) -> None:
+    made = reveal(pvm.run(asm.program(4, asm.call(asm.at(maker), asm.glob("m", "C"), asm.number(1)))).result)
+    assert isinstance(made, Call) and (made.mode, path_of(made.callee), made.args) == ("new", "m.C", (1,))
+
+
 ITEMS = st.lists(st.integers(0, 9) | st.text("ab", max_size=2), max_size=5)
 
 

@@ -14,12 +14,22 @@ import pytest
 import programs
 from corpus import CORPUS
 from pvm import dialects, graph, machine, world
-from pvm.trace import Trace
-from pvm.values import Call, Global
+from pvm.interpreter import Interpreter
+from pvm.trace import SetAttribute, Trace
+from pvm.values import Call, Global, Node
 
 
 def run(data: bytes) -> Trace:
     return machine.run(data, dialects.dialect("c"), world.World())
+
+
+def known(data: bytes) -> nx.MultiDiGraph[str]:
+    """The graph of a run in which Python's own functions do what they do."""
+    return graph.build(machine.run(data, dialects.dialect("c"), Interpreter()))
+
+
+def of_kind(built: nx.MultiDiGraph[str], kind: str) -> list[str]:
+    return [node for node, data in built.nodes(data=True) if data["kind"] == kind]
 
 
 def labels(built: nx.MultiDiGraph[str], nodes: list[str]) -> list[str]:
@@ -59,6 +69,11 @@ def test_a_call_that_is_dropped_is_not_reachable() -> None:
     assert graph.reachable_calls(built) == []
 
 
+def test_a_node_that_the_limit_left_out_depends_on_nothing() -> None:
+    built = graph.build(run(SIMPLE), limit=2)
+    assert "call@27" not in built and graph.reachable_calls(built, "call@27") == []
+
+
 def test_keywords_persistent_ids_and_writes() -> None:
     data = b"cm\nC\n(K\x01K\x02Qt}X\x01\x00\x00\x00kK\x07s\x92q\x00(K\x08K\x09dbX\x01\x00\x00\x00iK\x0as."
     built = graph.build(run(data))
@@ -68,6 +83,97 @@ def test_keywords_persistent_ids_and_writes() -> None:
     assert built.nodes[found["arg 1"]]["kind"] == "persistent"
     kinds = {data["kind"] for _, data in built.nodes(data=True)}
     assert {"build", "set-item"} <= kinds
+
+
+class Plain(world.Depends):
+    """A loader whose objects have no `__setstate__`: BUILD writes attributes one by one."""
+
+    def has(self, value: Node, attribute: str) -> bool | None:
+        return attribute != "__setstate__"
+
+
+def test_attributes_that_are_written_one_by_one() -> None:
+    """Those of a dict by way of `__dict__`, those of slots by setattr; each is a write of its own."""
+    data = b"cm\nC\n)R}Vkey\nK\x01s}Vslot\ncos\nsystem\ns\x86b."
+    trace = machine.run(data, dialects.dialect("c"), world.World(Plain()))
+    assert trace.complete and sum(isinstance(event, SetAttribute) for event in trace.events) == 2
+    built = graph.build(trace)
+    (made,) = graph.calls(built)
+    first, second = of_kind(built, "set-attribute")
+    assert [built.nodes[node]["how"] for node in (first, second)] == ["dict", "setattr"]
+    assert labels(built, [first, second]) == ["m.C().key = 1", "m.C().slot = os.system"]
+    assert set(roles(built, first)) == {"receiver", "name", "value"}
+    assert roles(built, second)["receiver"] == made
+    assert built.nodes[roles(built, second)["value"]]["path"] == "os.system"
+    assert built.nodes[roles(built, second)["name"]]["value"] == "'slot'"
+    assert built.has_edge(second, made, "state") and second in graph.backward_slice(built, "load")
+
+
+def test_the_name_of_an_attribute_may_be_no_text() -> None:
+    trace = run(b"cm\nC\n)R.")
+    trace.events.append(SetAttribute(7, trace.result, 7, 1, "dict"))
+    (write,) = of_kind(built := graph.build(trace), "set-attribute")
+    assert built.nodes[write]["label"] == "m.C().<7> = 1"
+
+
+def test_an_attribute_of_an_object_that_was_made() -> None:
+    built = known(b"cbuiltins\ngetattr\n(cm\nC\n)RVforward\ntRN\x85R.")
+    (attribute,) = of_kind(built, "attribute")
+    made, read, called = graph.calls(built)
+    assert roles(built, attribute) == {"base": made}
+    assert roles(built, read)["result"] == attribute and roles(built, called)["callee"] == read
+
+
+def test_an_import_that_finds_a_constant_has_no_object() -> None:
+    """The pickle has put a number where the name is looked up: the number flows on."""
+    built = known(b"\x80\x04cm\nC\n}X\x01\0\0\0xK\x07sb0X\x01\0\0\0mX\x03\0\0\0C.x\x93.")
+    assert built.nodes[roles(built, "load")["result"]]["value"] == "7"
+    assert [built.nodes[node]["path"] for node in of_kind(built, "global")] == ["m.C"]
+
+
+def test_an_import_that_finds_what_is_there_already() -> None:
+    """The pickle has put a class where the name is looked up: it is one object, brought in once."""
+    built = known(b"\x80\x04cm\nC\n}X\x01\0\0\0xcos\nsystem\nsb0X\x01\0\0\0mX\x03\0\0\0C.x\x93)R.")
+    found = {built.nodes[node]["path"]: node for node in of_kind(built, "global")}
+    assert set(found) == {"m.C", "os.system"} and len(of_kind(built, "global")) == 2
+    assert roles(built, graph.calls(built)[-1])["callee"] == found["os.system"]
+
+
+def test_a_global_after_writes_to_unknown_names() -> None:
+    """It may be any object; what it would be otherwise is its source."""
+    built = known(b"csys\nmodules\nK\x01K\x02s0cm\nC\n.")
+    (unknown,) = of_kind(built, "unknown")
+    assert list(roles(built, unknown)) == ["source"] and roles(built, "load")["result"] == unknown
+    assert built.nodes[roles(built, unknown)["source"]]["path"] == "m.C"
+
+
+def test_an_item_that_is_replaced() -> None:
+    """Both flow into the list; an item that is put where it lies already is the same edge, as early as it was."""
+    built = graph.build(run(b"]cm\nC\nq\x00aK\x00K\x07sK\x00h\x00s."))
+    (made,) = of_kind(built, "list")
+    into = {
+        (built.nodes[source]["label"], key, data["offset"], data.get("later", False))
+        for source, _, key, data in built.in_edges(made, keys=True, data=True)
+    }
+    assert into == {("m.C", "item 0", 8, True), ("7", "item 0", 13, True)}
+
+
+def test_many_keywords() -> None:
+    """The first of them with their names, and the whole dict for the rest."""
+    pairs = b"".join(b"X\x03\0\0\0k%02dK%c" % (number, number) for number in range(70))
+    built = graph.build(run(b"cm\nC\n)}(" + pairs + b"u\x92."))
+    (call,) = graph.calls(built)
+    named = [key for key in roles(built, call) if key.startswith("keyword ")]
+    assert named == [f"keyword k{number:02d}" for number in range(64)]
+    assert built.nodes[roles(built, call)["keyword"]]["kind"] == "dict"
+
+
+def test_a_keyword_whose_name_is_computed() -> None:
+    built = known(b"cm\nC\n)}cbuiltins\nstr\n(Vkey\ntRK\x01s\x92.")
+    text, call = graph.calls(built)
+    assert built.nodes[text]["result"] == "'key'"
+    found = roles(built, call)
+    assert built.nodes[found["keyword key"]]["value"] == "1" and found["keyword"] == text
 
 
 MUTATED = (
@@ -152,6 +258,20 @@ def test_the_limit_costs_data_first() -> None:
     built = graph.build(run(data), limit=50)
     assert len(built) == 50 and built.graph["truncated"] is True
     assert len(graph.calls(built)) == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"cm\nC\n)R}Vk\nK\x01sb(]K\x01a)(K\x02tP7\ntR.", *itertools.islice(programs.stream(5), 40)]
+)
+def test_a_truncated_graph_is_the_beginning_of_the_whole(data: bytes) -> None:
+    trace = run(data)
+    whole = graph.build(trace)
+    assert whole.graph["truncated"] is False
+    for limit in range(1, len(whole) + 1):
+        built = graph.build(trace, limit=limit)
+        assert list(built) == list(whole)[:limit]
+        assert built.graph["truncated"] is (limit < len(whole))
+        assert set(built.edges(keys=True)) <= set(whole.edges(keys=True))
 
 
 def test_shared_arguments_are_not_multiplied() -> None:

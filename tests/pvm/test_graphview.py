@@ -51,6 +51,18 @@ def test_between_holds_the_ways_and_nothing_else() -> None:
     assert set(graphview.between(found, [call], ["load"])) == {call, "load"}
 
 
+def test_between_goes_every_way() -> None:
+    """Two ways from a call to the result, and what does not lead there stays out."""
+    found = built(b"cm\nf\n)Rq\x00cm\ng\nh\x00\x85Rcm\nh\nh\x00\x85R\x86.")
+    made, *_ = calls = graph.calls(found)
+    assert len(calls) == 3
+    way = graphview.between(found, [made], ["load"])
+    (pair,) = (node for node in found if found.nodes[node]["kind"] == "tuple" and found.out_degree(node) == 1
+               and next(found.successors(node)) == "load")  # fmt: skip
+    arguments = {node for node in found if made in found.predecessors(node)} - set(calls)
+    assert set(way) == {*calls, *arguments, pair, "load"}
+
+
 def forest(trees: int) -> bytes:
     """A list of objects that each have two others in their state."""
     leaf = b"cm\nLeaf\n)R"
@@ -100,6 +112,41 @@ def test_common_parts_become_words() -> None:
     users = [data for _, data in folded.nodes(data=True) if str(data.get("path", "")).startswith("m.C")]
     assert len(users) == 9 and all("m.Empty()" in data["data"] for data in users)
     assert not any(data.get("path") == "m.Empty" for _, data in folded.nodes(data=True))
+
+
+def test_calls_that_differ_in_their_arguments_fold_to_their_name() -> None:
+    items = b"".join(b"cm\nC\nK%c\x85R" % number for number in range(5))
+    folded = graphview.fold(graph.collapse_data(built(b"(" + items + b"cm\nD\ncm\nD\nl.")), 3)
+    shown = {data["label"]: data.get("count", 1) for _, data in folded.nodes(data=True)}
+    assert shown == {"m.C(…)": 5, "m.D": 2, folded.nodes["load"]["label"]: 1}
+
+
+def test_constants_fold_to_their_kind() -> None:
+    """They have no place in the order of events, and neither has what stands for them."""
+    folded = graphview.fold(built(b"cm\nf\n(K\x01K\x02K\x03tR."), 3)
+    (constants,) = (data for _, data in folded.nodes(data=True) if data["kind"] == "const")
+    assert constants["label"] == "const" and constants["count"] == 3 and "order" not in constants
+
+
+def test_what_differs_deep_inside_only_is_alike() -> None:
+    """Each round tells calls apart one step further from the end; after the last the rest is one."""
+    depth = 40
+    found = built(b"cm\nf\n" * depth + b")R" + b"\x85R" * (depth - 1) + b".")
+    folded = graphview.fold(graph.collapse_data(found), 1000)
+    counts = [folded.nodes[call].get("count", 1) for call in graph.calls(folded)]
+    assert sum(counts) == depth and counts.count(1) == graphview.MAX_ROUNDS and max(counts) > 20
+
+
+def test_a_container_with_many_sources_and_users_stays() -> None:
+    """Every source would need an edge to every user."""
+    size = 60
+    items = b"cm\nC\n)R" * size
+    users = b"h\x01h\x00\x85R" * size
+    found = built(b"cm\nf\nq\x010(" + items + b"lq\x000(" + users + b"l.")
+    folded = graphview.fold(found, 1000)
+    kinds = [data["kind"] for _, data in folded.nodes(data=True)]
+    assert size * size > graphview.MAX_SHORT_CUTS and "list" in kinds
+    assert folded.number_of_edges() < size * size
 
 
 def test_dense_graphs_stay_bounded() -> None:

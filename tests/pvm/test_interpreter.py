@@ -164,6 +164,47 @@ def test_writes_to_namespaces_change_what_a_name_means(setup: bytes) -> None:
         assert path_of(last.value) == expected
 
 
+HARMLESS = b"}" + _push("inner") + call("builtins:__import__", "os").code + b"sb0"
+
+
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [
+        (name("harmless:inner.system"), "os.system"),
+        (name("harmless:inner.path.join"), "os.path.join"),
+        (call("builtins:getattr", call("builtins:__import__", "harmless"), "inner"), "os"),
+        (call("builtins:getattr", name("harmless:inner"), "system"), "os.system"),
+        (call("operator:getitem", name("harmless:__dict__"), "inner"), "os"),
+        (call("operator:getitem", name("sys:modules"), "harmless"), "harmless"),
+        (name("harmless:other.system"), "harmless.other.system"),
+    ],
+)
+def test_what_was_written_is_found_in_every_way(program: Raw, path: str) -> None:
+    """By a dotted name, as an attribute, and in a namespace."""
+    setup = call("builtins:__import__", "harmless").code + HARMLESS
+    assert path_of(load(Raw(setup + program.code))) == path
+
+
+def test_an_item_of_what_is_no_namespace_is_not_known() -> None:
+    assert path_of(load(call("operator:getitem", name("harmless:table"), "system"))) != "harmless.system"
+
+
+def test_a_state_that_grows_is_written_anew() -> None:
+    """What was added between two times counts, and only the second time."""
+    data = (
+        call("builtins:__import__", "harmless").code
+        + b"q\x00}q\x01"
+        + _push("one")
+        + name("os:system").code
+        + b"sb0"
+        b"h\x01" + _push("two") + name("os:popen").code + b"s0"
+    )
+    two = name("harmless:two").code
+    assert path_of(load(Raw(data + two))) == "harmless.two"
+    assert path_of(load(Raw(data + b"h\x00h\x01b0" + two))) == "os.popen"
+    assert path_of(load(Raw(data + b"h\x00h\x01b0" + name("harmless:one").code))) == "os.system"
+
+
 def test_a_write_under_an_unknown_name_taints_later_globals() -> None:
     """Nothing can be said of them any more."""
     unknown = call("somewhere:function")

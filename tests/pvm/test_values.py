@@ -80,6 +80,30 @@ def test_frozen_sets_are_keys_by_what_they_hold() -> None:
     assert key_of(one) == key_of(same)
 
 
+def test_a_key_that_is_computed_is_what_it_is_known_to_be() -> None:
+    made = Call(0, "REDUCE", F, ())
+    made.result = "shape"
+    assert key_of(made) == "shape" and key_of((made, 1)) == key_of(("shape", 1))
+    container = Container(0, "dict", ["shape", 4, made, 400])
+    assert list(container.pairs()) == [("shape", 400)]
+    assert Container(0, "set", ["shape", made]).members() == ["shape"]
+    assert key_of(Call(0, "REDUCE", F, ())) != key_of(Call(0, "REDUCE", F, ()))
+
+
+def test_keys_too_large_or_too_deep_to_compare_are_equal_to_themselves_only() -> None:
+    deep: tuple[object, ...] = ()
+    for _ in range(100):
+        deep = (deep,)
+    for key in (tuple(range(2000)), deep, ((0,) * 600, (0,) * 600)):
+        assert key_of(key) == key_of(key) != key_of((*key,))
+
+
+def test_what_took_the_place_of_an_item_is_a_part() -> None:
+    container = Container(0, "list", [1])
+    container.replace(0, F, 5)
+    assert [*children(container)] == [1, F]
+
+
 # What values are made of -----------------------------------------------------------------------------------
 
 LIST = Container(3, "list", [1, F])

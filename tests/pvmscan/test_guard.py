@@ -11,6 +11,8 @@ import pickle
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,11 +25,15 @@ import assemble as asm
 from pvmscan import Verdict, guard
 from pvmscan.guard import RefusedError, Terms
 from pvmscan.policy import policy
+from pvmscan.readers import Source
+from pvmscan.scan import scan_source
 
 EARLY = pickle.loads
 """Bound before the guard, as other code may have done."""
 EVIL = asm.malicious()
 VALUE = {"a": [1, 2.5, "x", None], "b": (1, b"y"), "c": OrderedDict(z=1)}
+guard._audit.__cantrace__ = True  # type: ignore[attr-defined]
+"""So that coverage sees the hook run: it is no part of what it does."""
 OWN = asm.program(4, asm.at("test_guard_own.Thing"))
 
 
@@ -139,6 +145,27 @@ def test_terms() -> None:
         guard.loads(EVIL, terms=Terms("dangerous", incomplete=True))
 
 
+def test_a_structure_that_ends_too_early_is_refused_for_what_was_read() -> None:
+    """`pickletools` calls the stream over before the unpickler would; what was read is judged."""
+    file = io.BytesIO(b"(")
+    with pytest.raises(RefusedError):
+        guard.load(file)
+
+
+def test_suspicious_things_in_what_was_not_understood_count() -> None:
+    """`incomplete` lets through what is incomplete and no worse."""
+    worse = scan_source(Source(EVIL[:-1], "x", expected=True))
+    assert worse.errors and worse.verdict is Verdict.DANGEROUS
+    with pytest.raises(RefusedError):
+        Terms(incomplete=True).refuse(worse)
+    doubted = replace(worse, verdict=Verdict.UNVERIFIED)
+    Terms(incomplete=True).refuse(doubted)
+    with pytest.raises(RefusedError):
+        Terms("unverified", incomplete=True).refuse(doubted)
+    with pytest.raises(RefusedError):
+        Terms().refuse(doubted)
+
+
 # Installed -------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +202,61 @@ def test_an_unpickler_that_is_not_analysed_gets_no_dangerous_global(make: Any) -
         with pytest.raises(RefusedError, match=r"did not see before looks up os\.system"):
             make(EVIL)
         assert make(pickle.dumps(VALUE)) == VALUE
+
+
+def test_what_a_guarded_load_loads_in_turn_is_not_looked_at_again() -> None:
+    """It has been: as bytes of the pickle that loads them. The same terms hold inside."""
+    inner = pickle.dumps(VALUE)
+    seen: list[bytes] = []
+
+    class Terms_(Terms):
+        def judge_pickle(self, data: bytes, name: str) -> None:
+            seen.append(data)
+
+    sys.modules["test_guard_own"].load = lambda: (  # type: ignore[attr-defined]
+        pickle.loads(inner), pickle.load(io.BytesIO(inner)), pickle._Unpickler(io.BytesIO(inner)).load()
+    )  # fmt: skip
+    outer = asm.program(4, asm.call(asm.at("test_guard_own.load")))
+    with guard.watching(Terms_()):
+        assert pickle.loads(outer) == (VALUE, VALUE, VALUE)
+    assert seen == [outer]
+
+
+def test_an_unpickler_that_is_not_analysed_gets_what_is_no_sink() -> None:
+    """Names that are harmless, unknown, or dangerous by their arguments only."""
+    data = asm.program(4, asm.tuple_of(asm.at("test_guard_own.Thing"), asm.at("builtins.getattr")))
+    with guard.watching():
+        assert EARLY(data) == (sys.modules["test_guard_own"].Thing, getattr)
+    guard._audit(guard.EVENT, ("os", "system"))  # nothing is installed now
+
+
+def test_other_events_are_let_go() -> None:
+    with guard.watching():
+        guard._audit("open", ("os", "system"))
+        with pytest.raises(RefusedError):
+            guard._audit(guard.EVENT, ("os", "system"))
+
+
+def test_a_finder_that_somebody_took_away() -> None:
+    guard.install()
+    sys.meta_path.remove(guard._finder)
+    guard.uninstall()
+    assert pickle.loads is guard._real_loads
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"c__builtin__\neval\n.",
+        b"ccommands\ngetoutput\n.",
+        b"cposix\nsystem\n.",
+        asm.program(4, asm.stack_global("shutil", "os.system")),
+        asm.program(4, asm.stack_global("builtins", "eval")),
+    ],
+)
+def test_every_name_of_a_dangerous_global_is_refused(data: bytes) -> None:
+    with guard.watching(), pytest.raises(RefusedError, match="did not see before"):
+        EARLY(data)
 
 
 FAKE = """
@@ -239,6 +321,52 @@ def test_a_file_cannot_change_between_the_look_and_the_load(
     monkeypatch.setattr(Terms, "judge", swap)
     with guard.watching():
         assert import_module("joblib").load(str(path)) == (VALUE, None)
+
+
+@pytest.mark.parametrize("text", ["def other(): pass", "raise ImportError('broken')"])
+def test_a_module_without_the_entry_point_is_left_as_it_is(joblib: Path, text: str) -> None:
+    from importlib import import_module
+
+    (joblib / "joblib.py").write_text(text)
+    with guard.watching():
+        if text.startswith("raise"):
+            with pytest.raises(ImportError, match="broken"):
+                import_module("joblib")
+        else:
+            assert not hasattr(import_module("joblib"), "load")
+
+
+def test_a_module_that_is_not_there_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "joblib", raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    with guard.watching(), pytest.raises(ModuleNotFoundError):
+        __import__("joblib")
+
+
+def test_a_module_that_is_imported_when_the_guard_is_gone(joblib: Path) -> None:
+    """Its import began while there was one."""
+    with guard.watching():
+        spec = guard._finder.find_spec("joblib")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (joblib / "good").write_bytes(pickle.dumps(VALUE))
+    assert module.load(str(joblib / "good"), mmap_mode="r") == (VALUE, "r")
+
+
+def test_a_loader_that_calls_another_loads_what_was_analysed(joblib: Path) -> None:
+    from importlib import import_module
+
+    (joblib / "joblib.py").write_text(
+        "import pickle, sys\n"
+        "def load(filename, mmap_mode=None):\n"
+        "    if mmap_mode is None:\n"
+        "        return sys.modules[__name__].load(filename, mmap_mode='r')\n"
+        "    return pickle.load(filename)\n"
+    )
+    (joblib / "good").write_bytes(pickle.dumps(VALUE))
+    with guard.watching():
+        assert import_module("joblib").load(str(joblib / "good")) == VALUE
 
 
 def test_real_libraries_where_they_are_installed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import misbehave
 from pvmscan import ScanOptions, Verdict, isolation, scan_bytes
 from pvmscan.isolation import Allowance, Failed, run
 from pvmscan.readers.base import Source
@@ -123,6 +125,44 @@ def test_no_worker_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         ask("measure")
 
 
+def test_a_python_without_an_executable(monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation.dismiss()
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(Failed, match="this Python has no executable"):
+        ask("measure")
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (-signal.SIGXCPU, "limit", "seconds of processor time"),
+        (-signal.SIGABRT, "unreadable", "SIGABRT"),
+        (-63, "unreadable", "63"),
+        (1, "unreadable", "exit code 1"),
+    ],
+)
+def test_why_a_worker_ended(code: int, kind: str, reason: str) -> None:
+    worker = object.__new__(isolation._Worker)
+    worker.process = SimpleNamespace(wait=lambda: code)  # type: ignore[assignment]
+    failed = worker._death(False, Allowance())
+    assert failed.kind == kind and reason in str(failed)
+    assert worker._death(True, Allowance()).kind == "limit"
+
+
+def test_the_worker_of_another_process_is_only_let_go() -> None:
+    """After a fork it is the parent's: to end it is the parent's affair."""
+    ask("measure")
+    worker = isolation._worker
+    assert worker is not None
+    worker.owner = -1
+    killed: list[bool] = []
+    worker.process.kill = lambda: killed.append(True)  # type: ignore[method-assign]
+    isolation.dismiss()
+    assert not killed and worker.requests.closed
+    assert worker.process.wait(20) == 0  # it ends by itself when the pipe is closed
+
+
 @pytest.mark.parametrize("function", ["crash", "lie"])
 @POSIX
 def test_a_file_that_breaks_the_library_is_incomplete(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +215,9 @@ def lowered(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, bool]]:
 
 
 @POSIX
-def test_a_call_gets_what_it_may_spend_beyond_what_was_used(lowered: dict[int, tuple[int, bool]]) -> None:
+def test_a_call_gets_what_it_may_spend_beyond_what_was_used(
+    lowered: dict[int, tuple[int, bool]], tmp_path: Path
+) -> None:
     import resource
 
     def request(size: int, path: str | None = None) -> dict[str, Any]:
@@ -191,6 +233,11 @@ def test_a_call_gets_what_it_may_spend_beyond_what_was_used(lowered: dict[int, t
     assert "FileNotFoundError" in str(isolation._answer(len, io.BytesIO(), request(1, "/nowhere/at/all")))
     with pytest.raises(EOFError):
         isolation._answer(len, io.BytesIO(b"abc"), request(6))
+    path = tmp_path / "x"
+    path.write_bytes(b"mapped!")
+    assert isolation._answer(bytes, io.BytesIO(), request(7, str(path))) == {"result": b"mapped!"}
+    changed = isolation._answer(bytes, io.BytesIO(), request(6, str(path)))
+    assert changed == {"failed": "the file changed while it was read"}
 
 
 @LINUX
@@ -213,6 +260,20 @@ def test_the_worker_gives_up_its_rights(
     assert lowered[resource.RLIMIT_FSIZE] == lowered[resource.RLIMIT_NPROC] == (0, True)
     assert asked == [(isolation._SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)]
     assert refused == [*isolation.BLOCKED, "loaded"] and "socket" in refused
+
+
+@POSIX
+def test_a_system_without_a_limit_or_without_filters_gives_up_the_others(
+    lowered: dict[int, tuple[int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    processes = resource.RLIMIT_NPROC
+    monkeypatch.delattr(resource, "RLIMIT_NPROC")
+    monkeypatch.setattr(sys, "platform", "elsewhere")
+    monkeypatch.setattr(isolation, "_filter", lambda: pytest.fail("it has no such filter"))
+    isolation._confine()
+    assert lowered[resource.RLIMIT_FSIZE] == (0, True) and processes not in lowered
 
 
 @POSIX
@@ -244,6 +305,7 @@ def test_the_worker_serves_until_the_pipe_is_closed(
 ) -> None:
     confined: list[str] = []
     monkeypatch.setattr(isolation, "_confine", lambda: confined.append("once"))
+    monkeypatch.setattr(misbehave, "prepare", lambda: confined.append("prepared"), raising=False)
     limits = {"seconds": 5, "memory": 1 << 20, "path": None}
     requests = tmp_path / "requests"
     with open(requests, "wb") as file:
@@ -263,4 +325,4 @@ def test_the_worker_serves_until_the_pipe_is_closed(
     with open(tmp_path / "answers", "rb") as file:
         heads = [isolation._receive(file) for _ in range(2)]
     assert [answer["result"]["head"] for answer in heads] == [b"abcd", b"xyz"]
-    assert confined == ["once"]
+    assert confined == ["prepared", "once"]  # libraries are imported while that is allowed

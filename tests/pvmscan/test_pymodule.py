@@ -29,11 +29,22 @@ RUNS = [
     "import os, functools\nfunctools.partial(os.system, 'echo inert')()",
     "exec('import os\\nos.system(\"echo inert\")')",
     "__builtins__['__import__']('os').system('echo inert')",
+    "import os\n(run := os.system)('echo inert')",
+    "import os\n(print if len('a') else os.system)('echo inert')",
+    "import os\ngetattr(os, f'sys{\"tem\"}')('echo inert')",
+    "import os\nname = 'system'\ngetattr(os, f'{name}')('echo inert')",
+    "import os\ngetattr(os, b'system'.decode())('echo inert')",
+    "import os\ngetattr(os, ' system '.strip())('echo inert')",
+    "globals()['__builtins__']['__import__']('os').system('echo inert')",
+    "import os\nif __name__ != '__main__':\n    os.system('echo inert')",
+    "import os\nif __name__ == 'm':\n    os.system('echo inert')",
     "getattr(__import__(''.join(['o', 's'])), 'metsys'[::-1])('echo inert')",
 ]
 HARMLESS = [
     "import os\nprint(os.path.join('a', 'b'))",
     "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return self.system(x)",
+    "from . import os\nos.system('echo inert')",
+    "import os\nd = {'system': print}\nd['system']('echo inert')",
     "text = 'os.system'\n# os.system('echo inert')",
     "",
 ]
@@ -97,6 +108,17 @@ def test_a_pickle_that_the_module_carries_is_hidden(argument: str) -> None:
         ("pickle.loads", True),
         ("pickle.load", False),
     ]
+
+
+def test_source_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvmscan.pymodule.MAX_SOURCE", 20)
+    assert sinks("import os; os.system('echo inert')", load()) is None
+    assert sinks("import os", load()) == ()
+
+
+def test_a_name_of_many_meanings_has_some_of_them() -> None:
+    many = "".join(f"import m{number} as x\n" for number in range(200))
+    assert sinks(f"import os as x\n{many}x.system('echo inert')", load())
 
 
 def test_strings_that_grow_without_end_are_given_up() -> None:

@@ -6,6 +6,7 @@ Where torch is installed the programs are given to it as well.
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,41 @@ def test_the_old_format() -> None:
     assert not check_bytes(cut).accepts
     assert not check_bytes(program(b"N")).applies
     assert not check_bytes(b"").applies
+
+
+def test_archives_that_are_no_model_or_cannot_be_read() -> None:
+    other = check_bytes(asm.zipped({"m/other": b""}))
+    assert not other.applies and "without data.pkl" in other.refusals[0].reason
+    broken = bytearray(asm.zipped({"m/data.pkl": program(b"N")}, zipfile.ZIP_DEFLATED))
+    at = broken.index(b"m/data.pkl") + len(b"m/data.pkl")
+    broken[at : at + 4] = b"\xff" * 4
+    found = check_bytes(bytes(broken))
+    assert found.applies and not found.accepts and found.refusals[0].member == "m/data.pkl"
+
+
+def test_the_old_format_of_another_protocol_or_cut_between_its_pickles() -> None:
+    whole = asm.torch_legacy(program(TAKEN["dict"]))
+    other = whole.replace(program(asm.number(1001)), program(asm.number(1002)))
+    assert [one.reason for one in check_bytes(other).refusals] == ["a protocol other than 1001"]
+    first = program(asm.long_number(asm.TORCH_MAGIC))
+    cut = check_bytes(whole[: len(first) + len(program(asm.number(1001)))])
+    assert [one.reason for one in cut.refusals] == ["the file ends before its five pickles do"]
+
+
+def test_what_a_call_is_made_of_is_told_by_its_callee() -> None:
+    """A result of what is not on the list has no type, one that needs an argument has none without it."""
+    rebuild, tensor = (
+        asm.glob("torch._tensor", "_rebuild_from_type_v2"),
+        asm.glob("torch._utils", "_rebuild_tensor_v2"),
+    )
+    for made, reason in (
+        (asm.call(asm.glob("my.module", "Thing")), "BUILD of an object of a type that cannot be told"),
+        (asm.call(rebuild, tensor), "BUILD of an object of a type that cannot be told"),
+        (asm.call(rebuild, tensor, asm.glob("collections", "OrderedDict")), None),
+        (b"Vtext\n", "BUILD of a str"),
+    ):
+        refusals = [one.reason for one in check_pickle(program(asm.build(made, asm.dict_of()))).refusals]
+        assert (refusals[-1] if refusals else None) == reason
 
 
 def test_a_file(tmp_path: Path) -> None:

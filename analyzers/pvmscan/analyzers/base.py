@@ -108,7 +108,7 @@ class Context:
         plain = reveal(value)
         if not self.reaches_sinks or not isinstance(plain, Node | tuple):
             return None
-        key = (id(plain), len(plain.items) if isinstance(plain, Container) else 0)
+        key = (id(plain), len(plain.ever()) if isinstance(plain, Container) else 0)
         if key not in self.searched:
             self.searched[key] = self._search(plain)
         return self.searched[key]
@@ -205,9 +205,9 @@ def carried(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
         yield part
         match part:
             case tuple():
-                pending.extend(part[:1000])
+                pending.extend(_inside(part))
             case Container():
-                pending.extend(part.items[:1000])
+                pending.extend(_inside(part.ever()))
             case Attribute():
                 pending.append(part.base)
             case Call() if path_of(part.callee) in KEEPS:
@@ -216,12 +216,17 @@ def carried(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
                 pass
 
 
+def _inside(items: Sequence[Value]) -> Sequence[Value]:
+    """Those items that can hold or be something; of very many the first."""
+    return [one for one in items if isinstance(one, Node) or (isinstance(one, tuple) and one)][:1000]
+
+
 def _parts(value: Value) -> Sequence[Value]:
     match value:
         case tuple():
             return value[:1000]
         case Container():
-            return value.items[:1000]
+            return value.ever()[:1000]
         case Call():
             known = reveal(value)
             parts = [known] if known is not value else [value.callee]

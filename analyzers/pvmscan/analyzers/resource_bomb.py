@@ -133,4 +133,4 @@ def expanded(value: Value, sizes: dict[int, int]) -> int:
 def _items(value: Value) -> tuple[Value, ...] | list[Value] | None:
     if isinstance(value, tuple):
         return value
-    return value.items if isinstance(value, Container) else None
+    return value.ever() if isinstance(value, Container) else None

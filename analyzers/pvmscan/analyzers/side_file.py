@@ -15,6 +15,7 @@ from pvm.paths import path_of
 from pvm.render import text
 from pvm.trace import Build, SetAttribute
 from pvm.values import Call, Container, Value, reveal
+from pvm.world import OUTSIDE
 from pvmscan.analyzers.base import Context, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
@@ -43,11 +44,20 @@ def analyze(context: Context) -> Iterator[Finding]:
 
 def _names(wrapper: Call) -> Iterator[Value]:
     """Every value that was given as the name of the file."""
-    if wrapper.mode == "call":
+    if wrapper.mode != "new":
         yield from wrapper.args[:1]
+        named = reveal(wrapper.kwargs)
+        if isinstance(named, Container):
+            yield from (value for key, value in named.pairs() if reveal(key) == "filename")
     for part in (part for state in wrapper.state or () for part in state_parts(state)):
         if isinstance(part, Container) and part.kind == "dict":
-            yield from (value for key, value in part.pairs() if key == "filename")
+            yield from (value for key, value in part.pairs() if _may_be_the_name(reveal(key)))
+        elif part is not None:
+            yield part  # the name may come out of it
+
+
+def _may_be_the_name(key: Value) -> bool:
+    return key == "filename" or isinstance(key, OUTSIDE)
 
 
 def _finding(context: Context, offset: int, path: str, name: str, constant: bool) -> Finding:

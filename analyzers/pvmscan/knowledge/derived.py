@@ -8,12 +8,25 @@ can be text; harmlessness needs that nothing unknown gets anything that the file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pvm import regex
 from pvm.paths import path_of
-from pvm.values import Attribute, Blob, Buffer, Call, Container, Global, Persistent, Unset, Value, reveal
+from pvm.values import (
+    Attribute,
+    Blob,
+    Buffer,
+    Call,
+    Container,
+    Global,
+    Persistent,
+    Unknown,
+    Unset,
+    Value,
+    reveal,
+)
+from pvm.world import OUTSIDE
 from pvmscan.knowledge.summary import DANGEROUS, MAX_REMEMBERED, ClassSummary, Effect, Summaries, Summary
 
 SUSPICIOUS = ("import", "read")
@@ -22,6 +35,9 @@ NAMED = ("exec", "proc", "native", "deser")
 OPEN = frozenset(("opaque", "dispatch", "reflect", "kill", "setattr", "compile", *DANGEROUS, *SUSPICIOUS))
 """Categories that forbid to call a callable harmless."""
 MAX_PARTS = 2000
+"""Parts of a value that are looked at..."""
+MAX_ITEMS = 20_000
+"""...and items of containers that are looked through for them: numbers are no parts."""
 PROTOCOL = (
     "__new__ __init__ __post_init__ __attrs_post_init__ "
     "__setstate__ __setitem__ append extend add __hash__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ "
@@ -170,9 +186,9 @@ class _Arguments:
         self.shift = shift
         self.own = own
         self.named = reveal(call.kwargs)
-        self.open = call.splat is not None or (
-            self.named is not None and not isinstance(self.named, Container)
-        )
+        computed = None if isinstance(self.named, Container) else self.named
+        self.open = [one for one in (call.splat, computed) if one is not None]
+        """Arguments of which it is not known which parameters get them."""
 
     def of(self, origin: str) -> list[Value]:
         """Values of an input; none if it is left out."""
@@ -198,8 +214,7 @@ class _Arguments:
                     found.append(value)
         if root not in known:
             found.extend(self.call.args)  # a parameter of another version
-        if self.open:
-            found.append(self.call.splat if self.call.splat is not None else self.call)
+        found.extend(self.open)
         return found
 
     def passes(self, guard: str) -> bool:
@@ -242,7 +257,7 @@ def own_values(own: Value, origin: str) -> list[Value]:
             if part is None:
                 continue
             if not isinstance(part, Container) or part.kind != "dict":
-                return [own]  # a method of the class makes of it what it will
+                return [own, state]  # a method of the class makes of it what it will
             found.extend(value for key, value in part.pairs() if not attribute or reveal(key) == attribute)
     return found
 
@@ -317,10 +332,20 @@ def may_be_text(value: Value) -> bool:
     return False
 
 
+_REST = Unknown(0, "the rest of a value of many parts")
+_NUMBERS = frozenset((type(None), bool, int, float))
+
+
 def _is_number(call: Call) -> bool:
     """An object that a call of a plain callable made of numbers alone."""
+    named = reveal(call.kwargs)
+    if call.splat is not None or not (named is None or isinstance(named, Container)):
+        return False
+    given = (*call.args, *(value for _, value in named.pairs())) if named is not None else call.args
     return not any(
-        isinstance(part, str | bytes | Blob | Buffer | Call) for one in call.args for part in _parts(one)
+        part is _REST or isinstance(part, str | bytes | Blob | Buffer | Call)
+        for one in given
+        for part in _parts(one)
     )
 
 
@@ -333,12 +358,14 @@ def is_plain(value: Value) -> bool:
 
 
 def _is_callable(value: Value) -> bool:
-    return any(isinstance(part, Global | Attribute | Call) for part in _parts(value))
+    return any(isinstance(part, OUTSIDE) for part in _parts(value))
 
 
 def _parts(value: Value) -> Iterator[Value]:
+    """The value and what it holds, but for the numbers in containers; the rest of too much as something unknown."""
     pending: list[Value] = [value]
     seen: set[int] = set()
+    items = MAX_ITEMS
     for _ in range(MAX_PARTS):
         if not pending:
             return
@@ -347,9 +374,13 @@ def _parts(value: Value) -> Iterator[Value]:
             if id(part) in seen:
                 continue
             seen.add(id(part))
-            inner: Sequence[Value] = part if isinstance(part, tuple) else part.items
-            pending.extend(inner[:MAX_PARTS])
+            inner = part if isinstance(part, tuple) else part.ever()
+            items -= len(inner)
+            if items < 0:
+                break
+            pending.extend(one for one in inner if type(one) not in _NUMBERS)
         yield part
+    yield _REST
 
 
 # Chains ---------------------------------------------------------------------------------------------------

@@ -184,7 +184,9 @@ def argument(call: Call, index: int | None, keyword: str | None, default: Any = 
         value = reveal(found[0])
     if value is None or isinstance(value, bool | int | float | str | bytes | Blob):
         return value
-    shape = value if isinstance(value, tuple) else value.items if isinstance(value, Container) else None
+    shape = (
+        value if isinstance(value, tuple) else value.at(call.offset) if isinstance(value, Container) else None
+    )
     if shape and all(isinstance(size, int) for size in shape):
         return math.prod(size for size in shape if isinstance(size, int))
     return _COMPUTED

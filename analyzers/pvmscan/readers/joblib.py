@@ -8,19 +8,24 @@ current frame: an object array is a pickle of its own; else, for wrappers with `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pvm import regex
 from pvm.errors import Reject
 from pvm.namespace import state_parts
 from pvm.paths import path_of
 from pvm.state import State
-from pvm.values import Call, Container, Unknown, Value, reveal
+from pvm.trace import Import, Trace
+from pvm.values import Call, Container, Global, Node, Unknown, Value, children, reveal
+from pvm.world import OUTSIDE
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
 
 WRAPPER = regex.later(r"(^|\.)numpy_pickle(_compat)?\.(NumpyArrayWrapper|Z?NDArrayWrapper)$")
 """Paths of the wrappers after whose BUILD the loader reads an array itself."""
 _PARAMETERS = ("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes")
+_ARRAY = "an array of joblib"
+MAX_PARTS = 1_000_000
+"""Values that are looked through for wrappers, all together."""
 _HAS_OBJECTS = 1
 """Bit of a dtype's flags (`NPY_ITEM_HASOBJECT`): numpy goes by it, whatever the type letter."""
 _FLEXIBLE = regex.later(r"[<>|=]?[SUVa]\d*$")
@@ -33,14 +38,62 @@ def is_wrapper(value: Value) -> bool:
     return isinstance(value, Call) and WRAPPER.search(path_of(value.callee) or "") is not None
 
 
+class Lookout:
+    """Tells objects that may be a wrapper without being plainly made as one: taken out of a list, copied, made by
+    a method. Whether a loader reads an array after their BUILD cannot be told.
+    """
+
+    def __init__(self) -> None:
+        self.trace: Trace | None = None
+        self.seen = 0
+        """Events that were looked at."""
+        self.named = False
+        """Has the pickle got hold of a wrapper's class?"""
+        self.left = MAX_PARTS
+
+    def sees(self, state: State, value: Value) -> bool:
+        """May the object that BUILD has just filled be a wrapper?"""
+        if state.trace is not self.trace:
+            self.trace, self.seen, self.named = state.trace, 0, False
+        events = state.trace.events
+        for event in events[self.seen :]:
+            found = event.value if isinstance(event, Import) else event
+            self.named = self.named or (isinstance(found, Global | Call) and _is_class(reveal(found)))
+        self.seen = len(events)
+        return self.named and self._carries(value)
+
+    def _carries(self, value: Value) -> bool:
+        """Is there a wrapper's class in what the object was made from? What it was filled with does not matter."""
+        value = reveal(value)
+        made = (value.callee, *value.args, value.kwargs, value.splat) if isinstance(value, Call) else (value,)
+        pending, known = list(made), {id(value)}
+        while pending:
+            part = reveal(pending.pop())
+            if _is_class(part):
+                return True
+            self.left -= 1
+            if self.left < 0:
+                return True
+            if isinstance(part, Unknown) and part.reason == _ARRAY:
+                continue
+            for one in children(part):
+                if isinstance(one, Node | tuple) and id(one) not in known:
+                    known.add(id(one))
+                    pending.append(one)
+        return False
+
+
+def _is_class(value: Value) -> bool:
+    return isinstance(value, Global) and WRAPPER.search(value.path) is not None
+
+
 def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None:
-    """Step over the array that follows a wrapper, and put an array in its place; `nested` runs the pickle of an
-    object array and says where it ends.
+    """Step over the array that follows a wrapper (see `is_wrapper`), and put an array in its place; `nested` runs
+    the pickle of an object array and says where it ends.
     """
     value = reveal(value)
-    if not isinstance(value, Call) or not is_wrapper(value):
-        return
-    state.stack[-1] = Unknown(state.offset, "an array of joblib", (value,))
+    assert isinstance(value, Call)
+    state.stack[-1] = Unknown(state.offset, _ARRAY, (value,))
     if (path_of(value.callee) or "").endswith("NDArrayWrapper"):
         return
     if state.input.position < state.frame_end:
@@ -55,9 +108,10 @@ def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None
     if kind.objects and count is not None:
         state.input.skip_to(nested(at))
         return
-    if kind.size is None or kind.objects is None or count is None:
+    padded = reveal(fields.get("numpy_array_alignment_bytes"))
+    if kind.size is None or kind.objects is None or count is None or isinstance(padded, OUTSIDE):
         raise Reject("a joblib array of unknown size: what follows it cannot be found")
-    if reveal(fields.get("numpy_array_alignment_bytes")) is not None:
+    if padded is not None:
         if at >= len(state.data):
             raise Reject("the input ends before a joblib array", kind="truncated")
         at += 1 + state.data[at]
@@ -69,16 +123,28 @@ def skip_array(state: State, value: Value, nested: Callable[[int], int]) -> None
 def _fields(value: Call) -> dict[str, Value]:
     """Attributes of a wrapper: those that `__init__` sets, if it ran, then those that BUILD wrote."""
     fields: dict[str, Value] = {}
-    if value.mode == "call":
+    if value.mode != "new":
         fields["numpy_array_alignment_bytes"] = 16
         fields.update(zip(_PARAMETERS, value.args, strict=False))
-        named = reveal(value.kwargs)
-        if isinstance(named, Container):
-            fields.update((name, item) for name, item in named.pairs() if isinstance(name, str))
+        for part in (value.splat, value.kwargs):
+            fields.update(_named(reveal(part)))
     for part in (part for state in value.state or () for part in state_parts(state)):
-        if isinstance(part, Container) and part.kind == "dict":
-            fields.update((name, item) for name, item in part.pairs() if isinstance(name, str))
+        fields.update(_named(part))
     return fields
+
+
+def _named(given: Value) -> Iterator[tuple[str, Value]]:
+    """Attributes by name; raise `Reject` where they cannot be told."""
+    if given is None:
+        return
+    if not isinstance(given, Container) or given.kind != "dict":
+        raise Reject("the attributes of a joblib array cannot be told, and so not what follows it")
+    for key, item in given.pairs():
+        name = reveal(key)
+        if isinstance(name, str):
+            yield name, item
+        elif isinstance(name, OUTSIDE):
+            raise Reject("an attribute of a joblib array has a name that cannot be told")
 
 
 def _count(shape: Value) -> int | None:
@@ -110,9 +176,11 @@ def _layout(dtype: Value) -> Layout:
     size, objects = 8 if found.objects else found.size, found.objects
     for given in map(reveal, dtype.state or []):
         if not isinstance(given, tuple):
-            continue
-        if len(given) > 5 and _FLEXIBLE.match(code) and isinstance(stated := reveal(given[5]), int):
-            size = stated if stated >= 0 else None
-        if len(given) > 7 and isinstance(flags := reveal(given[7]), int):
-            objects = bool(flags & _HAS_OBJECTS)
+            return UNKNOWN
+        if len(given) > 5 and _FLEXIBLE.match(code):
+            stated = reveal(given[5])
+            size = stated if isinstance(stated, int) and stated >= 0 else None
+        if len(given) > 7:
+            flags = reveal(given[7])
+            objects = bool(flags & _HAS_OBJECTS) if isinstance(flags, int) else None
     return Layout(size, objects)

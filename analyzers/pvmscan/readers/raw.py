@@ -198,6 +198,7 @@ class _Walk:
         from pvmscan.readers import joblib
 
         arrays: list[range] = []
+        lookout = joblib.Lookout()
 
         def inline(state: State, value: Value) -> None:
             if isinstance(value, Call) and joblib.is_wrapper(value):
@@ -206,6 +207,10 @@ class _Walk:
                 joblib.skip_array(state, value, run_inner)
                 if begins not in nested:
                     arrays.append(range(begins, state.input.resume()))
+            elif lookout.sees(state, value):
+                raise pvm.Reject(
+                    "what may be a joblib array was made in a way that does not tell what follows it"
+                )
 
         def run_inner(at: int) -> int:
             trace = pvm.run(self.data, "python", start=at, encoding="any", limits=limits)

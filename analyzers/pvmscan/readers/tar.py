@@ -30,6 +30,8 @@ MAX_PIECES = 100_000
 MAX_SPREAD = 256 << 20
 """Bytes of a sparse file with its holes, which cost the archive nothing."""
 _MOST_PROBLEMS = 20
+_DAMAGED = -1
+"""Length of a sparse file whose map of holes cannot be told."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,9 @@ class Tar:
                 return
             budget.members -= 1
             yield from _odd(member, source)
-            if member.kind not in _WITHOUT_DATA and not member.name.endswith("/"):
+            if (
+                member.kind not in _WITHOUT_DATA
+            ):  # nor are old archives' folders skipped, whose data tarfile reads on in
                 yield from _content(member, source, budget)
         yield from walk.problems
         yield Recognised("tar", whole=walk.tidy and not is_pickle_too(source.data))
@@ -255,6 +259,8 @@ class _Walk:
             pairs += extra[: 21 * 24]
             more = extra[504]
             member.start += BLOCK
+        if more:
+            member.length = _DAMAGED
         for index in range(0, len(pairs), 24):
             position, length = _number(pairs[index : index + 12]), _number(pairs[index + 12 : index + 24])
             if position is not None and length:
@@ -275,7 +281,14 @@ class _Walk:
         if kind in "LK":
             ahead["path" if kind == "L" else "linkpath"] = content.split(b"\0")[0]
         else:
-            (everywhere if kind == "g" else ahead).update(_records(content))
+            said, records = everywhere if kind == "g" else ahead, list(_records(content))
+            said.update(records)
+            # version 0.0 says each piece by two records of its own
+            pieces = [
+                number for key, number in records if key in ("GNU.sparse.offset", "GNU.sparse.numbytes")
+            ]
+            if pieces:
+                said["GNU.sparse.map"] = b",".join(pieces)
         return True
 
     def _apply(self, member: Member, said: dict[str, bytes]) -> None:
@@ -288,11 +301,7 @@ class _Walk:
         map_ = said.get("GNU.sparse.map")
         whole = said.get("GNU.sparse.realsize", said.get("GNU.sparse.size", b""))
         if map_ is not None and whole.isdigit():
-            numbers = [int(part) for part in map_.split(b",")[: 2 * MAX_PIECES] if part.isdigit()]
-            member.pieces, member.length = (
-                list(zip(numbers[::2], numbers[1::2], strict=False)),
-                int(whole[:20]),
-            )
+            self._map(member, map_.split(b",")[: 2 * MAX_PIECES + 1], int(whole[:20]))
         elif said.get("GNU.sparse.major") == b"1" and whole.isdigit():
             self._inline_map(member, int(whole[:20]))
 
@@ -300,13 +309,22 @@ class _Walk:
         """Version 1.0: the map stands as lines of numbers in front of the data, padded to a block."""
         text = bytes(self.data[member.start : member.start + min(member.size, MAX_EXTENDED)])
         lines = text.split(b"\n", 2 * MAX_PIECES + 1)
-        if not lines[0].isdigit():
+        count = 2 * int(lines[0][:9]) + 1 if lines[0].isdigit() else 0
+        if not 0 < count < len(lines):
+            member.length = _DAMAGED
             return
-        count = 2 * int(lines[0][:9]) + 1
-        numbers = [int(line[:20]) for line in lines[1:count] if line.isdigit()]
         used = -(-sum(len(line) + 1 for line in lines[:count]) // BLOCK) * BLOCK
-        member.pieces, member.length = list(zip(numbers[::2], numbers[1::2], strict=False)), length
+        self._map(member, lines[1:count], length)
         member.start, member.size = member.start + used, max(0, member.size - used)
+
+    @staticmethod
+    def _map(member: Member, parts: list[bytes], length: int) -> None:
+        """Positions and lengths in turn."""
+        if len(parts) % 2 or len(parts) > 2 * MAX_PIECES or not all(part.isdigit() for part in parts):
+            member.length = _DAMAGED
+            return
+        numbers = [int(part[:20]) for part in parts]
+        member.pieces, member.length = list(zip(numbers[::2], numbers[1::2], strict=True)), length
 
     def _slack(self, member: Member) -> None:
         """Padding of the last block: zeros, or something hides there."""

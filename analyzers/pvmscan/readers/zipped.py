@@ -106,8 +106,8 @@ def _odd(anomaly: zipdir.Anomaly, source: Source) -> Item:
 
 
 def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budget) -> Iterator[Item]:
-    if member.name.endswith("/"):
-        return
+    if member.name.endswith("/") and not member.stored_size:
+        return  # a folder: what has content can be opened under any name
     path = member.name if source.member is None else f"{source.member}!{member.name}"
     expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
     if _is_data(source, member, layout):

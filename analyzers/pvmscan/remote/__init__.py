@@ -55,6 +55,7 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
     """Open a source and let `work` judge it. What cannot be fetched is `incomplete`, with the reason."""
     traffic = Traffic(policy or Policy())
     label = shown(name)
+    report, fault = FileReport(label, Verdict.CLEAN), None
     try:
         transport = _transport(name, traffic)
         data = _content(transport)
@@ -65,7 +66,7 @@ def judge(name: str, work: Callable[[Source], FileReport], policy: Policy | None
         transport.close()
         fault = data.fault if isinstance(data, Pieces) else None
     except OSError as error:
-        fault, report = error, FileReport(label, Verdict.CLEAN)
+        fault = error
     if fault is not None:
         report = _unfinished(report, f"{label}: {fault.strerror or fault}")
     cost = Fetched(traffic.received, traffic.requests)

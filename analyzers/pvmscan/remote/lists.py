@@ -38,7 +38,7 @@ def boundary(response: HTTPResponse) -> bytes | None:
     if response.status != 206 or response.headers.get_content_type() != "multipart/byteranges":
         return None
     found = response.headers.get_boundary()
-    return found.encode("latin-1") if found else None
+    return found.encode("latin-1", "replace") if found else None
 
 
 def parts(data: bytes, mark: bytes, size: int) -> Iterator[tuple[int, bytes]]:

@@ -43,8 +43,6 @@ def file_system(url: str) -> tuple[Any, str]:
 
 def told(error: Exception) -> OSError:
     """What a file system's library raised, as a fault of ours; passing ones may be tried again."""
-    if isinstance(error, Refused | Passing):
-        return error
     if isinstance(error, FileNotFoundError):
         return Refused("there is no such file")
     status = getattr(getattr(error, "response", None), "status_code", None)

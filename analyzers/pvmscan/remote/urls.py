@@ -101,10 +101,14 @@ def redirected(url: str, location: str, policy: Policy) -> str:
 
 
 def authorisation(url: str) -> dict[str, str]:
-    """The header with the token, for the host that it is meant for."""
+    """The header with the token, for the host that it is meant for. Raise `Refused` for one that no header takes."""
     token, host = os.environ.get("PVMSCAN_HTTP_TOKEN"), os.environ.get("PVMSCAN_HTTP_TOKEN_HOST", "")
     meant = host.lower() in (urlsplit(url).netloc.lower(), urlsplit(url).hostname)
-    return {"Authorization": f"Bearer {token}"} if token and host and meant else {}
+    if not (token and host and meant):
+        return {}
+    if re.fullmatch(r"[\x21-\x7e]+", token) is None:  # whoever makes the request would tell it in the error
+        raise Refused("PVMSCAN_HTTP_TOKEN has characters that no header takes")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _place(parts: SplitResult) -> tuple[str | None, int | str]:

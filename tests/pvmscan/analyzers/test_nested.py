@@ -65,6 +65,36 @@ def test_the_same_layer_many_times_is_judged_once() -> None:
     assert len(file.streams) == 2
 
 
+def buffered(content: bytes) -> bytes:
+    return asm.call(asm.glob("io", "BytesIO"), asm.data(content))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        asm.call(asm.attribute(asm.call(asm.glob("pickle", "Unpickler"), buffered(asm.malicious())), "load")),
+        asm.call(
+            asm.glob("pickle", "load"), asm.call(asm.glob("io", "BufferedReader"), buffered(asm.malicious()))
+        ),
+        asm.call(
+            asm.glob("pickle", "load"),
+            asm.build(
+                asm.newobj(asm.glob("io", "BytesIO")),
+                asm.tuple_of(asm.data(asm.malicious()), asm.number(0), asm.NONE),
+            ),
+        ),
+    ],
+)
+def test_a_stream_is_looked_into_however_it_was_made(program: bytes) -> None:
+    assert asm.COMMAND in (judged.found(asm.program(4, program), SHELL).payload or "")
+
+
+def test_a_stream_of_nothing_has_no_content() -> None:
+    for stream in (asm.call(asm.glob("io", "BytesIO")), asm.call(asm.glob("inert.module", "stream"))):
+        data = asm.program(4, asm.call(asm.glob("pickle", "load"), stream))
+        assert judged.verdict(data) is Verdict.DANGEROUS
+
+
 def test_a_bytes_io_is_looked_into() -> None:
     stream = asm.call(asm.glob("io", "BytesIO"), asm.data(asm.malicious()))
     assert SHELL in judged.rules(asm.program(3, asm.call(asm.glob("pickle", "load"), stream)))

@@ -30,6 +30,14 @@ def test_a_billion_laughs_are_suspicious() -> None:
     assert judged.found(laughs(12), RULE).verdict is Verdict.SUSPICIOUS
 
 
+def test_items_that_took_the_place_of_others_count() -> None:
+    code = asm.list_of(asm.text("inert")) + asm.put(0) + asm.POP
+    for level in range(1, 41):
+        code += asm.list_of(asm.NONE, asm.NONE) + asm.put(level)
+        code += b"".join(asm.number(place) + asm.get(level - 1) + b"s" for place in (0, 1)) + asm.POP
+    assert RULE in judged.rules(asm.program(2, code, asm.get(40)))
+
+
 def test_in_tuples_too() -> None:
     code = asm.tuple_of(asm.text("inert"))
     for _ in range(40):

@@ -39,6 +39,40 @@ def test_a_name_that_cannot_be_told_is_suspicious() -> None:
     assert "side-file/elsewhere" in judged.serious(wrapper(name))
 
 
+CLASS = asm.glob("joblib.numpy_pickle", "NDArrayWrapper")
+ELSEWHERE = asm.text("/tmp/pvmscan-inert/x.npy")
+BESIDE = asm.text("x.npy")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        asm.build(asm.newobj(CLASS), b"}" + asm.call(asm.at("builtins.str"), asm.text("filename")) + ELSEWHERE + b"s"),
+        asm.build(asm.newobj(CLASS), b"}" + asm.call(asm.glob("inert.module", "key")) + ELSEWHERE + b"s"),
+        asm.build(asm.newobj(CLASS), asm.call(asm.glob("inert.module", "state"))),
+        asm.build(asm.newobj(CLASS), asm.tuple_of(asm.NONE, asm.dict_of(filename=ELSEWHERE))),
+        asm.build(asm.call(CLASS, ELSEWHERE, asm.NONE), asm.dict_of()),
+        asm.build(asm.obj(CLASS, ELSEWHERE), asm.dict_of()),
+        asm.build(asm.call(asm.newobj_ex(asm.glob("functools", "partial"), asm.tuple_of(CLASS),
+                                         asm.dict_of(filename=ELSEWHERE))), asm.dict_of()),
+    ],
+)  # fmt: skip
+def test_the_name_may_be_given_in_any_way(made: bytes) -> None:
+    assert "side-file/elsewhere" in judged.serious(asm.program(4, made))
+
+
+def test_what_is_no_name_of_the_file_is_none() -> None:
+    state = asm.dict_of(filename=BESIDE, subclass=ELSEWHERE)
+    made = asm.call(CLASS, BESIDE, ELSEWHERE)
+    for data in (asm.build(asm.newobj(CLASS), state), asm.build(made, asm.dict_of(other=ELSEWHERE))):
+        found = [
+            one.payload
+            for one in judged.file(asm.program(2, data)).findings
+            if one.rule.startswith("side-file/")
+        ]
+        assert found == ["x.npy"]
+
+
 def test_other_objects_with_a_filename_are_none() -> None:
     data = wrapper(asm.text("/x"), "joblib.memory.Memory")
     assert not any(rule.startswith("side-file/") for rule in judged.rules(data))

@@ -25,11 +25,16 @@ THREAD = asm.glob("threading", "Thread")
         asm.call(asm.glob("mypkg.utils", "apply_later"), asm.SYSTEM, COMMAND),
         asm.call(asm.glob("atexit", "register"), asm.call(asm.glob("functools", "partial"), asm.SYSTEM, COMMAND)),
         asm.call(asm.glob("mypkg.utils", "Pipeline"), asm.list_of(asm.dict_of(step=asm.SYSTEM))),
+        asm.call(asm.glob("mypkg.utils", "Pipeline"),
+                 asm.set_item(asm.list_of(asm.NONE), asm.number(0), asm.SYSTEM), COMMAND),
+        asm.call(asm.glob("mypkg.utils", "Pipeline"), asm.list_of(*[asm.EMPTY_TUPLE] * 2000, asm.SYSTEM)),
+        asm.call(asm.glob("mypkg.utils", "Pipeline"), asm.tuple_of(*[COMMAND] * 2000, asm.SYSTEM)),
         asm.call(asm.glob("collections", "defaultdict"), asm.SYSTEM),
         asm.call(asm.glob("atexit", "register"), asm.attribute(asm.glob("shutil", "os"), "system")),
     ],
     ids=[
         "atexit", "Thread", "Thread keywords", "Timer", "signal", "unknown function", "partial", "in containers",
+        "in another's place", "behind empty tuples", "behind texts",
         "defaultdict", "getattr",
     ],
 )  # fmt: skip

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derive_small import summaries
-from pvm.values import Attribute, Call, Container, Global, Persistent, Unknown, Value
+from pvm.values import Attribute, Call, Container, Extension, Global, Persistent, Unknown, Value
 from pvmscan.knowledge import Knowledge, Status, derived, effects_of, load, protocol_effects
-from pvmscan.knowledge.summary import Summaries
+from pvmscan.knowledge.shards import Library
+from pvmscan.knowledge.summary import Summaries, Summary
 
 SOURCE = """
 import mystery
@@ -35,6 +36,8 @@ class Runner:
     def __init__(self, cmd): self.cmd = cmd
     def perform(self): exec(self.cmd)
     def __call__(self, x): exec(x)
+    @classmethod
+    def made(cls, code): exec(code)
 class Data:
     def __init__(self, a, b=None):
         self.a, self.b = a, b
@@ -64,6 +67,16 @@ def status(known: Knowledge, name: str, *args: Value, **more: Any) -> Status:
 
 
 SYSTEM = Global(0, "os", "system", ("os", "system"))
+NUMBERS: list[Value] = list(range(3000))
+LOOP = Container(0, "list", [1])
+LOOP.items.append(LOOP)
+TEXT_AFTER_NUMBERS = Container(0, "list", [*NUMBERS, "echo inert"])
+TEXT_AFTER_TUPLES = Container(0, "list", [*((),) * 3000, "echo inert"])
+TEXT_BEFORE_TUPLES = Container(0, "list", ["echo inert", *((1,) for _ in NUMBERS)])
+TEXT_AFTER_MANY = Container(0, "list", [*NUMBERS * 10, "echo inert"])
+TEXT_IN_PLACE = Container(0, "list", [1])
+TEXT_IN_PLACE.replace(0, "echo inert", 5)
+SYSTEM_AFTER_NUMBERS = Container(0, "list", [*NUMBERS, SYSTEM])
 
 
 @pytest.mark.parametrize(
@@ -75,10 +88,23 @@ SYSTEM = Global(0, "os", "system", ("os", "system"))
         ("run", (Persistent(0, "x"),), {}, Status.SINK),
         ("run", (("echo", "inert"),), {}, Status.SINK),
         ("run", (5,), {}, Status.UNKNOWN),
+        ("run", (LOOP,), {}, Status.UNKNOWN),
+        ("run", (TEXT_AFTER_NUMBERS,), {}, Status.SINK),
+        ("run", (TEXT_AFTER_TUPLES,), {}, Status.SINK),
+        ("run", (TEXT_BEFORE_TUPLES,), {}, Status.SINK),
+        ("run", (TEXT_AFTER_MANY,), {}, Status.SINK),
+        ("run", (TEXT_IN_PLACE,), {}, Status.SINK),
+        ("run", (Container(0, "list", NUMBERS),), {}, Status.UNKNOWN),
+        ("run", (5,), {"other": "echo inert"}, Status.UNKNOWN),
+        ("Runner.made", ("echo inert",), {}, Status.SINK),
+        ("Runner.made", (5,), {}, Status.UNKNOWN),
         ("run", (), {}, Status.HARMLESS),
         ("maybe", ("echo inert",), {}, Status.HARMLESS),
         ("maybe", ("echo inert", True), {}, Status.SINK),
         ("maybe", ("echo inert", Unknown(0, "any")), {}, Status.SINK),
+        ("maybe", ("echo inert", ()), {}, Status.HARMLESS),
+        ("maybe", ("echo inert", (0,)), {}, Status.SINK),
+        ("maybe", (), {"go": True, "cmd": "echo inert"}, Status.SINK),
         ("write", ("/tmp/pvmscan-inert", "w"), {}, Status.SINK),
         ("write", ("/tmp/pvmscan-inert",), {"mode": "wb"}, Status.SINK),
         ("plain", ("x",), {}, Status.HARMLESS),
@@ -86,8 +112,14 @@ SYSTEM = Global(0, "os", "system", ("os", "system"))
         ("opaque", (), {}, Status.HARMLESS),
         ("calls", ("x", 1), {}, Status.HARMLESS),
         ("calls", (SYSTEM, "x"), {}, Status.UNKNOWN),
+        ("calls", (SYSTEM_AFTER_NUMBERS, "x"), {}, Status.UNKNOWN),
+        ("calls", (Unknown(0, "any"), "x"), {}, Status.UNKNOWN),
+        ("calls", (Extension(0, 7), "x"), {}, Status.UNKNOWN),
+        ("calls", (Persistent(0, "x"), "x"), {}, Status.UNKNOWN),
         ("asks", ("x",), {}, Status.HARMLESS),
         ("asks", (Unknown(0, "any"),), {}, Status.UNKNOWN),
+        ("asks", (call("Runner", 5),), {}, Status.UNKNOWN),
+        ("asks", (SYSTEM_AFTER_NUMBERS,), {}, Status.UNKNOWN),
         ("Data", ("x",), {}, Status.HARMLESS),
         ("Odd", ("x",), {}, Status.UNKNOWN),
     ],
@@ -96,6 +128,35 @@ def test_the_arguments_decide(
     known: Knowledge, name: str, args: tuple[Value, ...], named: dict[str, Value], expected: Status
 ) -> None:
     assert status(known, name, *args, **named) is expected
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_arguments_of_which_the_number_is_not_known(known: Knowledge, text: bool) -> None:
+    """Each may be any parameter: those of `*x`, and those of `**x`."""
+    callee = Global(0, "lib", "run", ("lib", "run"))
+    given = Call(1, "REDUCE", SYSTEM, ("echo inert",) if text else (5,))
+    expected = Status.SINK if text else Status.UNKNOWN
+    for made in (Call(9, "REDUCE", callee, (), splat=given), Call(9, "REDUCE", callee, (), given)):
+        assert effects_of(known, "lib.run", made).status is expected
+    both = Call(9, "REDUCE", callee, (), given, splat=Container(1, "list", [5]))
+    assert effects_of(known, "lib.run", both).status is expected
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        call("Data", "echo inert"),
+        call("Data", a="echo inert"),
+        Call(9, "REDUCE", SYSTEM, (), splat=Unknown(0, "any")),
+        Call(9, "REDUCE", SYSTEM, (), Unknown(0, "any")),
+        call("Data", TEXT_AFTER_MANY),
+        call("Data", TEXT_AFTER_TUPLES),
+    ],
+)
+def test_an_object_is_text_where_it_may_be_made_of_text(known: Knowledge, made: Call) -> None:
+    assert status(known, "run", made) is Status.SINK
+    assert status(known, "run", call("Data", 5, b=7)) is Status.UNKNOWN
+    assert status(known, "run", call("Data", Container(0, "list", NUMBERS))) is Status.UNKNOWN
 
 
 def test_a_file_that_is_read_is_not_written(known: Knowledge) -> None:
@@ -154,7 +215,67 @@ def test_protocols_of_classes(known: Knowledge) -> None:
     assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is None
     owner.state = [Container(0, "dict", ["last", "echo inert"])]
     assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is not None
+    owner.state = [(None, Container(0, "dict", ["last", "echo inert"]))]
+    assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is not None
+    owner.state = [(Container(0, "dict", ["other", "echo inert"]), None)]
+    assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is None
     assert protocol_effects(known, "lib.Data", "__setstate__", owner, (state,)) is None
+
+
+@pytest.mark.parametrize("state", ["echo inert", ("echo inert", 5, 6), Unknown(0, "any")])
+def test_a_state_that_is_no_dict_may_become_any_attribute(known: Knowledge, state: Value) -> None:
+    owner = call("Child", mode="new")
+    owner.state = [state]
+    assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is not None
+    owner.state = [5]
+    assert protocol_effects(known, "lib.Child", "__del__", owner, ()) is None
+
+
+def test_answers_that_are_remembered_are_bounded(known: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ["lib.plain", "lib.run", "lib.opaque", "lib.calls"]
+    summaries_ = known.summaries
+    assert summaries_ is not None
+    before = [derived.answer(summaries_, path, None) for path in paths]
+    monkeypatch.setattr(derived, "MAX_REMEMBERED", 1)
+    assert [derived.answer(summaries_, path, None) for path in paths * 2] == before * 2
+    summaries_.answers.clear()
+    for path in paths * 2:
+        derived.answer(summaries_, path, None)
+        assert len(summaries_.answers) <= 2
+
+
+class Written(Library):
+    """A database written by hand, with what no generator would write."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.record = record
+
+    def module(self, name: str) -> dict[str, Any] | None:
+        return self.record if name == "m" else None
+
+
+def test_an_input_that_is_no_parameter_may_be_any_argument() -> None:
+    """The callable had another name for it in another version."""
+    row = [3, ["a"], 0, [["exec", "code", "", 1, 4, "builtins.exec", ""]]]
+    found = Summaries(Written({"f": {"run": row}}))
+    for args, expected in ((("echo inert",), True), ((1, "echo inert"), True), ((1, 2), False)):
+        answer = derived.answer(found, "m.run", Call(9, "REDUCE", SYSTEM, args))
+        assert answer is not None and bool(answer.reached) is expected and not answer.harmless
+
+
+def test_a_way_in_a_circle_ends() -> None:
+    rows = {
+        "f": [3, ["x"], 0, [["exec", "x", "", 3, 4, "m.g", "y"]]],
+        "g": [7, ["y"], 0, [["exec", "y", "", 3, 8, "m.f", "x"]]],
+    }
+    found = Summaries(Written({"f": rows}))
+    start = found.find("m.f")
+    assert isinstance(start, Summary)
+    way = [
+        (summary.path, effect.origin)
+        for summary, effect in derived.path_through(found, start, start.effects[0])
+    ]
+    assert way == [("m.f", "x"), ("m.g", "y")]
 
 
 def test_the_way_through_the_source_is_told(known: Knowledge) -> None:

@@ -135,6 +135,36 @@ def test_what_xgboost_writes_is_clean(name: str) -> None:
     assert judged.verdict((CASES / name).read_bytes(), name) is Verdict.CLEAN
 
 
+def test_what_loaders_import_of_libraries_that_are_known_is_clean() -> None:
+    for config in (
+        {"py/object": "collections.OrderedDict"},
+        {"_diffusers_version": "1", "scheduler": ["collections", "OrderedDict"], "n": 3},
+        {"auto_map": {"AutoModel": "Net"}},
+        {"__class__": "partial", "__module__": "functools", "__loader__": "PartialNode",
+         "content": {"func": "partial", "function": 3}},
+        [{"type": "os.system"}, "text", {"path": "", "type": "not a name"}],
+    ):  # fmt: skip
+        assert judged.verdict(dump(config), "x.json") is Verdict.CLEAN
+
+
+def test_one_thing_is_told_once() -> None:
+    config = dump([{"_target_": "os.system"}] * 5 + [{"_target_": "os.popen"}])
+    assert [one.payload for one in judged.file(config).findings] == ["os.system", "os.popen"]
+
+
+def test_a_config_that_is_too_large_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = dump({"_target_": "os.system"})
+    monkeypatch.setattr("pvmscan.readers.config.MAX_BYTES", len(config) - 1)
+    assert judged.problems(config, "x.json") == ["limit"]
+
+
+def test_of_many_findings_the_first_say_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvmscan.readers.config.MAX_PLACED", 2)
+    config = dump([{"_target_": f"os.{name}"} for name in ("system", "popen", "execv")])
+    offsets = [one.location.offset for one in judged.file(config).findings]
+    assert sorted(bool(offset) for offset in offsets) == [False, True, True]
+
+
 def test_json_that_cannot_be_read_is_incomplete() -> None:
     assert judged.problems(b'{"_target_": "os.system"', "config.json") == ["malformed"]
     assert judged.problems(b'{"a": ' + b"[" * 200_000 + b'"auto_map"', "config.json") == ["malformed"]

@@ -10,6 +10,7 @@ import pytest
 import assemble as asm
 import judged
 from pvmscan import Verdict
+from pvmscan.readers import joblib
 
 SHELL = "reachable-sink/shell-command"
 FLOATS = struct.pack("<4d", 0.5, 1.0, 1.5, 2.0)
@@ -146,3 +147,170 @@ def test_array_bytes_that_a_plain_loader_would_run() -> None:
     content = LOOKALIKE + bytes(-len(LOOKALIKE) % 8)
     array = asm.joblib_array(content, "f8", len(content) // 8, None)
     assert SHELL in judged.rules(asm.program(4, array), "x.pkl")
+
+
+# Where the array ends ------------------------------------------------------------------------------------------
+
+NEEDED = {"os": 50, "system": 51, "echo inert": 52}
+BEGINNING = b"\x80\x04" + b"".join(asm.text(word) + asm.put(at) + asm.POP for word, at in NEEDED.items())
+END = b"0" + asm.get(50) + asm.get(51) + b"\x93" + asm.get(52) + b"\x85R."
+"""A payload that nobody finds who does not know the memo: it counts only where the array ends."""
+MANY = 400
+CLASS = asm.glob("joblib.numpy_pickle", "NumpyArrayWrapper")
+
+
+def hiding(wrapper: bytes, state: bytes, numbers: bytes = FLOATS) -> bytes:
+    """An array of 400 numbers, of which those behind the first `numbers` are the end of another pickle."""
+    return BEGINNING + asm.build(wrapper, state) + (numbers + b"0N.").ljust(8 * MANY, b"\0") + END
+
+
+def attributes(count: int, *more: tuple[bytes, bytes]) -> bytes:
+    """The state of a wrapper; items behind it, with keys of any kind."""
+    pairs = {
+        "subclass": asm.glob("numpy", "ndarray"), "shape": asm.value((count,)), "order": asm.text("C"),
+        "dtype": asm.dtype("f8"), "allow_mmap": asm.TRUE,
+    }  # fmt: skip
+    items = [(asm.text(name), value) for name, value in pairs.items()]
+    return b"}(" + b"".join(key + value for key, value in (*items, *more)) + b"u"
+
+
+SHAPE = asm.value((MANY,))
+PLAIN = asm.newobj(CLASS)
+FILLED = asm.call(
+    CLASS, asm.glob("numpy", "ndarray"), asm.value((4,)), asm.text("C"), asm.dtype("f8"), asm.TRUE
+)
+COMPUTED = asm.call(asm.glob("builtins", "str"), asm.text("shape"))
+LARGEST = asm.call(asm.glob("builtins", "max"), asm.list_of(asm.text("shape")))
+ORDERED = asm.call(asm.glob("collections", "OrderedDict"), asm.value([("shape", (MANY,))]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        hiding(PLAIN, attributes(4, (asm.text("shape"), SHAPE))),
+        hiding(PLAIN, attributes(4, (COMPUTED, SHAPE))),
+        hiding(PLAIN, attributes(4, (LARGEST, SHAPE))),
+        hiding(asm.call(asm.at("builtins.object.__new__"), CLASS), attributes(MANY), b""),
+        hiding(asm.call(asm.glob("copyreg", "_reconstructor"), CLASS, asm.glob("builtins", "object"), asm.NONE),
+               attributes(MANY), b""),
+        hiding(asm.call(asm.at("builtins.dict.get"), b"}" + asm.text("a") + PLAIN + b"s", asm.text("a")),
+               attributes(MANY), b""),
+    ],
+)  # fmt: skip
+def test_an_array_is_as_long_as_the_loader_takes_it(data: bytes) -> None:
+    assert SHELL in judged.rules(data, "x.joblib")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        hiding(PLAIN, attributes(4, (asm.call(asm.glob("inert.module", "name")), SHAPE))),
+        hiding(FILLED, ORDERED, b"\x01\xff" + FLOATS),
+        hiding(FILLED, asm.tuple_of(asm.NONE, ORDERED), b"\x01\xff" + FLOATS),
+        hiding(asm.call(asm.at("builtins.next"), asm.call(asm.at("builtins.iter"), asm.list_of(PLAIN))),
+               attributes(MANY), b""),
+        hiding(asm.call(asm.at("builtins.max"), asm.list_of(PLAIN)), attributes(MANY), b""),
+        hiding(asm.call(asm.at("builtins.max"), asm.list_of(*[asm.value(())] * 50, PLAIN)), attributes(MANY), b""),
+        hiding(asm.call(asm.at("builtins.max"), asm.set_item(asm.list_of(asm.NONE), asm.number(0), PLAIN)),
+               attributes(MANY), b""),
+        hiding(asm.call(asm.stack_global("joblib.numpy_pickle", "NumpyArrayWrapper.__new__"), CLASS),
+               attributes(MANY), b""),
+    ],
+)  # fmt: skip
+def test_where_it_cannot_be_told_how_long_an_array_is_the_file_is_incomplete(data: bytes) -> None:
+    assert judged.file(data, "x.joblib").errors
+    assert judged.verdict(data, "x.joblib") >= Verdict.INCOMPLETE
+
+
+def test_whether_there_is_padding_may_depend_on_what_is_not_known() -> None:
+    """A method that gives None: what looks like the length of the padding is the first byte of the array."""
+    nothing = asm.call(asm.at("builtins.list.append"), asm.list_of(), asm.NONE)
+    state = attributes(4, (asm.text("numpy_array_alignment_bytes"), nothing))
+    data = BEGINNING + asm.build(PLAIN, state) + b"\xc8" + bytes(31) + END.ljust(201, b".") + b"0N."
+    assert judged.verdict(data, "x.joblib") >= Verdict.INCOMPLETE
+
+
+def test_a_search_for_wrappers_that_takes_too_long_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblib, "MAX_PARTS", 20)
+    made = asm.call(asm.glob("inert.module", "Tree"), asm.list_of(*[asm.list_of()] * 30))
+    data = asm.program(4, asm.tuple_of(asm.build(made, asm.dict_of()), CLASS))
+    assert not judged.file(data, "x.joblib").errors
+    data = asm.program(4, asm.tuple_of(CLASS, asm.build(made, asm.dict_of())))
+    assert judged.file(data, "x.joblib").errors
+
+
+def test_objects_that_arrays_are_given_to_are_followed() -> None:
+    """As trees of scikit-learn are, and what holds them."""
+    array = asm.joblib_array(FLOATS, "f8", 4)
+    tree = asm.build(
+        asm.call(asm.glob("inert.module", "Tree"), asm.number(1), array), asm.dict_of(nodes=array)
+    )
+    held = asm.build(
+        asm.newobj(asm.glob("inert.module", "Forest")), asm.dict_of(trees=asm.list_of(tree, tree))
+    )
+    data = asm.program(4, asm.build(held, asm.dict_of(more=array)))
+    file = judged.file(data, "x.joblib")
+    assert not file.errors and file.streams[0].stop == len(data)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        asm.call(asm.glob("inert.module", "state")),
+        asm.tuple_of(*[asm.NONE] * 7, asm.call(asm.glob("inert.module", "flags"))),
+    ],
+)
+def test_a_state_of_a_dtype_that_cannot_be_told_is_incomplete(state: bytes) -> None:
+    kind = asm.build(asm.dtype("f8"), state)
+    array = asm.build(PLAIN, asm.dict_of(shape=asm.value((4,)), dtype=kind)) + FLOATS
+    assert judged.file(asm.program(4, array), "x.joblib").errors
+
+
+def test_the_size_of_a_flexible_dtype_that_cannot_be_told_is_incomplete() -> None:
+    state = asm.tuple_of(*[asm.NONE] * 5, asm.call(asm.glob("inert.module", "size")), asm.NONE, asm.number(0))
+    array = (
+        asm.build(PLAIN, asm.dict_of(shape=asm.value((4,)), dtype=asm.build(asm.dtype("V8"), state))) + FLOATS
+    )
+    assert judged.file(asm.program(4, array), "x.joblib").errors
+
+
+@pytest.mark.parametrize("shape", [asm.value([4]), asm.value((2, "2")), asm.value((4.0,)), asm.value(())])
+def test_shapes_that_numpy_takes(shape: bytes) -> None:
+    count = 1 if shape == asm.value(()) else 4
+    array = asm.build(PLAIN, asm.dict_of(shape=shape, dtype=asm.dtype("f8"))) + FLOATS[: 8 * count]
+    file = judged.file(asm.program(4, array), "x.joblib")
+    assert not file.errors
+
+
+@pytest.mark.parametrize(
+    "shape", [asm.NONE, asm.value((None,)), asm.value(("x",)), asm.value((float("inf"),))]
+)
+def test_shapes_that_numpy_does_not_take(shape: bytes) -> None:
+    array = asm.build(PLAIN, asm.dict_of(shape=shape, dtype=asm.dtype("f8"))) + FLOATS
+    assert judged.file(asm.program(4, array), "x.joblib").errors
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        asm.call(asm.glob("numpy", "dtype")),
+        asm.call(asm.glob("numpy", "dtype"), asm.number(7)),
+        asm.call(asm.glob("inert.module", "dtype"), asm.text("f8")),
+    ],
+)
+def test_dtypes_that_cannot_be_told(kind: bytes) -> None:
+    array = asm.build(PLAIN, asm.dict_of(shape=asm.value((4,)), dtype=kind)) + FLOATS
+    assert judged.file(asm.program(4, array), "x.joblib").errors
+
+
+def test_a_dtype_may_be_written_as_bytes() -> None:
+    kind = asm.call(asm.glob("numpy", "dtype"), asm.data(b"f8"))
+    array = asm.build(PLAIN, asm.dict_of(shape=asm.value((4,)), dtype=kind)) + FLOATS
+    assert not judged.file(asm.program(4, array), "x.joblib").errors
+
+
+def test_the_input_may_end_where_the_padding_begins() -> None:
+    state = asm.dict_of(
+        shape=asm.value((4,)), dtype=asm.dtype("f8"), numpy_array_alignment_bytes=asm.number(16)
+    )
+    assert judged.file(b"\x80\x04" + asm.build(PLAIN, state), "x.joblib").errors[0].kind == "truncated"

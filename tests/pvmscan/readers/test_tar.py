@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import struct
 import tarfile
 import tempfile
 
@@ -15,7 +16,7 @@ import assemble as asm
 import judged
 from pvmscan import ScanOptions, Verdict, scan_bytes
 from pvmscan.readers import spool
-from pvmscan.readers.base import Source
+from pvmscan.readers.base import Budget, Source
 from pvmscan.readers.tar import Tar, _Walk, is_header
 
 SHELL = "reachable-sink/shell-command"
@@ -137,6 +138,130 @@ def test_sparse_members_of_pax_archives() -> None:
     stored = padded(b"1\n0\n%d\n" % len(bad)) + bad
     data = header(b"p", len(records), b"x") + padded(records) + header(b"x", len(stored)) + padded(stored)
     assert judged.places(data + bytes(1024), SHELL) == ["s"]
+
+
+def pax(*lines: bytes) -> bytes:
+    """A pax header."""
+    records = b""
+    for line in lines:
+        size = len(line) + 4
+        record = b"%d %s\n" % (size + len(str(size)) - 2, line)
+        records += b"%d %s\n" % (len(record), line)
+    return header(b"p", len(records), b"x") + padded(records)
+
+
+def sparse(version: str, pieces: list[tuple[int, bytes]], length: int) -> bytes:
+    """A sparse member as each version of GNU tar writes it; many pieces, so that maps take several blocks."""
+    stored = b"".join(content for _, content in pieces)
+    places = [(position, len(content)) for position, content in pieces]
+    flat = [number for place in places for number in place]
+    if version == "old":
+        pairs = [b"%011o\0%011o\0" % place for place in places]
+        rest = {386: b"".join(pairs[:4]), 482: bytes([len(pairs) > 4]), 483: b"%011o\0" % length}
+        blocks = [pairs[at : at + 21] for at in range(4, len(pairs), 21)]
+        more = b"".join(
+            b"".join(block).ljust(504, b"\0") + bytes([at + 1 < len(blocks)]) + bytes(7)
+            for at, block in enumerate(blocks)
+        )
+        return header(b"s", len(stored), b"S", rest=rest) + more + padded(stored)
+    if version == "1.0":
+        text = padded(b"%d\n" % len(places) + b"".join(b"%d\n" % number for number in flat))
+        said = pax(
+            b"GNU.sparse.major=1",
+            b"GNU.sparse.minor=0",
+            b"GNU.sparse.name=s",
+            b"GNU.sparse.realsize=%d" % length,
+        )
+        return said + header(b"x", len(text + stored)) + padded(text + stored)
+    numbers = [b"GNU.sparse.size=%d" % length, b"GNU.sparse.numblocks=%d" % len(places)]
+    if version == "0.0":
+        keys = (b"offset", b"numbytes")
+        numbers += [b"GNU.sparse.%s=%d" % (keys[at % 2], number) for at, number in enumerate(flat)]
+    else:
+        numbers += [b"GNU.sparse.map=" + b",".join(b"%d" % number for number in flat), b"GNU.sparse.name=s"]
+    return pax(*numbers) + header(b"s", len(stored)) + padded(stored)
+
+
+@pytest.mark.parametrize("version", ["old", "0.0", "0.1", "1.0"])
+@pytest.mark.parametrize("count", [1, 4, 5, 60])
+def test_sparse_members_are_those_of_tarfile(version: str, count: int) -> None:
+    """What is a constant where it is stored runs where it is read, behind a hole."""
+    hidden = asm.RUN + b"0N."
+    pieces = [(0, b"\x80\x03B" + struct.pack("<I", len(hidden)))]
+    at = len(pieces[0][1]) + len(hidden)
+    pieces += [(at + index, hidden[index : index + 1]) for index in range(count - 1)]
+    pieces += [(at + count - 1, hidden[count - 1 :])]
+    data = sparse(version, pieces, at + len(hidden)) + bytes(1024)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        (member,) = archive
+        file = archive.extractfile(member)
+        assert file is not None
+        content = file.read()
+    (found,) = (item for item in Tar().read(Source(data, "x"), Budget()) if isinstance(item, Source))
+    assert bytes(found.data) == content and content.endswith(hidden)
+    assert judged.places(data, SHELL, "x.tar") == ["s"]
+
+
+@pytest.mark.parametrize("version", ["old", "0.1", "1.0"])
+def test_a_sparse_member_of_too_many_pieces_is_incomplete(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pvmscan.readers.tar.MAX_PIECES", 20)
+    data = sparse(version, [(2 * at, b"N") for at in range(60)], 200) + bytes(1024)
+    assert "malformed" in judged.problems(data, "x.tar")
+
+
+@pytest.mark.parametrize("spoil", [(b"map=0,", b"map=x,"), (b"map=0,7", b"map=,07"), (b"\n2\n0\n", b"\n3\n0\n"),
+                                   (b"2\n0\n7\n", b"x\n0\n7\n"), (b"2\n0\n7\n", b"2\n0\n?\n")])  # fmt: skip
+def test_a_map_of_holes_that_cannot_be_read_is_told(spoil: tuple[bytes, bytes]) -> None:
+    version = "0.1" if spoil[0].startswith(b"map") else "1.0"
+    data = sparse(version, [(0, b"NNNNNNN"), (10, b"NNN")], 20) + bytes(1024)
+    assert judged.problems(data, "x.tar") == []
+    old, new = (part.removeprefix(b"\n") for part in spoil)
+    spoilt = data.replace(old, new)
+    assert spoilt != data and "malformed" in judged.problems(spoilt, "x.tar")
+
+
+def test_a_sparse_header_that_is_cut_off_is_incomplete() -> None:
+    data = sparse("old", [(2 * at, b"N") for at in range(60)], 200)
+    assert judged.problems(data[:1100], "x.tar")
+
+
+def test_a_piece_behind_the_end_of_a_sparse_file_is_not_read() -> None:
+    data = sparse("0.1", [(0, b"\x80\x02"), (500, b"cut"), (2, b"N.")], 4) + bytes(1024)
+    (found,) = (item for item in Tar().read(Source(data, "x"), Budget()) if isinstance(item, Source))
+    assert bytes(found.data) == b"\x80\x02N."
+
+
+@pytest.mark.parametrize("kind", [b"0", b"\0"])
+def test_a_folder_with_content_is_judged(kind: bytes) -> None:
+    """To `tarfile` the newer kind is a file all the same, and of the older one the content is further members."""
+    inner = tar(("m.pkl", asm.malicious()))[:-1024]
+    for content in (asm.malicious(), inner):
+        data = header(b"folder/", len(content), kind) + padded(content) + bytes(1024)
+        assert SHELL in judged.rules(data, "x.tar")
+    assert judged.verdict(header(b"folder/", 0, kind) + bytes(1024), "x.tar") is Verdict.CLEAN
+
+
+def test_wrong_checksums_are_told_a_few_times() -> None:
+    good = tar(("m.pkl", asm.malicious()))
+    wrong = bytearray(header(b"x", 0))
+    wrong[257:262], wrong[0] = b"ustar", 0x79
+    file = judged.file(good[:-1024] + bytes(wrong) * 50 + bytes(1024), "x.tar")
+    assert 0 < sum(problem.kind == "malformed" for problem in file.errors) < 30
+    assert SHELL in {finding.rule for finding in file.findings}
+
+
+def test_a_header_for_the_next_member_that_is_too_long_ends_the_archive() -> None:
+    data = tar(("m.pkl", asm.malicious()))[:-1024] + header(b"p", 2 << 20, b"x") + bytes(1024)
+    file = judged.file(data, "x.tar")
+    assert [problem.kind for problem in file.errors] == ["malformed"] and file.verdict is Verdict.DANGEROUS
+
+
+def test_a_record_of_no_length_ends_a_pax_header() -> None:
+    records = b"0 path=other\n14 path=other\n"
+    data = header(b"p", len(records), b"x") + padded(records) + header(b"m.pkl", 0) + bytes(1024)
+    assert [one.name for one in _Walk(Source(data, "x")).members()] == ["m.pkl"]
 
 
 def test_the_size_of_a_pax_header_counts() -> None:

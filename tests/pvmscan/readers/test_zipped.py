@@ -265,3 +265,15 @@ def test_members_that_share_their_bytes_do_not_make_a_scan_expensive() -> None:
     assert any(isinstance(item, Problem) and item.kind == "limit" for item in items)
     assert any(isinstance(item, Fact) and item.verdict is Verdict.SUSPICIOUS for item in items)
     assert budget.inflated >= Budget().inflated - OVERLAPPING
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_folder_with_content_is_judged(method: int) -> None:
+    """`numpy.load` has it as an item like any other."""
+    data = asm.zipped(
+        {"folder/": b"", "a.npy": asm.npy(b"", "<f8", "(0,)"), "x/": asm.npy(asm.malicious())}, method
+    )
+    assert "x/!array" in judged.places(data, SHELL, "x.npz")
+    assert (
+        judged.verdict(asm.zipped({"folder/": b"", "m.pkl": asm.honest()}, method), "x.zip") is Verdict.CLEAN
+    )

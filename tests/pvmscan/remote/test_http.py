@@ -9,8 +9,10 @@ from functools import partial
 import pytest
 
 import assemble
-from pvmscan.readers.pieces import TAIL
+from pvmscan.readers.pieces import TAIL, Pieces
 from pvmscan.remote import Judged, Policy, judge
+from pvmscan.remote.fetch import Traffic
+from pvmscan.remote.http import Http
 from pvmscan.report import Fetched, Verdict
 from pvmscan.scan import scan_bytes, scan_source
 from web_server import Server, serving
@@ -63,7 +65,10 @@ def test_headers_of_storages_come_together() -> None:
         assert judged.received < len(MANY) // 100
 
 
-@pytest.mark.parametrize("way", ["one-range", "no-lists", "long-lines", "wrong-lists", "endless-lists"])
+@pytest.mark.parametrize(
+    "way",
+    ["one-range", "no-lists", "long-lines", "wrong-lists", "endless-lists", "odd-lists", "changed-lists"],
+)
 def test_a_server_without_lists_of_ranges_is_asked_for_each(way: str) -> None:
     with serving({"bad.pt": MANY}) as server:
         judged = fetched(server, f"{way}/bad.pt", Policy(attempts=2))
@@ -72,6 +77,26 @@ def test_a_server_without_lists_of_ranges_is_asked_for_each(way: str) -> None:
         assert 40 < judged.requests == len(server.asked) <= 50
         asked = [headers["Range"] for _, headers in server.asked]
         assert len(set(asked)) == len(asked) and sum("," in one for one in asked) == 1
+
+
+def test_a_list_that_is_cut_off_is_asked_for_again_and_then_each_range() -> None:
+    with serving({"bad.pt": MANY}) as server:
+        judged = fetched(server, "cut-lists/bad.pt", replace(QUICK, seconds=60.0))
+        here = scan_bytes(MANY, name=judged.report.path).files[0]
+        assert replace(judged.report, fetched=None) == here
+        asked = [headers["Range"] for _, headers in server.asked]
+        assert sum("," in one for one in asked) == QUICK.attempts
+
+
+def test_places_that_are_too_large_for_a_list_come_one_by_one() -> None:
+    with serving({"bad.pt": MANY}) as server:
+        pieces = Http(f"{server.url}/honest/bad.pt", Traffic(Policy())).open()
+        assert isinstance(pieces, Pieces)
+        places = [(at, at + (3 << 20)) for at in (4 << 20, 20 << 20)]
+        pieces.soon(places)
+        assert [headers["Range"].count(",") for _, headers in server.asked] == [0, 0, 0]
+        assert all(pieces[start:stop] == MANY[start:stop] for start, stop in places)
+        assert len(server.asked) == 3
 
 
 def test_a_header_that_disagrees_is_seen_in_the_list() -> None:
@@ -108,6 +133,13 @@ def test_an_empty_file_is_one(server: Server) -> None:
         ("honest", "none.pt", "HTTP 404: there is no such file"),
         ("circle", "bad.pt", "redirects more than 5 times"),
         ("to-file", "bad.pt", "which is no https address"),
+        ("refusing", "bad.pt", "refuses the range (HTTP 416)"),
+        ("ranges-once", "bad.pt", "stopped sending ranges (HTTP 200)"),
+        ("growing", "bad.pt", f"{len(BAD) + 1000} bytes instead of {len(BAD)}"),
+        ("unsaid", "bad.pt", "without saying which"),
+        ("impossible", "bad.pt", "an impossible range: bytes 99-0/100"),
+        ("more", "bad.pt", f"more than the {TAIL} bytes that were asked for"),
+        ("until-closed", "bad.pt", "the end of the file cannot be told"),
     ],
 )
 def test_what_is_wrong_is_told(server: Server, way: str, name: str, reason: str) -> None:
@@ -151,6 +183,23 @@ def test_a_redirect_elsewhere_is_refused_unless_allowed(
         assert fetched(server, "away/bad.pt", allowed).report.verdict == Verdict.DANGEROUS
         assert server.asked[-1][1]["Authorization"] == "Bearer secret"
         assert not any("Authorization" in headers for _, headers in other.asked)
+
+
+def test_an_address_that_no_request_takes() -> None:
+    report = judge("http://127.0.0.1:1/mod\u00e8le.pt", partial(scan_source), QUICK).report
+    assert report.verdict == Verdict.INCOMPLETE
+    assert "the request cannot be made" in report.errors[0].message
+
+
+@pytest.mark.parametrize("token", ["secret\nX-Other: 1", "secret\u20ac"])
+def test_a_token_that_no_header_takes_is_not_shown(
+    server: Server, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("PVMSCAN_HTTP_TOKEN", token)
+    monkeypatch.setenv("PVMSCAN_HTTP_TOKEN_HOST", server.url.removeprefix("http://"))
+    report = fetched(server, "honest/bad.pt").report
+    assert "PVMSCAN_HTTP_TOKEN" in report.errors[0].message and "secret" not in str(report)
+    assert not server.asked
 
 
 def test_what_was_found_before_the_fault_counts() -> None:

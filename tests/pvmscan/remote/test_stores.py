@@ -6,14 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import assemble
 from pvmscan.batch.sources import remote_items
-from pvmscan.remote import judge, listing
+from pvmscan.readers.pieces import TAIL
+from pvmscan.remote import Plan, Policy, judge, listing, opened, plan
+from pvmscan.remote.urls import Refused
 from pvmscan.report import Verdict
 from pvmscan.scan import expand, scan_paths, scan_source
 from web_server import serving
@@ -71,7 +75,112 @@ def test_a_file_that_changes_while_it_is_read(memory: None) -> None:
 
     report = judge("memory://models/a.pt", work).report  # type: ignore[arg-type]
     assert "changed while it was read" in report.errors[-1].message
-    assert report.verdict >= Verdict.INCOMPLETE
+    assert report.verdict == Verdict.DANGEROUS  # what was found counts all the same
+
+
+class Answer(Exception):
+    """What the library of a file system raises."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("with a secret")
+        self.response = SimpleNamespace(status_code=status)
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        ({"type": "directory", "size": 0}, "is a folder"),
+        ({"type": "file", "size": None}, "its size cannot be told"),
+        (Answer(403), "the library for it failed: Answer (HTTP 403)"),
+        (Answer(503), "the library for it failed: Answer (HTTP 503) (2 attempts)"),
+        (ConnectionResetError(), "the library for it failed: ConnectionResetError (2 attempts)"),
+    ],
+)
+def test_what_a_store_says_of_a_file(
+    memory: None, monkeypatch: pytest.MonkeyPatch, info: dict[str, object] | Exception, reason: str
+) -> None:
+    def said(self: object, path: str, **options: object) -> dict[str, object]:
+        if isinstance(info, Exception):
+            raise info
+        return info
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "info", said)
+    report = judge("memory://models/a.pt", partial(scan_source), Policy(pause=0.01, attempts=2)).report
+    assert report.verdict == Verdict.INCOMPLETE
+    assert report.errors[0].message == f"memory://models/a.pt: {reason}"
+
+
+@pytest.mark.parametrize("fault", [b"short", ConnectionResetError(), Answer(401)])
+def test_what_does_not_come_is_incomplete(
+    memory: None, monkeypatch: pytest.MonkeyPatch, fault: bytes | Exception
+) -> None:
+    def cat(self: object, path: str, **options: object) -> bytes:
+        if isinstance(fault, Exception):
+            raise fault
+        return fault
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cat_file", cat)
+    with pytest.raises(Refused) as caught, opened("memory://models/a.pt", Policy(pause=0.01, attempts=2)):
+        raise AssertionError("nothing came")
+    assert "secret" not in str(caught.value)
+    assert ("(2 attempts)" in str(caught.value)) is not isinstance(fault, Answer)
+
+
+def test_a_listing_that_cannot_be_had(memory: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[listing.__module__], "MAX_FILES", 2)
+    with pytest.raises(Refused, match="more than 2 files"):
+        list(listing("memory://models"))
+    with pytest.raises(Refused, match="no such file, nor a folder with files"):
+        list(listing("memory://none"))
+
+    def find(self: object, path: str, **options: object) -> None:
+        raise Answer(403)
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", find)
+    with pytest.raises(Refused, match="HTTP 403"):
+        list(listing("memory://models"))
+
+
+def test_a_web_server_has_no_folders() -> None:
+    assert [one.url for one in listing("https://host/models/")] == ["https://host/models/"]
+
+
+def test_what_judging_would_fetch(memory: None) -> None:
+    archive = plan("memory://models/a.pt")
+    assert (archive.size, archive.how) == (len(BAD), "by pieces") and archive.most < len(BAD) // 8
+    large = large_pickle()
+    fsspec.filesystem("memory").pipe("/models/large.pkl", large)
+    assert plan("memory://models/large.pkl") == Plan(len(large), len(large), "whole")
+    assert plan("memory://models/empty") == Plan(0, 0, "whole")
+    with serving({"a.pt": BAD}) as server:
+        assert plan(f"{server.url}/no-ranges/a.pt") == Plan(len(BAD), len(BAD), "streamed")
+        assert plan(f"{server.url}/honest/a.pt").how == "by pieces"
+
+
+def large_pickle() -> bytes:
+    """A pickle that is not fetched at once."""
+    return assemble.program(4, assemble.value([bytes(1 << 18), bytes(1 << 18)]))
+
+
+def test_the_content_of_a_source_elsewhere(memory: None) -> None:
+    with opened("memory://models/b.pkl") as source:
+        assert bytes(source.data) == assemble.honest()
+        assert source.name == "memory://models/b.pkl"
+    with pytest.raises(ZeroDivisionError), opened("memory://models/b.pkl"):
+        raise ZeroDivisionError
+    with pytest.raises(Refused, match="changed while it was read"), opened("memory://models/b.pkl"):
+        fsspec.filesystem("memory").pipe("/models/b.pkl", b"N.")
+
+
+def test_content_that_cannot_be_had_later_is_told_in_the_end(memory: None) -> None:
+    """Whoever reads it may have taken the fault for the end of the file."""
+    policy = Policy(fetched_bytes=TAIL + 10)
+    with (
+        pytest.raises(Refused, match="which is the limit"),
+        opened("memory://models/a.pt", policy) as source,
+        suppress(OSError),
+    ):
+        source.data[:10]
 
 
 def test_a_name_of_this_machine_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

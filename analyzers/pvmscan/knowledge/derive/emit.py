@@ -275,7 +275,7 @@ def add_primitives(records: dict[str, dict[str, Any]], axioms: Axioms, others: f
                 guard = f"{axiom.when[0][1]}~{axiom.when[0][2]}" if axiom.when else ""
                 rows.append([axiom.effect, origin, guard, 0, 0, "", ""])
     for name, rows in sorted(effects.items()):
-        module, _, rest = _place(records, name)
+        module, rest = _place(records, name)
         record = records.setdefault(module, {})
         if rest in record.get("c", {}):
             if not rows:
@@ -298,13 +298,11 @@ def add_aliases(records: dict[str, dict[str, Any]], axioms: Axioms) -> None:
             records[name] = {"*": [module]}
 
 
-def _place(records: dict[str, Any], name: str) -> tuple[str, str, str]:
+def _place(records: dict[str, Any], name: str) -> tuple[str, str]:
+    """The module of a dotted name, and the rest: the longest one that there is, or else its first part."""
     parts = name.split(".")
-    for size in range(len(parts) - 1, 0, -1):
-        module = ".".join(parts[:size])
-        if module in records or size == 1:
-            return module, ".", ".".join(parts[size:])
-    return name, ".", ""
+    size = next((one for one in range(len(parts) - 1, 1, -1) if ".".join(parts[:one]) in records), 1)
+    return ".".join(parts[:size]), ".".join(parts[size:])
 
 
 def _deciding(axiom: Axiom) -> set[str]:

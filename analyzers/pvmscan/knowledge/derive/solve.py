@@ -14,6 +14,7 @@ from pvmscan.knowledge.derive.ir import NO_CONSTANT, NONE, NOTHING, Class, Funct
 from pvmscan.knowledge.derive.link import Program, Target, is_plain_base, split
 
 MAX_DISTANCE = 24
+"""Effects that lie further away are only known to be some."""
 UNCONTROLLED = frozenset(("exec", "proc", "native", "write", "net", "env", "kill", "deser"))
 """Effects worth knowing even if nothing that the caller gives decides them."""
 _IMPORTED = ("import_module()", "__import__()", "sys.modules[]")
@@ -254,16 +255,13 @@ class Solver:
             self._edge(node, site, target, binding.BOUND if bound else binding.UNBOUND)
             return True
         if target.cls is not None:
-            return self._class(node, site, target)
+            return self._class(node, site, target.cls, target.instance)
         if target.external:
             return self._outside(node, site, target)
         return False
 
-    def _class(self, node: Node, site: Site, target: Target) -> bool:
-        cls = target.cls
-        if cls is None:
-            return False
-        if target.instance:
+    def _class(self, node: Node, site: Site, cls: Class, instance: bool) -> bool:
+        if instance:
             found = self.program.member(cls, "__call__", True)
             known = [self._target(node, site, one) for one in found]
             return any(known)
@@ -398,8 +396,8 @@ class Solver:
             )
 
     def _seed(self, node: Node, key: Key, entry: Entry) -> None:
-        if entry.distance > MAX_DISTANCE:
-            return
+        if entry.distance > MAX_DISTANCE:  # what is too far away to tell is not known, which climbs on
+            key, entry = key._replace(effect="opaque"), entry._replace(distance=MAX_DISTANCE)
         self.count += 1
         heapq.heappush(self.queue, (entry.distance, self.count, node, key, entry))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
+import tarfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -111,6 +114,80 @@ def test_archives_are_found_by_normalised_name_and_version(tmp_path: Path) -> No
     wheel = tmp_path / "Scikit_Learn-1.9.1-cp311-cp311-linux.whl"
     wheel.write_bytes(b"")
     assert fetch.archive("scikit-learn", "1.9.1", tmp_path) == wheel
+
+
+def test_other_files_of_a_cache_are_left_alone(tmp_path: Path) -> None:
+    for name in ("numpy-1.0.tar.gz", "README", "other-2.0.zip", "numpy-2.0.tar.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert fetch.archive("numpy", "2.0", tmp_path).name == "numpy-2.0.tar.gz"
+
+
+def test_both_kinds_of_archives_give_the_same_modules(tmp_path: Path) -> None:
+    """An archive of sources has a folder around everything, and perhaps one named `src`."""
+    files = {"pkg/__init__.py": b"x = 1\n", "pkg/inner.py": b"y = 2\n", "pkg/data.txt": b"text"}
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        more = {f"pkg-1/src/{name}": content for name, content in files.items()} | {"setup.py": b"z = 3\n"}
+        for name, content in more.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        folder = tarfile.TarInfo("pkg-1/src/folder.py")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+    found = [list(sources.modules_of(tmp_path / name)) for name in ("a.whl", "a.tar.gz")]
+    assert found[0] == found[1] and [one.module for one in found[0]] == ["pkg", "pkg.inner"]
+
+
+def test_the_standard_library_of_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    with pytest.raises(fetch.FetchError, match=r"no Python 2\.99 is installed"):
+        fetch.stdlib("2.99")
+    place = tmp_path / ".pyenv/versions/2.99.1/lib/python2.99"
+    place.mkdir(parents=True)
+    (place / "os.py").write_text("")
+    assert fetch.stdlib("2.99") == place
+    assert (fetch.stdlib(f"{sys.version_info.major}.{sys.version_info.minor}") / "os.py").is_file()
+
+
+def test_everything_is_built_in_the_order_of_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = build.Made(2, 3, 4, ("m: no Python",))
+    monkeypatch.setattr(build, "stdlib", lambda versions, folder: done)
+    monkeypatch.setattr(build, "package", lambda one, cache, folder: done)
+    names = ["python", *(one.name for one in fetch.manifest()[1])]
+    assert [name for name, _ in build.rebuild([], tmp_path)] == names
+    assert [name for name, _ in build.rebuild(["numpy"], tmp_path)] == ["numpy"]
+    assert main(["build", "numpy", "python", "--cache", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0].strip() for line in told] == ["python", "not read", "numpy", "not read"]
+    assert told[0].startswith("python: 2 modules, 3 callables, 4 bytes")
+    assert main(["build", "nosuch"]) == 1
+    assert "not in the manifest: nosuch" in capsys.readouterr().err
+
+
+def test_nothing_is_missing_where_all_sources_are_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fetch, "missing", lambda cache: [])
+    assert main(["sources"]) == 0
+    assert capsys.readouterr().out == "all sources are there\n"
+
+
+def test_what_making_an_object_does_is_known_with_its_bases_only(tmp_path: Path) -> None:
+    text = "import mystery\nclass Plain: pass\nclass Odd(mystery.B): pass\n"
+    text += "class Own:\n    def __init__(self, x): exec(x)\n"
+    out = tmp_path / "out"
+    header, records = build.derive({"1": package(tmp_path / "one", text)}, Library(str(out)))
+    build.write("pkg", header, emit.compacted(records, whole=False), str(out))
+    look_up = build.external_of(Summaries(Library(str(out))))
+    plain, own = look_up("pkg.Plain"), look_up("pkg.Own")
+    assert plain is not None and plain.effects == ()
+    assert own is not None and [key.effect for key, _ in own.effects] == ["exec"]
+    assert look_up("pkg.Odd") is None and look_up("pkg.none") is None
 
 
 def test_the_command_line_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

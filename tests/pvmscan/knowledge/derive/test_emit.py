@@ -10,6 +10,11 @@ from pvmscan.knowledge.derive.solve import Solver
 from pvmscan.knowledge.summary import Parameter, parameter
 
 
+def uncompacted(**modules: str) -> dict[str, dict[str, Any]]:
+    one = program(**modules)
+    return emit.records(one, Solver(one, AXIOMS, lambda name: None).solve())
+
+
 def test_primitives_are_entered_apart_from_those_of_other_packages() -> None:
     made = records(m="def f(x): exec(x)\n")
     emit.add_primitives(made, AXIOMS, frozenset({"numpy", "torch"}))
@@ -78,3 +83,43 @@ def test_a_class_in_the_source_that_stands_for_one_in_c_does_what_the_axiom_says
     assert (
         made["collections"]["f"]["deque.__init__"][3][0][0] == "exec"
     )  # a harmless axiom takes nothing back
+
+
+def test_what_importing_does_is_kept() -> None:
+    made = records(m="import posix\nposix.system('echo inert')\n", n="x = 1\n")
+    assert [row[0] for row in made["m"]["i"]] == ["proc"] and "i" not in made["n"]
+
+
+def test_versions_without_a_module_are_told() -> None:
+    old = uncompacted(m="def f(x): exec(x)\n")
+    new = uncompacted(m="def f(x): pass\n", n="def g(x): exec(x)\n")
+    made = emit.merged({"1": old, "2": new})
+    assert made["n"]["v"] == ["2"] and "v" not in made["m"]
+    assert [row[0] for row in made["m"]["f"]["f"][3]] == ["exec"]
+
+
+def test_modules_under_further_names() -> None:
+    name, module = next(iter(AXIOMS.aliases.items()))
+    other, missing = list(AXIOMS.aliases.items())[1]
+    made: dict[str, dict[str, Any]] = {module: {}}
+    emit.add_aliases(made, AXIOMS)
+    assert made[name] == {"*": [module]}
+    assert all(one in made for one, target in AXIOMS.aliases.items() if target == module)
+    kept: dict[str, dict[str, Any]] = {name: {"f": {}}, module: {}}
+    emit.add_aliases(kept, AXIOMS)
+    assert kept[name] == {"f": {}}
+    assert (other in made) is (missing in made)
+
+
+def test_a_primitive_takes_the_place_of_what_was_derived() -> None:
+    """A class that stands for one in C has its effect when an object is made; a harmless one keeps its own."""
+    made = uncompacted(
+        sqlite3="class Connection:\n    def __init__(self, name): pass\n",
+        posix="def system(x): pass\n",
+        torch="class Size:\n    def __init__(self, x): exec(x)\n",
+    )
+    emit.add_primitives(made, AXIOMS, frozenset())
+    made_of = made["sqlite3"]["f"]["Connection.__init__"]
+    assert [row[0] for row in made_of[3]] == ["write"] and made_of[1] == ["self", "*args"]
+    assert "system" not in made["posix"].get("h", ()) and made["posix"]["f"]["system"]
+    assert [row[0] for row in made["torch"]["f"]["Size.__init__"][3]] == ["exec"]

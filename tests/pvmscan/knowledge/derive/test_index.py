@@ -63,3 +63,22 @@ def test_each_call_of_a_chain_is_met_once() -> None:
 def test_what_does_not_parse_is_an_error_of_its_own(text: str) -> None:
     with pytest.raises(SourceError, match=r"pkg\.m"):
         made(text)
+
+
+def test_source_that_is_no_python_or_too_deep_is_an_error() -> None:
+    for text in ("def f(:\n", "x = '\0'\n", "x = " + "-" * 100_000 + "1\n", "x = a" + ".b" * 3000 + "\n"):
+        with pytest.raises(SourceError):
+            made(text)
+
+
+def test_what_python_calls_with_the_class_gets_the_class() -> None:
+    cls = made(
+        "class A(B, metaclass=C, flag=1):\n    def __new__(cls, x): pass\n    def f(self): pass\n"
+    ).classes["A"]
+    assert cls.methods["__new__"].flavour == "class" and cls.methods["f"].flavour == ""
+    assert cls.metaclass == "pkg.m.C" and cls.bases == ("pkg.m.B",)
+
+
+def test_an_assignment_to_what_is_no_name_is_none() -> None:
+    function = made("def f(a, b):\n    a[0], *b.c = g()\n    (lambda: 1).x = b\n").functions["f"]
+    assert function.sites[0].callees == ("pkg.m.g",)
