@@ -1,7 +1,7 @@
 """How much the tests notice: small changes to the code, one at a time, each of which should make a test fail.
 
     pip install cosmic-ray
-    python fuzz/mutants.py --count 100 --seed 1 [--floor pvm] [--quick] > survivors
+    python fuzz/mutants.py --count 100 --seed 1 [--floor pvm] [--module leaps] [--quick] > survivors
     python fuzz/mutants.py --again survivors
 
 The changes are those of cosmic-ray's operators, without the ones that touch only annotations. A sample of equal chance
@@ -49,7 +49,8 @@ NEAR = {
     "kinds": ["test_skeleton"],
     "liveness": ["test_decompile"],
     "paths": ["test_render"],
-    "skeleton": ["test_repeats"],
+    "skeleton": ["test_repeats", "test_leaps"],
+    "stretches": ["test_leaps"],
 }
 """Tests that see most of a module, besides those of its own name."""
 PATIENCE = 240
@@ -167,10 +168,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--floor", choices=[*FLOORS], action="append")
+    parser.add_argument("--module", action="append", help="only modules of this name")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--again", type=Path, metavar="OUTPUT")
     arguments = parser.parse_args()
     every = [place for floor in arguments.floor or FLOORS for place in places(floor)]
+    if arguments.module:
+        every = [place for place in every if place.path.stem in arguments.module]
     if arguments.again:
         tried = [(place, changed(place) or "") for place in named(arguments.again)]
     else:

@@ -83,6 +83,7 @@ def test_a_stretch_becomes_one_item() -> None:
     assert isinstance(trace.result, Container)
     assert [type(item) for item in trace.result.items] == [Leapt]
     assert trace.opcodes < 10
+    assert trace.result.when == (len(data) - 2,)
     assert leaps.stretches.found[-1][1] == len(data) - 1
 
 
