@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import dialects
+from pvm.records import replace
 from pvm.skeleton import Skeleton
 from pvmscan.readers import Fact, Source, Stream
 from pvmscan.report import Finding, Location, Problem, Severity, Step, StreamReport, Verdict

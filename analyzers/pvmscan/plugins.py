@@ -19,7 +19,9 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from pvm.records import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

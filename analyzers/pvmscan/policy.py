@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
+from pvm.records import dataclass, field, replace
 from pvmscan.knowledge.match import matches
 from pvmscan.report import Confidence, FileReport, Finding, Location, Severity, StreamReport, Verdict, worst
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
+
+from pvm.records import NamedTuple, dataclass, field
 
 SCHEMA_VERSION = "1.2"
 """The first number changes when a reader of the old report would misread the new one."""

@@ -9,11 +9,11 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pvm
+from pvm.records import NamedTuple, dataclass
 from pvmscan import ceiling, deadline, parallel
 from pvmscan.buffer import Mapped
 from pvmscan.ceiling import at_most

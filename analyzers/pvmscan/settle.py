@@ -8,12 +8,12 @@ given only if they could not say more about it. The globals that do matter are l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from pvm.dialects import Dialect
 from pvm.interpreter import Interpreter
 from pvm.limits import DEFAULT
 from pvm.paths import is_class_name, path_of
+from pvm.records import NamedTuple
 from pvm.skeleton import Skeleton
 from pvm.trace import Trace
 from pvm.usage import COLUMNS, IMPORT, NEWOBJ, REDUCE

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from pvm.records import NamedTuple, replace
 from pvmscan_cli.common import STDIN, check_output, columns, open_output, wants_colour, write
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ measured on CPython 3.8 to 3.13, 3.14.2 and 3.15.0rc1; 3.8 to 3.13 behave alike.
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pvm.errors import PvmError
+from pvm.records import NamedTuple
 
 Version = tuple[int, int]
 LOADERS = ("c", "c-stream", "python")

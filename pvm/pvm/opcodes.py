@@ -5,7 +5,7 @@ Source: `pickletools.opcodes` and `_pickle.c` of CPython 3.8 to 3.13; `tests/pvm
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pvm.records import NamedTuple
 
 
 class Opcode(NamedTuple):

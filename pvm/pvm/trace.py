@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from pvm.dialects import Dialect
+from pvm.records import NamedTuple, dataclass, field, replace
 from pvm.values import Call, Value
 
 

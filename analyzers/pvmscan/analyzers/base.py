@@ -7,10 +7,10 @@ files. List a new one in `pvmscan.analyzers.ANALYZERS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pvm.paths import is_class_name, path_of
+from pvm.records import NamedTuple, dataclass, field
 from pvm.render import call_text, text
 from pvm.trace import Import, Trace
 from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal

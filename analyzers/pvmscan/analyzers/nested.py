@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pvm.paths import path_of
+from pvm.records import NamedTuple
 from pvm.values import Call, Container, Value, reveal
 from pvmscan.analyzers.base import Context
 

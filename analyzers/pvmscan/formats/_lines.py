@@ -6,11 +6,11 @@ So the words are the same either way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from pvm import regex
+from pvm.records import NamedTuple, dataclass, field
 from pvmscan.formats._safe import split_at, width_of
 
 Span: TypeAlias = tuple[str, str]
@@ -50,7 +50,7 @@ class Line(NamedTuple):
     hang: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class Page:
     """Lines in order."""
 

@@ -6,9 +6,9 @@ To add a format, write a module with a `Reader` and give it a row in `data/doors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from pvm.records import NamedTuple, dataclass, field
 from pvm.skeleton import Skeleton
 from pvmscan.buffer import Buffer as Buffer
 from pvmscan.report import Confidence, Problem, Severity, Step, Verdict

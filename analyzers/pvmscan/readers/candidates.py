@@ -5,9 +5,8 @@ One pattern for each way to start, each with a literal first byte: so the search
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pvm import regex
+from pvm.records import NamedTuple
 from pvmscan.buffer import forget
 from pvmscan.readers.base import Buffer
 

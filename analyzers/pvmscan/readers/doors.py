@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from importlib import import_module
 from itertools import count, takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
+from pvm.records import NamedTuple
 from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.pieces import soon

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
+from pvm.records import dataclass
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table
 from pvmscan.report import Location, Problem, Verdict

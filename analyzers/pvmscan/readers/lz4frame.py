@@ -12,7 +12,9 @@ them either.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from pvm.records import NamedTuple
 
 if TYPE_CHECKING:
     from pvmscan.buffer import Buffer

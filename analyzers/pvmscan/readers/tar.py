@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from pvm import regex
+from pvm.records import dataclass, field
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside, is_pickle_too
 from pvmscan.readers.parts import part

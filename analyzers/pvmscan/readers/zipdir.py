@@ -17,10 +17,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
 
+from pvm.records import NamedTuple, dataclass, field
 from pvmscan.buffer import Buffer
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.paths import leaves_folder

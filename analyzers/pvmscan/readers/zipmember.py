@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
+from pvm.records import NamedTuple
 from pvmscan.buffer import Buffer
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Inflated, inflate_span
 from pvmscan.readers.parts import part

@@ -1,0 +1,185 @@
+"""Records: the data classes and named tuples of the standard library, made in a tenth of its time.
+
+For each such class the standard library writes Python text and compiles it, and a process that judges one small file
+would spend most of its time on that. Here all classes share their constructor, comparison and the like. Type checkers
+see the standard ones; `dataclasses.replace`, `fields` and `asdict` take data classes from here as well.
+
+Of the options there are those that are used: `frozen` and `eq`. Every data class has slots. A module that makes
+records has its annotations as text (`from __future__ import annotations`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+    from dataclasses import field as field
+    from dataclasses import replace as replace
+    from typing import NamedTuple as NamedTuple
+else:
+    from operator import attrgetter, itemgetter
+
+    try:
+        from _collections import _tuplegetter
+    except ImportError:  # other implementations of Python
+
+        def _tuplegetter(place, doc):
+            return property(itemgetter(place), doc=doc)
+
+    class _Factory:
+        """Makes the value of a field that is not given."""
+
+        def __init__(self, make):
+            self.make = make
+
+    def field(*, default_factory):
+        """A field of which each record has its own value."""
+        return _Factory(default_factory)
+
+    def replace(record, /, **changes):
+        """A record with other values in some fields."""
+        values = {name: getattr(record, name) for name in record.__match_args__}
+        return type(record)(**{**values, **changes})
+
+    def _completed(cls, args, named):
+        """The values of all fields, where not just all of them are given in their order."""
+        names, defaults = cls.__match_args__, cls._field_defaults
+        missing = len(names) - len(args)
+        if not named and 0 < missing <= len(cls._last):
+            return args + cls._last[-missing:]
+        values = list(args)
+        for name in names[len(values) :]:
+            if name in named:
+                values.append(named.pop(name))
+            elif name in defaults:
+                value = defaults[name]
+                values.append(value.make() if type(value) is _Factory else value)
+            else:
+                raise TypeError(f"{cls.__name__}: no value for {name!r}")
+        if named or len(values) > len(names):
+            raise TypeError(f"{cls.__name__}: more values than {', '.join(names)}")
+        return values
+
+    def _repr(self):
+        values = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        return f"{type(self).__qualname__}({', '.join(values)})"
+
+    def _fields_of(namespace):
+        """The names of the fields; their defaults are taken out of the namespace that they are to be kept in."""
+        names = tuple(namespace.get("__annotations__", ()))
+        defaults = {name: namespace.pop(name) for name in names if name in namespace}
+        own = any(type(value) is _Factory for value in defaults.values())
+        namespace.update(
+            __match_args__=names, _field_defaults=defaults, _last=() if own else (*defaults.values(),)
+        )
+        return names
+
+    # Named tuples ----------------------------------------------------------------------------------------
+
+    class _Tuples(type):
+        def __new__(cls, name, bases, namespace):
+            if not bases:
+                return super().__new__(cls, name, bases, namespace)
+            names = _fields_of(namespace)
+            namespace.update({one: _tuplegetter(place, None) for place, one in enumerate(names)})
+            namespace.update(__slots__=(), _fields=names)
+            return type(name, (tuple,), {**_OF_TUPLES, **namespace})
+
+    class NamedTuple(metaclass=_Tuples):
+        """Base of named tuples."""
+
+    def _new_tuple(cls, /, *args, **named):
+        if named or len(args) != len(cls._fields):
+            args = _completed(cls, args, named)
+        return tuple.__new__(cls, args)
+
+    _OF_TUPLES = {
+        "__new__": _new_tuple,
+        "__repr__": _repr,
+        "__getnewargs__": lambda self: tuple(self),
+        "_replace": replace,
+        "_make": classmethod(lambda cls, values: cls(*values)),
+        "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
+    }
+
+    # Data classes ----------------------------------------------------------------------------------------
+
+    def dataclass(*, frozen=False, slots=True, eq=True):
+        """Make a class a data class, whose fields are its annotations."""
+
+        def made(cls):
+            namespace = {key: value for key, value in cls.__dict__.items() if key not in _OF_PLAIN}
+            names = namespace["__slots__"] = _fields_of(namespace)
+            namespace["__init__"] = _init_and_more if "__post_init__" in namespace else _init
+            common = {**_OF_ALL, **(_OF_EQUAL if eq else {}), **(_OF_FROZEN if frozen else {})}
+            whole = type(cls)(cls.__name__, cls.__bases__, {**common, **namespace})
+            whole.__qualname__ = cls.__qualname__
+            whole._values = attrgetter(*names)
+            whole._setters = tuple([getattr(whole, name).__set__ for name in names])
+            return whole
+
+        return made
+
+    def _init(self, /, *args, **named):
+        setters = self._setters
+        if named or len(args) != len(setters):
+            args = _completed(type(self), args, named)
+        for put, value in zip(setters, args):  # noqa: B905 - told already
+            put(self, value)
+
+    def _init_and_more(self, /, *args, **named):
+        _init(self, *args, **named)
+        self.__post_init__()
+
+    def _eq(self, other):
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values(self) == self._values(other)
+
+    def _refuse(self, name, value=None):
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot change {name!r}")
+
+    def _set_state(self, values):
+        for put, value in zip(self._setters, values, strict=True):
+            put(self, value)
+
+    class _Standard:
+        """What the standard library keeps with a data class, from one that it makes when somebody asks."""
+
+        def __init__(self, get):
+            self.get = get
+
+        def __get__(self, record, cls):
+            import dataclasses
+
+            def written(name):
+                default = cls._field_defaults.get(name, dataclasses.MISSING)
+                if type(default) is _Factory:
+                    return dataclasses.field(default_factory=default.make)
+                return dataclasses.field(default=default)
+
+            fields = [(name, kind, written(name)) for name, kind in cls.__annotations__.items()]
+            return self.get(dataclasses.make_dataclass(cls.__name__, fields))
+
+    def _signature(cls):
+        from inspect import signature
+
+        return signature(cls)
+
+    _OF_PLAIN = frozenset(("__dict__", "__weakref__"))
+    _OF_ALL = {
+        "__repr__": _repr,
+        "__dataclass_fields__": _Standard(lambda cls: cls.__dataclass_fields__),
+        "__signature__": _Standard(_signature),
+    }
+    _OF_EQUAL = {"__eq__": _eq, "__hash__": None}
+    _OF_FROZEN = {
+        "__hash__": lambda self: hash(self._values(self)),
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__getstate__": lambda self: [getattr(self, name) for name in self.__match_args__],
+        "__setstate__": _set_state,
+    }
