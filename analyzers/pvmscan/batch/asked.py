@@ -29,17 +29,16 @@ NO_ANSWER = frozenset(
 
 class _WatchedIndex(Index[T]):
     def __init__(self, index: Index[T], letter: str, questions: set[str]) -> None:
-        self._exact, self._wild = index._exact, index._wild
-        self._split, self._found = index._split, index._found
-        self.letter, self.questions = letter, questions
+        super().__init__()
+        self.index, self.letter, self.questions = index, letter, questions
 
     def exact(self, path: str) -> tuple[T, ...]:
         self.questions.add(f"{self.letter} {path}")
-        return super().exact(path)
+        return self.index.exact(path)
 
     def wild(self, path: str) -> tuple[T, ...]:
         self.questions.add(f"{self.letter} {path}")
-        return super().wild(path)
+        return self.index.wild(path)
 
 
 class _WatchedSet(frozenset[str]):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from pvm import regex
 from pvm.paths import path_of
+from pvm.records import NamedTuple
 from pvm.values import (
     Attribute,
     Blob,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from pvm import regex
+from pvm.records import NamedTuple
 
 T = TypeVar("T")
 MAX_REMEMBERED = 50_000
 _TOKEN = regex.later(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
 _LITERAL = regex.later(r"[^*?\[]*")
-_WILD = regex.later(r"[*?\[]")
 
 
 @lru_cache(maxsize=65_536)
@@ -34,70 +34,120 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
+def is_wild(pattern: str) -> bool:
+    """Does it stand for more than one path?"""
+    return "*" in pattern or "?" in pattern or "[" in pattern
+
+
+def head_of(pattern: str) -> str:
+    """The first component, by which it is kept; none where that is a pattern too."""
+    head = pattern.partition(".")[0]
+    return "" if is_wild(head) else head
+
+
 def matches(pattern: str, path: str) -> bool:
     """Does a pattern match? The usual ones are told without a regular expression: making many takes its time."""
     if pattern == "*":
         return "." not in path
-    return pattern == "**" or compiled(pattern).fullmatch(path) is not None
+    if pattern.startswith("**") and not is_wild(pattern[2:]):
+        return path.endswith(pattern[2:])
+    return compiled(pattern).fullmatch(path) is not None
+
+
+Drawer: TypeAlias = Mapping[str, Sequence[str]]
+"""The patterns of one head: ids of things, in order, each with its patterns."""
+_NONE: Drawer = {}
+
+
+class _Opened(NamedTuple):
+    """A drawer, sorted."""
+
+    exact: dict[str, list[str]]
+    wild: list[tuple[str, str, str]]
+    """What a path must begin with, the rest of the pattern, and the id."""
 
 
 class Index(Generic[T]):
-    """Things by pattern: exact paths in a dictionary, others by their first literal component."""
+    """Things by pattern: exact paths in a dictionary, others by their first literal component.
 
-    def __init__(self) -> None:
+    Most lie in drawers, one a head, that are opened when a path with that head is asked for; `thing` makes what
+    stands there under an id.
+    """
+
+    def __init__(
+        self, drawer: Callable[[str], Drawer] = lambda head: _NONE, thing: Callable[[str], T] | None = None
+    ) -> None:
+        self._drawer = drawer
+        self._thing = thing
+        self._added: dict[str, T] = {}
+        self._more: dict[str, dict[str, list[str]]] = {}
+        """Drawers of what was added."""
+        self._opened: dict[str, _Opened] = {}
         self._exact: dict[str, tuple[T, ...]] = {}
-        self._wild: dict[str, list[tuple[str, T]]] = {}
-        """By head; under no head those of which it is a pattern too."""
-        self._split: dict[str, list[tuple[str, str, T]]] = {}
-        """Of heads that were asked for: what a path must begin with, the rest of the pattern, and the thing."""
-        self._found: dict[str, tuple[T, ...]] = {}
+        self._wild: dict[str, tuple[T, ...]] = {}
 
     def add(self, patterns: Iterable[str], thing: T) -> None:
         """Enter a thing under all its patterns."""
-        self._found.clear()
-        self._split.clear()
-        plain: dict[str, tuple[T, ...]] = {}
-        alone = (thing,)
+        key = f"+{len(self._added)}"
+        self._added[key] = thing
         for pattern in patterns:
-            if "*" in pattern or "?" in pattern or "[" in pattern:
-                head = pattern.partition(".")[0]
-                self._wild.setdefault("" if _WILD.search(head) else head, []).append((pattern, thing))
-            else:
-                plain[pattern] = alone
-        for path in plain.keys() & self._exact.keys():
-            plain[path] = (*self._exact[path], thing)
-        self._exact.update(plain)
+            self._more.setdefault(head_of(pattern), {}).setdefault(key, []).append(pattern)
+        for known in (self._opened, self._exact, self._wild):
+            known.clear()
 
     def exact(self, path: str) -> tuple[T, ...]:
         """Things entered under exactly this path."""
-        return self._exact.get(path, ())
+        found = self._exact.get(path)
+        if found is None:
+            keys = self._open(path.partition(".")[0]).exact.get(path, ())
+            found = _remember(self._exact, path, tuple(map(self._get, keys)))
+        return found
 
     def wild(self, path: str) -> tuple[T, ...]:
         """Things with a wildcard pattern that matches."""
-        found = self._found.get(path)
+        found = self._wild.get(path)
         if found is None:
-            if len(self._found) >= MAX_REMEMBERED:
-                self._found.clear()
-            found = self._found[path] = tuple(self._search(path))
+            found = _remember(self._wild, path, tuple(map(self._get, self._search(path))))
         return found
 
     def all(self, path: str) -> list[T]:
         """Things entered under the path or under a pattern that matches."""
         return [*self.exact(path), *self.wild(path)]
 
-    def _search(self, path: str) -> Iterator[T]:
+    def _search(self, path: str) -> Iterator[str]:
         for head in (path.partition(".")[0], ""):
-            for prefix, rest, thing in self._entries(head):
+            for prefix, rest, key in self._open(head).wild:
                 if path.startswith(prefix) and matches(rest, path[len(prefix) :]):
-                    yield thing
+                    yield key
 
-    def _entries(self, head: str) -> list[tuple[str, str, T]]:
-        """Patterns are taken apart when their head is first asked for: most never are."""
-        if head not in self._wild:
-            return []
-        if head not in self._split:
-            entries = self._split[head] = []
-            for pattern, thing in self._wild[head]:
-                prefix = _LITERAL.match(pattern)[0]  # type: ignore[index] # it matches everything
-                entries.append((prefix, pattern[len(prefix) :], thing))
-        return self._split[head]
+    def _get(self, key: str) -> T:
+        if self._thing is None or key in self._added:
+            return self._added[key]
+        return self._thing(key)
+
+    def _open(self, head: str) -> _Opened:
+        opened = self._opened.get(head)
+        if opened is None:
+            opened = _Opened({}, [])
+            for drawer in (self._drawer(head), self._more.get(head, _NONE)):
+                for key, patterns in drawer.items():
+                    _sort(key, patterns, opened)
+            if opened.exact or opened.wild:  # other heads are not kept: files choose which are asked for
+                self._opened[head] = opened
+        return opened
+
+
+def _sort(key: str, patterns: Iterable[str], opened: _Opened) -> None:
+    for pattern in patterns:
+        if is_wild(pattern):
+            prefix = _LITERAL.match(pattern)[0]  # type: ignore[index] # it matches everything
+            opened.wild.append((prefix, pattern[len(prefix) :], key))
+        else:
+            opened.exact.setdefault(pattern, []).append(key)
+
+
+def _remember(known: dict[str, tuple[T, ...]], path: str, found: tuple[T, ...]) -> tuple[T, ...]:
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[path] = found
+    return found

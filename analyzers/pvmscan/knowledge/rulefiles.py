@@ -1,24 +1,25 @@
-"""Reads the rule files, once a process."""
+"""Reads the rule files, once a process; of their compiled copy only what is asked for."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import zlib
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache, partial
+from typing import Any, TypeVar
 
+from pvm.records import dataclass, field
 from pvmscan.knowledge import schema
-from pvmscan.knowledge.match import Index
+from pvmscan.knowledge.match import Drawer, Index
 from pvmscan.knowledge.schema import EFFECTS, Harmless, Loader, Rule, RuleError
 from pvmscan.knowledge.shards import shipped
+from pvmscan.knowledge.shelf import Shelf
 from pvmscan.knowledge.summary import Summaries
 from pvmscan.plugins import Plugin, PluginError, plugins
 
 FOLDER = os.path.dirname(__file__)
-COMPILED = "compiled.json"
+COMPILED = "compiled.jsonl"
 FILES = (
     *(f"{effect}.toml" for effect in EFFECTS),
     "harmless.toml",
@@ -26,13 +27,44 @@ FILES = (
     "stdlib.toml",
     "derived.toml",
 )
+MOST_HEADS = 4096
+"""First components whose patterns stay in memory: files choose which are asked for."""
+T = TypeVar("T")
+
+
+class Things(Mapping[str, T]):
+    """Things by id, each made when it is asked for."""
+
+    def __init__(self, ids: Iterable[str] = (), make: Callable[[str], T] | None = None) -> None:
+        self._known: dict[str, T | None] = dict.fromkeys(ids)
+        self._make = make
+
+    def __getitem__(self, key: str) -> T:
+        found = self._known[key]
+        if found is None:
+            assert self._make is not None
+            found = self._known[key] = self._make(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._known
+
+    def add(self, key: str, thing: T) -> None:
+        """Enter a further one."""
+        self._known[key] = thing
 
 
 @dataclass(slots=True)
 class Knowledge:
     """All rules, indexed by what they speak of."""
 
-    rules: dict[str, Rule] = field(default_factory=dict)
+    rules: Things[Rule] = field(default_factory=Things)
     calls: Index[Rule] = field(default_factory=Index)
     imports: Index[Rule] = field(default_factory=Index)
     targets: Index[Rule] = field(default_factory=Index)
@@ -42,7 +74,7 @@ class Knowledge:
     """Top-level modules of the standard library, of all versions."""
     packages: frozenset[str] = frozenset()
     """Top-level packages that the harmless list knows."""
-    categories: dict[str, Rule] = field(default_factory=dict)
+    categories: Mapping[str, Rule] = field(default_factory=dict)
     """What the categories of derived effects mean."""
     content: Index[bool] = field(default_factory=Index)
     """Callables that another analyzer judges by the content of their arguments."""
@@ -61,7 +93,7 @@ class Knowledge:
         """Enter a rule; its id must be new."""
         if rule.id in self.rules:
             raise RuleError(f"rule {rule.id!r} is defined twice")
-        self.rules[rule.id] = rule
+        self.rules.add(rule.id, rule)
         self.calls.add(rule.calls, rule)
         self.imports.add(rule.imports, rule)
         self.targets.add(rule.targets, rule)
@@ -70,31 +102,51 @@ class Knowledge:
 @cache
 def load() -> Knowledge:
     """The knowledge that ships with the package."""
-    knowledge = Knowledge()
-    for effect in EFFECTS:
-        for number, table in enumerate(_tables(f"{effect}.toml").get("rule", ())):
-            knowledge.add_rule(schema.rule(table, effect, f"{effect}.toml, rule {number + 1}"))
-    packages: set[str] = set()
-    for number, table in enumerate(_tables("harmless.toml").get("harmless", ())):
-        entry = schema.harmless(table, f"harmless.toml, table {number + 1}")
-        knowledge.harmless.add(entry.calls, entry)
-        packages.update(pattern.partition(".")[0] for pattern in entry.calls)
-    for number, table in enumerate(_tables("loaders.toml").get("loader", ())):
-        one = schema.loader(table, f"loaders.toml, table {number + 1}")
-        knowledge.loaders.add(one.calls, one)
-    knowledge.stdlib = frozenset(_tables("stdlib.toml").get("modules", ()))
-    knowledge.packages = frozenset(package for package in packages if "*" not in package)
-    derived = _tables("derived.toml")
-    knowledge.content.add(derived["content"], True)
-    for category, table in derived.items():
-        if category == "content":
-            continue
-        text = {**table, "id": f"derived-{category}", "confidence": "likely"}
-        knowledge.categories[category] = schema.rule(text, text.pop("effect"), f"derived.toml, {category}")
-    knowledge.summaries = Summaries(shipped())
+    shelf = _shelf()
+
+    @lru_cache(MOST_HEADS)
+    def patterns(head: str) -> dict[str, Drawer]:
+        found: dict[str, Drawer] = shelf.get(f"at {head}") or {}
+        return found
+
+    def index(kind: str, thing: Callable[[str], T]) -> Index[T]:
+        return Index(lambda head: patterns(head).get(kind, {}), thing)
+
+    def rule(kind: str, key: str) -> Rule:
+        effect, table = shelf.get(f"{kind} {key}")
+        return schema.rule(table, effect, f"{kind} {key}")
+
+    rules = Things(shelf.get("rules"), partial(rule, "rule"))
+    knowledge = Knowledge(
+        rules,
+        calls=index("calls", rules.__getitem__),
+        imports=index("imports", rules.__getitem__),
+        targets=index("targets", rules.__getitem__),
+        harmless=index("harmless", cache(lambda key: schema.harmless(shelf.get(f"harmless {key}"), key))),
+        loaders=index("loaders", cache(lambda key: schema.loader(shelf.get(f"loader {key}"), key))),
+        stdlib=frozenset(shelf.get("stdlib")),
+        packages=frozenset(shelf.get("packages")),
+        categories=Things(shelf.get("categories"), partial(rule, "category")),
+        content=index("content", lambda _: True),
+        summaries=Summaries(shipped()),
+    )
     for plugin in plugins("pvmscan.rules"):
         _add_plugin(knowledge, plugin)
     return knowledge
+
+
+def _shelf() -> Shelf:
+    """The rule files: from the compiled copy while that is up to date with all of them, else from the TOML itself."""
+    try:
+        with open(os.path.join(FOLDER, COMPILED), "rb") as file:
+            shelf = Shelf(file.read())
+        if shelf.get("sources") == {name: zlib.crc32(source(name)) for name in FILES}:
+            return shelf
+    except (FileNotFoundError, ValueError):
+        pass
+    from pvmscan.knowledge.compiling import compiled
+
+    return Shelf(compiled(source).encode())
 
 
 def _add_plugin(knowledge: Knowledge, plugin: Plugin) -> None:
@@ -114,16 +166,6 @@ def _add_plugin(knowledge: Knowledge, plugin: Plugin) -> None:
         raise PluginError(f"the plug-in {plugin} has rules that cannot be used: {error}") from error
 
 
-def _tables(name: str) -> dict[str, Any]:
-    """A rule file: from the compiled copy while that is up to date, else from the TOML itself."""
-    text = source(name)
-    copy = _compiled().get(name)
-    if copy is not None and copy["checksum"] == zlib.crc32(text):
-        tables: dict[str, Any] = copy["tables"]
-        return tables
-    return parse(name, text)
-
-
 def source(name: str) -> bytes:
     """Text of a rule file."""
     with open(os.path.join(FOLDER, "rules", name), "rb") as file:
@@ -141,18 +183,3 @@ def parse(name: str, text: bytes) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{name}: {error}") from error
     return tables
-
-
-def _read_compiled() -> dict[str, Any]:
-    with open(os.path.join(FOLDER, COMPILED), "rb") as file:
-        copies: dict[str, Any] = json.load(file)
-        return copies
-
-
-@cache
-def _compiled() -> dict[str, Any]:
-    """The rule files as JSON, which is read many times as fast; `python -m pvmscan.knowledge` writes it."""
-    try:
-        return _read_compiled()
-    except (FileNotFoundError, ValueError):
-        return {}

@@ -1,8 +1,8 @@
 """The derived database on disk: one shard per package, in blocks of neighbouring modules, read when asked for.
 
-A shard is `PVMSCAN1`, the length of its header (4 bytes, big endian), the header and the blocks. Header and blocks
-are JSON, compressed with zlib. The header gives the provenance and, for each block, its first module, where it starts
-and how long it is. A block maps modules to their records (see `MODULE_KEYS`).
+A shard is `PVMSCAN2`, the length of its header (4 bytes, big endian), the header and the blocks, each compressed with
+zlib. The header is JSON: the provenance and, for each block, its first module, where it starts and how long it is. A
+block is a shelf (`pvmscan.knowledge.shelf`) of modules and their records (see `MODULE_KEYS`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from typing import Any
 
-MAGIC = b"PVMSCAN1"
+from pvmscan.knowledge.shelf import Shelf, line
+
+MAGIC = b"PVMSCAN2"
 SUFFIX = ".pvmk"
 FOLDER = os.path.join(os.path.dirname(__file__), "derived")
 BLOCK = 64_000
-"""Bytes of JSON in a block, about."""
+"""Characters of a block, about."""
 MODULE_KEYS = {
     "n": "names that stand for other paths",
     "*": "modules whose names are all here too",
@@ -48,25 +50,24 @@ def pack(header: Mapping[str, Any], modules: Mapping[str, Any]) -> bytes:
         places.append((first, start, len(block)))
         blocks.append(block)
         start += len(block)
-    top = zlib.compress(_json({**header, "blocks": places}).encode(), 9)
+    text = json.dumps({**header, "blocks": places}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    top = zlib.compress(text.encode(), 9)
     return b"".join((MAGIC, struct.pack(">I", len(top)), top, *blocks))
 
 
 def _blocks(modules: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    held: dict[str, Any] = {}
-    size = 0
+    """The first module and the text of each block."""
+    first, size = "", 0
+    held: list[str] = []
     for name in sorted(modules):
-        held[name] = modules[name]
-        size += len(_json(modules[name]))
+        first = first if held else name
+        held.append(line(name, modules[name], sort=True))
+        size += len(held[-1])
         if size >= BLOCK:
-            yield next(iter(held)), _json(held)
-            held, size = {}, 0
+            yield first, "".join(held)
+            held, size = [], 0
     if held:
-        yield next(iter(held)), _json(held)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        yield first, "".join(held)
 
 
 class Shard:
@@ -82,7 +83,8 @@ class Shard:
             raise ShardError(f"{name}: {error}; build it again") from error
         self.data, self._start = data, 12 + length
         self._firsts = [first for first, _, _ in self.header["blocks"]]
-        self._blocks: dict[int, dict[str, Any]] = {}
+        self._blocks: dict[int, Shelf] = {}
+        self._records: dict[str, dict[str, Any]] = {}
 
     @classmethod
     def read(cls, path: str) -> Shard:
@@ -95,23 +97,23 @@ class Shard:
         number = bisect_right(self._firsts, name) - 1
         if number < 0:
             return None
-        found: dict[str, Any] | None = self._block(number).get(name)
+        found = self._records.get(name)
+        if found is None:
+            found = self._block(number).get(name)
+            if found is not None:
+                self._records[name] = found
         return found
 
-    def _block(self, number: int) -> dict[str, Any]:
+    def _block(self, number: int) -> Shelf:
         if number not in self._blocks:
             _, start, length = self.header["blocks"][number]
             begin = self._start + start
-            self._blocks[number] = json.loads(zlib.decompress(self.data[begin : begin + length]))
+            self._blocks[number] = Shelf(zlib.decompress(self.data[begin : begin + length]))
         return self._blocks[number]
 
     def modules(self) -> dict[str, Any]:
         """Every module; for tools, not for scans."""
-        return {
-            name: record
-            for number in range(len(self._firsts))
-            for name, record in self._block(number).items()
-        }
+        return dict(entry for number in range(len(self._firsts)) for entry in self._block(number).items())
 
 
 def added_folder() -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from pvm.records import NamedTuple
 from pvmscan.knowledge.shards import Library
 
 DANGEROUS = ("exec", "proc", "native", "deser", "write", "net", "env")

@@ -36,7 +36,7 @@ def test_the_order_of_modules_does_not_change_the_bytes() -> None:
     assert pack({}, modules) == pack({}, dict(sorted(modules.items())))
 
 
-@pytest.mark.parametrize("data", [b"", b"PVMSCAN0....", b"PVMSCAN1\0\0\0\x05hello"])
+@pytest.mark.parametrize("data", [b"", b"PVMSCAN0....", b"PVMSCAN2\0\0\0\x05hello"])
 def test_damaged_shards_say_what_to_do(data: bytes) -> None:
     with pytest.raises(ShardError, match="build it again"):
         Shard(data, "x")
