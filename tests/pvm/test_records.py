@@ -136,7 +136,7 @@ def test_frozen_ones_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         one.rule = "b"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        del one.rule  # type: ignore[misc]
+        del one.rule
     with pytest.raises(AttributeError):
         Log("a").other = 1  # type: ignore[attr-defined]
 

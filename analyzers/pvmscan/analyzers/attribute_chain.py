@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvm import regex
 from pvm.names import canonical
 from pvm.values import Attribute, Global, Value, reveal
 from pvmscan.analyzers.base import Context, finding
@@ -12,14 +11,12 @@ from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "attribute-chain"
 
-_INTROSPECTION = regex.later(
-    r"(^|\.)(__globals__|__builtins__|__subclasses__|__code__|__closure__|__mro__|__bases__|__base__|__loader__|"
-    r"__self__|__func__|__wrapped__|__getattribute__|__reduce(_ex)?__|__spec__|__dict__|__class__|f_globals|"
-    r"f_builtins|f_locals|f_back|gi_frame|cr_frame|tb_frame|func_globals|im_func|im_self|__import__|__kwdefaults__|"
-    r"__defaults__|__init_subclass__|__set_name__|__call__|__get__|__init__)(\.|$)"
+_INTROSPECTION = frozenset(
+    """__globals__ __builtins__ __subclasses__ __code__ __closure__ __mro__ __bases__ __base__ __loader__ __self__
+    __func__ __wrapped__ __getattribute__ __reduce__ __reduce_ex__ __spec__ __dict__ __class__ f_globals f_builtins
+    f_locals f_back gi_frame cr_frame tb_frame func_globals im_func im_self __import__ __kwdefaults__ __defaults__
+    __init_subclass__ __set_name__ __call__ __get__ __init__""".split()
 )
-
-
 _OWN_NAMES = frozenset({"__import__", "__build_class__"})
 """Dunder names that are functions of a module and lead nowhere else."""
 
@@ -33,27 +30,32 @@ def analyze(context: Context) -> Iterator[Finding]:
             continue
         if event.name == "__dict__" and not context.knowledge.is_stdlib(event.module):
             continue  # dill names the globals of a module like this
-        match = _INTROSPECTION.search(event.name) or _INTROSPECTION.search(event.module)
-        through = _through_module(event.value) if match is None else None
+        step = _introspection(event.name) or _introspection(event.module)
+        through = _through_module(event.value) if step is None else None
         if (
-            (match is None and through is None)
+            (step is None and through is None)
             or written in seen
             or (event.protocol < 4 and "." in event.name)
         ):
             continue
         seen.add(written)
-        what = f"the attribute {match.group(2)}" if match else f"the module {through}, which another imports"
+        what = f"the attribute {step}" if step else f"the module {through}, which another imports"
         yield _finding(context, written, what, event.offset)
     for judged in context.calls:
         for part in (judged.call.callee, judged.call):
             reached = reveal(part)
             if not isinstance(reached, Attribute | Global) or reached.name in seen:
                 continue
-            match = _INTROSPECTION.search(reached.name)
-            if match is None or not _is_computed(reached):
+            step = _introspection(reached.name)
+            if step is None or not _is_computed(reached):
                 continue
             seen.add(reached.name)
-            yield _finding(context, reached.name, f"the attribute {match.group(2)}", judged.call.offset)
+            yield _finding(context, reached.name, f"the attribute {step}", judged.call.offset)
+
+
+def _introspection(name: str) -> str | None:
+    """The first step of a dotted name that is introspection."""
+    return next((step for step in name.split(".") if step in _INTROSPECTION), None)
 
 
 def _finding(context: Context, written: str, what: str, offset: int) -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvm import regex
 from pvm.paths import path_of
 from pvm.render import text
 from pvm.values import Attribute, Call, Container, Value, reveal
@@ -16,14 +15,18 @@ from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "code-object"
 
-_BUILDERS = regex.later(
-    r"^(types\.(CodeType|FunctionType|LambdaType)|marshal\.loads?"
-    r"|cloudpickle\.(cloudpickle|cloudpickle_fast)\.(_make_function|_make_skel_func|_fill_function|_builtin_type)"
-    r"|(joblib\.externals\.)?cloudpickle\.cloudpickle\.(_make_function|_make_skel_func)"
-    r"|dill\.(_dill\.)?(_create_function|_create_code|_unmarshal|FunctionType|CodeType)"
-    r"|importlib\._bootstrap_external\._compile_bytecode|idlelib\.rpc\.unpickle_code|.*\.__class__)$"
+_BUILDERS = frozenset(
+    """types.CodeType types.FunctionType types.LambdaType marshal.load marshal.loads
+    cloudpickle.cloudpickle._make_function cloudpickle.cloudpickle._make_skel_func
+    cloudpickle.cloudpickle._fill_function cloudpickle.cloudpickle._builtin_type
+    cloudpickle.cloudpickle_fast._make_function cloudpickle.cloudpickle_fast._make_skel_func
+    cloudpickle.cloudpickle_fast._fill_function cloudpickle.cloudpickle_fast._builtin_type
+    joblib.externals.cloudpickle.cloudpickle._make_function joblib.externals.cloudpickle.cloudpickle._make_skel_func
+    dill._create_function dill._create_code dill._unmarshal dill.FunctionType dill.CodeType
+    dill._dill._create_function dill._dill._create_code dill._dill._unmarshal dill._dill.FunctionType
+    dill._dill.CodeType importlib._bootstrap_external._compile_bytecode idlelib.rpc.unpickle_code""".split()
 )
-_FX = regex.later(r"^torch\.fx\.graph_module\.reduce_(package_|deploy_)?graph_module$")
+_FX = frozenset(f"torch.fx.graph_module.reduce_{kind}graph_module" for kind in ("", "package_", "deploy_"))
 
 
 def analyze(context: Context) -> Iterator[Finding]:
@@ -32,10 +35,10 @@ def analyze(context: Context) -> Iterator[Finding]:
     words: list[str] = []
     for judged in context.calls:
         call, path = judged.call, judged.path
-        if path is not None and _FX.match(path):
+        if path in _FX:
             yield _fx(context, call)
             continue
-        if path is not None and _BUILDERS.match(path) and not path.endswith("__class__"):
+        if path in _BUILDERS:
             carried = carried or call
             words.extend(word for word in _names(call) if word not in words)
         if _is_code(call.callee):
@@ -46,7 +49,11 @@ def analyze(context: Context) -> Iterator[Finding]:
 
 def builds_code(path: str) -> bool:
     """Does a callee of this path make functions from code or source that it is given?"""
-    return _BUILDERS.match(path) is not None or _FX.match(path) is not None
+    return _is_builder(path) or path in _FX
+
+
+def _is_builder(path: str) -> bool:
+    return path in _BUILDERS or path.endswith(".__class__")
 
 
 def _carried(context: Context, call: Call, words: list[str]) -> Finding:
@@ -96,7 +103,7 @@ def _is_code(callee: Value) -> bool:
             callee = reveal(callee.base)
             continue
         path = path_of(callee.callee) or ""
-        if _BUILDERS.match(path) and "_builtin_type" not in path:
+        if _is_builder(path) and "_builtin_type" not in path:
             return True
         if path != "functools.partial" or not callee.args:
             return False

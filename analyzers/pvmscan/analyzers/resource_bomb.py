@@ -22,7 +22,11 @@ INFLATED = 64 << 20
 """Bytes that a constant may decompress to; honest pickles do not decompress anything."""
 _ENDLESS = frozenset({"itertools.repeat", "itertools.count", "itertools.cycle"})
 _DECOMPRESSORS = {"zlib.decompress": 15, "gzip.decompress": 31}
-_PATTERN_FUNCTIONS = regex.later(r"^(re|regex)\.(match|search|fullmatch|sub|subn|findall|finditer|split)$")
+_PATTERN_FUNCTIONS = frozenset(
+    f"{module}.{name}"
+    for module in ("re", "regex")
+    for name in "match search fullmatch sub subn findall finditer split".split()
+)
 _NESTED_QUANTIFIER = regex.later(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")
 
 
@@ -46,7 +50,7 @@ def analyze(context: Context) -> Iterator[Finding]:
 
 def looks_at_arguments(path: str) -> bool:
     """Is there a rule here about what a callee of this path is given?"""
-    return path in _ENDLESS or path in _DECOMPRESSORS or _PATTERN_FUNCTIONS.match(path) is not None
+    return path in _ENDLESS or path in _DECOMPRESSORS or path in _PATTERN_FUNCTIONS
 
 
 def _reason(judged: Judged) -> tuple[str, str] | None:
@@ -58,7 +62,7 @@ def _reason(judged: Judged) -> tuple[str, str] | None:
     if path in _DECOMPRESSORS and isinstance(call.result, Unset) and _explodes(call, _DECOMPRESSORS[path]):
         return "decompression", f"Loading decompresses a constant to more than {INFLATED >> 20} MiB."
     pattern = reveal(call.args[0]) if call.args else None
-    if _PATTERN_FUNCTIONS.match(path) and isinstance(pattern, str) and _NESTED_QUANTIFIER.search(pattern):
+    if path in _PATTERN_FUNCTIONS and isinstance(pattern, str) and _NESTED_QUANTIFIER.search(pattern):
         return (
             "backtracking",
             f"Loading matches the pattern {text(pattern, limit=60)}, which can take forever.",

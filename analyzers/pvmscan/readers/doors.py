@@ -34,6 +34,8 @@ _BYTES = 2
 """Wire type of fields with a length; https://protobuf.dev/programming-guides/encoding."""
 _FIXED = {1: 8, 5: 4}
 _GROUP, _END_GROUP = 3, 4
+_BINARY, _OCTAL = b"\x80\xff", b"01234567_+-oO \t\n\r\v\f\x1c\x1d\x1e\x1f"
+"""How a field of tar begins that is no text, and what one may consist of that Python reads as an octal number."""
 
 
 class Look:
@@ -128,7 +130,8 @@ def _starts(row: dict[str, Any]) -> Condition:
     prefixes = tuple(map(bytes.fromhex, row["starts"]))
     at, leading = row.get("at", 0), bytes.fromhex(row.get("after", ""))
     if at:
-        return Condition(lambda look: look.head.startswith(prefixes, at))
+        end = at + max(map(len, prefixes))
+        return Condition(lambda look: bytes(look.data[at:end]).startswith(prefixes))
     firsts = frozenset(leading) | {prefix[0] for prefix in prefixes}
     if leading:
         return Condition(lambda look: look.behind(leading).startswith(prefixes), firsts)
@@ -167,9 +170,14 @@ def _zero(row: dict[str, Any]) -> Condition:
     return Condition(lambda look: look.head[at : at + 1] == b"\0")
 
 
-def _least(row: dict[str, Any]) -> Condition:
-    size = row["least"]
-    return Condition(lambda look: look.size >= size)
+def _octal(row: dict[str, Any]) -> Condition:
+    start = row["octal"]
+
+    def holds(look: Look) -> bool:
+        digits = look.head[start : start + 8]
+        return len(digits) == 8 and (digits[0] in _BINARY or not digits.split(b"\0")[0].strip(_OCTAL))
+
+    return Condition(holds)
 
 
 def _words(row: dict[str, Any]) -> Condition:
@@ -193,7 +201,7 @@ _CONDITIONS: dict[str, Callable[[dict[str, Any]], Condition]] = {
     "tail": _tail,
     "fields": _fields_among,
     "zero": _zero,
-    "least": _least,
+    "octal": _octal,
     "words": _words,
     "name": _name,
 }

@@ -47,6 +47,12 @@ _LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
 BYTES_AS_OPCODE = 16
 """Bytes of a skeletal pass that cost about as much as an instruction of the machine."""
 _LFS = b"version https://git-lfs.github.com/spec/"
+_FEW = 256
+"""Bytes of content of which is asked whether any pickle can be there, before the machine is imported."""
+_POSSIBLE = regex.later(
+    rb"[(.)\]}NIFLSVPGKJMTUXBCcighj\x80\x82-\x84\x88-\x8f\x95-\x97]|[\s\S]+?(?:[\x80\x8cX]|[ci].*\n)"
+)
+"""It begins with an opcode that takes nothing from the stack, or what `Candidates` looks for is in it."""
 
 
 class Raw:
@@ -60,6 +66,10 @@ class Raw:
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Every pickle, and what kept the reader from seeing more."""
+        if not (
+            source.expected or source.depth == 0 or len(source.data) > _FEW or _POSSIBLE.match(source.data)
+        ):
+            return  # most archives hold notes of a few bytes
         yield from _Walk(source, budget).items()
 
 
@@ -297,9 +307,12 @@ class _Walk:
 
 def _names_arrays(skeleton: Skeleton) -> bool:
     """It names a wrapper of joblib, behind which a loader reads an array."""
+    names = [f"{module}.{name}" for module, name in skeleton.usage.names]
+    if not any("numpy_pickle" in name for name in names):
+        return False
     from pvmscan.readers import joblib
 
-    return any(joblib.WRAPPER.search(f"{module}.{name}") for module, name in skeleton.usage.names)
+    return any(map(joblib.WRAPPER.search, names))
 
 
 def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:

@@ -41,10 +41,17 @@ class Layout:
         self._content = content
         """Bytes of a member, at most so many."""
         names = [name for member in members for name in (member.name, *member.aliases)]
-        self.script = any(map(_SCRIPT.search, names)) and any(map(_COMPILED.search, names))
-        self.package = any(map(_EXTERN.search, names))
-        self.served = any(map(_MANIFEST.search, names))
-        self.exported = any(_GRAPH.search(name) or _NATIVE.search(name) for name in names)
+        every = "\n".join(
+            names
+        )  # where a word is not found at once, no expression has to be tried on every name
+
+        def some(word: str, named: re.Pattern[str]) -> bool:
+            return word in every and any(map(named.search, names))
+
+        self.script = some("code/", _SCRIPT) and any(map(_COMPILED.search, names))
+        self.package = some("extern_modules", _EXTERN)
+        self.served = some("MANIFEST.json", _MANIFEST)
+        self.exported = some(".json", _GRAPH) or some("aotinductor/", _NATIVE)
         self._raw = re.compile(table("torch")["raw_members"])
 
     def raw(self, name: str) -> bool:
@@ -60,7 +67,9 @@ class Layout:
     @cached_property
     def pickled(self) -> set[str]:
         """File names that the configs of an exported program hand to an unpickler."""
-        configs = [member for member in self._members if _CONFIG.search(member.name)]
+        configs = [
+            member for member in self._members if "_config" in member.name and _CONFIG.search(member.name)
+        ]
         if not configs:
             return set()
         from pvmscan.readers.torchexport import pickled_paths

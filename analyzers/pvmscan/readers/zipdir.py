@@ -275,7 +275,7 @@ class _Reader:
         self.readable.add(entry.at)
         name = rec.decode_name(entry.name)
         names = dict.fromkeys((name, self._local_name(header, entry, name)))
-        for kind, text in self._oddities(entry, header, len(names) > 1):
+        for kind, text in self._oddities(entry, header, name, len(names) > 1):
             self.notes.add(kind, text, header.at, name)
         encrypted = bool(entry.flags & rec.ENCRYPTED)
         reading, streamed = _reading(entry), _reading(header)
@@ -299,7 +299,9 @@ class _Reader:
         local = self.data[header.name_at : header.name_at + header.name_length]
         return name if local == entry.name else rec.decode_name(local)
 
-    def _oddities(self, entry: rec.Entry, header: rec.Header, renamed: bool) -> Iterator[tuple[str, str]]:
+    def _oddities(
+        self, entry: rec.Entry, header: rec.Header, name: str, renamed: bool
+    ) -> Iterator[tuple[str, str]]:
         if renamed:
             yield "name-mismatch", "The local header has another name than the directory."
         if b"\0" in entry.name:
@@ -319,7 +321,7 @@ class _Reader:
             yield "unusual-version", "The version needed is so high that some readers refuse the archive."
         if header.start + entry.stored > len(self.data):
             yield "truncated", "The file ends before the member does."
-        reason = leaves_folder(rec.decode_name(entry.name))
+        reason = leaves_folder(name)
         if reason is not None:
             yield "path-traversal", f"The path of a member {reason}: unpacking it writes elsewhere."
         if entry.link and (reason := self._link(entry, header)) is not None:
@@ -351,11 +353,13 @@ class _Reader:
         for length in (stored,) if method or stored == size else (stored, size):
             available = min(length, len(self.data) - start)
             key = (at, method, available)
-            if key not in self.members:
-                self.members[key] = Member(name, at, start, available, size, method, encrypted, origin)
-            extra = {name, *others} - {self.members[key].name}
-            if extra:
-                self.aliases.setdefault(key, set()).update(extra)
+            known = self.members.get(key)
+            if known is None:
+                known = self.members[key] = Member(
+                    name, at, start, available, size, method, encrypted, origin
+                )
+            if others or known.name != name:
+                self.aliases.setdefault(key, set()).update({name, *others} - {known.name})
 
     def check_names(self) -> None:
         """Report names that occur twice in one archive, or that some readers cannot tell apart."""
@@ -377,7 +381,8 @@ class _Reader:
             if last[0] < claim[0] < last[1]:
                 text = f"The bytes of {last[2]!r} run into those of {claim[2]!r}."
                 self.notes.add("overlapping-members", text, claim[0], claim[2])
-            last = max(last, claim, key=lambda item: item[1])
+            if claim[1] > last[1]:
+                last = claim
 
     def walk_gaps(self) -> int:
         """Look for local headers that no directory lists; return where the archive starts."""

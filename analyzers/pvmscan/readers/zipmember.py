@@ -44,6 +44,13 @@ def member_bytes(data: Buffer, member: Member, *, limit: int) -> Inflated:
     return got
 
 
+def beginning(data: Buffer, member: Member, length: int) -> bytes:
+    """The first bytes of a member."""
+    if member.method == 0:
+        return data[member.start : member.start + min(member.stored_size, length)]
+    return member_bytes(data, member, limit=length).data[:]
+
+
 def _stored_bytes(data: Buffer, member: Member, limit: int) -> Inflated:
     count = min(member.stored_size, max(limit, 0))
     payload = cast(bytes, part(data, member.start, member.start + count))

@@ -17,7 +17,7 @@ from pvmscan.readers.inflate import OVER_LIMIT
 from pvmscan.readers.parts import part
 from pvmscan.readers.pieces import soon
 from pvmscan.readers.torchzip import Layout
-from pvmscan.readers.zipmember import member_bytes
+from pvmscan.readers.zipmember import beginning, member_bytes
 from pvmscan.report import Location, Problem, Verdict
 
 _PICKLE = regex.later(
@@ -108,10 +108,10 @@ def _odd(anomaly: zipdir.Anomaly, source: Source) -> Item:
 def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budget) -> Iterator[Item]:
     if member.name.endswith("/") and not member.stored_size:
         return  # a folder: what has content can be opened under any name
-    path = member.name if source.member is None else f"{source.member}!{member.name}"
-    expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
     if _is_data(source, member, layout):
         return
+    path = member.name if source.member is None else f"{source.member}!{member.name}"
+    expected = _PICKLE.search(member.name) is not None or layout.expected(member.name)
     stored = member.method == 0
     limit = len(source.data) if stored else budget.inflated
     if limit <= 0:
@@ -138,13 +138,13 @@ def _member(source: Source, member: zipdir.Member, layout: Layout, budget: Budge
 def _is_data(source: Source, member: zipdir.Member, layout: Layout) -> bool:
     """A storage or a plain array: its beginning tells, and the rest is not unpacked."""
     if layout.raw(member.name):
-        return not _worth_reading(member_bytes(source.data, member, limit=_STORAGE_HEAD).data[:])
+        return not _worth_reading(beginning(source.data, member, _STORAGE_HEAD))
     if member.size < _LARGE:
         return False
     from pvmscan.readers import npy
 
     for limit in _ARRAY_HEADS:
-        head = member_bytes(source.data, member, limit=limit).data
+        head = beginning(source.data, member, limit)
         if head[:6] != npy.MAGIC:
             return False
         header = npy.read_header(head, 0)

@@ -82,39 +82,39 @@ class View(NamedTuple):
 
 def read_entry(data: Buffer, at: int) -> Entry | None:
     """Read a central directory header."""
-    if not 0 <= at <= len(data) - _CENTRAL.size or data[at : at + 4] != CENTRAL:
+    record = data[at : at + _CENTRAL.size] if at >= 0 else b""
+    if len(record) < _CENTRAL.size or record[:4] != CENTRAL:
         return None
-    version, flags, method, stored, size, *lengths, attributes, offset = _CENTRAL.unpack(
-        data[at : at + _CENTRAL.size]
-    )
+    version, flags, method, stored, size, named, more, comment, attributes, offset = _CENTRAL.unpack(record)
     name = at + _CENTRAL.size
-    extra = name + lengths[0]
-    end = extra + lengths[1] + lengths[2]
+    extra = name + named
+    end = extra + more + comment
     if end > len(data):
         return None
-    size, stored, offset = _widen(data, extra, lengths[1], size, stored, offset)
+    if FULL32 in (size, stored, offset):
+        size, stored, offset = _widen(data, extra, more, size, stored, offset)
     link = attributes >> 28 == 0o12
     return Entry(at, end, data[name:extra], version & 0xFF, flags, method, stored, size, offset, link)
 
 
 def read_header(data: Buffer, at: int) -> Header | None:
     """Read a local header whose name and extra field lie inside the file."""
-    if not 0 <= at <= len(data) - _LOCAL.size or data[at : at + 4] != LOCAL:
+    record = data[at : at + _LOCAL.size] if at >= 0 else b""
+    if len(record) < _LOCAL.size or record[:4] != LOCAL:
         return None
-    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack(data[at : at + _LOCAL.size])
+    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack(record)
     name = at + _LOCAL.size
     extra = name + name_length
     if extra + extra_length > len(data):
         return None
-    size, stored = _widen(data, extra, extra_length, size, stored)
+    if FULL32 in (size, stored):
+        size, stored = _widen(data, extra, extra_length, size, stored)
     return Header(at, extra + extra_length, name, name_length, flags, method, stored, size)
 
 
 def _widen(data: Buffer, at: int, length: int, *values: int) -> list[int]:
     """Replace the values that are all ones by those of the zip64 extra field, which lists only these."""
     found = list(values)
-    if FULL32 not in values:
-        return found
     wide = _zip64_field(data[at : at + length])
     for index, value in enumerate(values):
         if value == FULL32 and len(wide) >= 8:

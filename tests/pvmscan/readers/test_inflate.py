@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pvm
 from pvmscan.readers import inflate as module
 from pvmscan.readers.inflate import (
     DAMAGED,
@@ -239,10 +240,11 @@ def test_a_million_tiny_streams_is_linear() -> None:
 
 def test_import_is_cheap() -> None:
     """The packages are replaced by empty ones, to measure these modules and not their neighbours."""
-    root = Path(module.__file__).parents[1]
+    root, machine = Path(module.__file__).parents[1], Path(pvm.__file__).parent
     code = f"""
 import sys, types
-for name, path in (("pvmscan", {str(root)!r}), ("pvmscan.readers", {str(root / "readers")!r})):
+places = (("pvm", {str(machine)!r}), ("pvmscan", {str(root)!r}), ("pvmscan.readers", {str(root / "readers")!r}))
+for name, path in places:
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [path]
 import pvmscan.readers.zipdir

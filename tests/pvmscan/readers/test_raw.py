@@ -276,3 +276,35 @@ def test_a_newline_that_is_not_there_is_looked_for_once() -> None:
     walk = raw._Walk(Source(data, "x.bin"), Budget())
     assert not any(walk._worth_trying(at) for at in range(1, 40_000, 4))
     assert Counting.searched == 1
+
+
+NOTES = st.one_of(
+    st.binary(max_size=40),
+    st.tuples(
+        st.binary(min_size=1, max_size=1),
+        st.lists(
+            st.sampled_from([b"3\n", b"(", b"cos\n", b"c", b"system\n", b"i", b"N", b"0", b"}", b"tR.", b"Q"])
+        ),
+    ).map(lambda parts: parts[0] + b"".join(parts[1])),
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(NOTES)
+def test_where_no_pickle_is_possible_none_is_found(note: bytes) -> None:
+    """So the reader need not run it: archives hold versions, byte orders and the like."""
+    if not raw._POSSIBLE.match(note):
+        source = Source(note, "m.pt", "archive/version", 1)
+        assert not list(raw._Walk(source, Budget()).items())
+
+
+@pytest.mark.parametrize("note", [b"3\n", b"little", b"big", b"0" * 40, b"1.0"])
+def test_notes_that_archives_hold_are_none(note: bytes) -> None:
+    assert not raw._POSSIBLE.match(note) and not list(
+        Raw().read(Source(note, "m.pt", "version", 1), Budget())
+    )
+
+
+def test_what_a_loader_runs_is_run_all_the_same() -> None:
+    items = list(raw.Raw().read(Source(b"\x003\n", "m.pt", "data.pkl", 1, expected=True), Budget()))
+    assert [item.kind for item in items if isinstance(item, Problem)] == ["unrecognised"]
