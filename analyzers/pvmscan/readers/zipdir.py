@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from pvm.records import NamedTuple, dataclass, field
@@ -36,6 +36,7 @@ HEAD = 512
 _TORCH_RECORDS = (".pkl", "/version", "/byteorder")  # miniz looks names up without regard to ASCII case
 
 _Key = tuple[int, int, int]
+_Name = tuple[int, int, str]
 
 
 class Anomaly(NamedTuple):
@@ -131,7 +132,8 @@ class _Reader:
         self.notes = _Notes()
         self.members: dict[_Key, Member] = {}
         self.aliases: dict[_Key, set[str]] = {}
-        self.names: dict[tuple[rec.Span, str], set[tuple[str, int]]] = {}  # by view and folded name
+        self.names: dict[_Name, tuple[str, int]] = {}  # the first of its kind, by view and folded name
+        self.repeated: dict[_Name, set[tuple[str, int]]] = {}  # where there are others
         self.headers: dict[int, rec.Entry] = {}  # the first entry that led to each local header
         self.unreadable: set[int] = set()  # entries that some view could not follow
         self.readable: set[int] = set()  # entries that some view could follow
@@ -274,14 +276,15 @@ class _Reader:
             return False
         self.readable.add(entry.at)
         name = rec.decode_name(entry.name)
-        names = dict.fromkeys((name, self._local_name(header, entry, name)))
-        for kind, text in self._oddities(entry, header, name, len(names) > 1):
+        local = self._local_name(header, entry, name)
+        names = (name,) if local == name else (name, local)
+        reading, streamed = _reading(entry), _reading(header)
+        for kind, text in self._oddities(entry, header, names, reading != streamed):
             self.notes.add(kind, text, header.at, name)
         encrypted = bool(entry.flags & rec.ENCRYPTED)
-        reading, streamed = _reading(entry), _reading(header)
         self._add(names, header, reading, encrypted, "central")
         cover = entry.stored
-        if header.sized and streamed != reading:
+        if reading != streamed and header.sized:
             self._add(names, header, streamed, encrypted, "local")
             cover = min(cover, header.stored)  # a streaming reader looks for the next header there
         stop = header.start + cover
@@ -289,8 +292,10 @@ class _Reader:
             stop += rec.descriptor_size(self.data, stop, entry.stored, entry.size)
         spans.append((header.at, min(stop, len(self.data))))
         self.claims.append((header.at, header.start + entry.stored, name))
-        key = (view.start, view.shift), rec.fold_name(name)
-        self.names.setdefault(key, set()).add((name, header.at))
+        key, here = (view.start, view.shift, rec.fold_name(name)), (name, header.at)
+        first = self.names.setdefault(key, here)
+        if first != here:
+            self.repeated.setdefault(key, {first}).add(here)
         return True
 
     def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
@@ -300,15 +305,15 @@ class _Reader:
         return name if local == entry.name else rec.decode_name(local)
 
     def _oddities(
-        self, entry: rec.Entry, header: rec.Header, name: str, renamed: bool
+        self, entry: rec.Entry, header: rec.Header, names: tuple[str, ...], differ: bool
     ) -> Iterator[tuple[str, str]]:
-        if renamed:
+        if len(names) > 1:
             yield "name-mismatch", "The local header has another name than the directory."
         if b"\0" in entry.name:
             yield "nul-in-name", "The name holds a NUL, where some readers cut it and others do not."
-        if header.method != entry.method:
+        if differ and header.method != entry.method:
             yield "method-mismatch", "Local header and directory name different compression methods."
-        if header.sized and (header.stored, header.size) != (entry.stored, entry.size):
+        if differ and header.sized and (header.stored, header.size) != (entry.stored, entry.size):
             yield "size-mismatch", "Local header and directory disagree on the size."
         encrypted = entry.flags & rec.ENCRYPTED
         if entry.method == 0 and entry.stored != entry.size and not encrypted:
@@ -321,12 +326,14 @@ class _Reader:
             yield "unusual-version", "The version needed is so high that some readers refuse the archive."
         if header.start + entry.stored > len(self.data):
             yield "truncated", "The file ends before the member does."
-        reason = leaves_folder(name)
+        reason = leaves_folder(names[0])
         if reason is not None:
             yield "path-traversal", f"The path of a member {reason}: unpacking it writes elsewhere."
         if entry.link and (reason := self._link(entry, header)) is not None:
             yield "link-outside", f"A symbolic link, and its target {reason}."
         first = self.headers.setdefault(header.at, entry)
+        if first is entry:
+            return
         if (first.name, first.method, first.stored) != (entry.name, entry.method, entry.stored):
             yield "overlapping-members", "Two different directory entries share one local header."
         elif first.at != entry.at:
@@ -341,13 +348,15 @@ class _Reader:
         inside = folder and not target.startswith(("/", "\\"))
         return leaves_folder(f"{folder}/{target}" if inside else target)
 
-    def _add(self, names: Iterable[str], header: rec.Header, how: _Key, encrypted: bool, origin: str) -> None:
+    def _add(
+        self, names: tuple[str, ...], header: rec.Header, how: _Key, encrypted: bool, origin: str
+    ) -> None:
         """Register one reading (method, stored size, size) of a payload, or add names to a known one.
 
         The miniz reader takes a stored member's uncompressed size, zipfile the compressed one: both become
         members.
         """
-        name, *others = names
+        name = names[0]
         method, stored, size = how
         at, start = header.at, header.start
         for length in (stored,) if method or stored == size else (stored, size):
@@ -355,24 +364,24 @@ class _Reader:
             key = (at, method, available)
             known = self.members.get(key)
             if known is None:
-                known = self.members[key] = Member(
-                    name, at, start, available, size, method, encrypted, origin
-                )
-            if others or known.name != name:
-                self.aliases.setdefault(key, set()).update({name, *others} - {known.name})
+                known = Member(name, at, start, available, size, method, encrypted, origin, ())
+                self.members[key] = known
+            if len(names) > 1 or known.name != name:
+                self.aliases.setdefault(key, set()).update({*names} - {known.name})
 
     def check_names(self) -> None:
         """Report names that occur twice in one archive, or that some readers cannot tell apart."""
-        for (_, folded), group in self.names.items():
-            if len(group) > 1:
-                places = Counter(name for name, _ in group)
-                for name in sorted(name for name, count in places.items() if count > 1):
-                    self.notes.add("duplicate-name", f"{name!r} occurs more than once.", None, name)
-                if not folded.endswith(_TORCH_RECORDS):
-                    continue  # elsewhere, jar files for example, names that differ in case are ordinary
-                for one, two in pairwise(sorted(places)):
-                    text = f"Some readers cannot tell {one!r} from {two!r}."
-                    self.notes.add("case-variant-name", text, None, two)
+        for key in self.names.keys() if self.repeated else ():
+            if key not in self.repeated:
+                continue
+            places = Counter(name for name, _ in self.repeated[key])
+            for name in sorted(name for name, count in places.items() if count > 1):
+                self.notes.add("duplicate-name", f"{name!r} occurs more than once.", None, name)
+            if not key[2].endswith(_TORCH_RECORDS):
+                continue  # elsewhere, jar files for example, names that differ in case are ordinary
+            for one, two in pairwise(sorted(places)):
+                text = f"Some readers cannot tell {one!r} from {two!r}."
+                self.notes.add("case-variant-name", text, None, two)
 
     def check_overlaps(self) -> None:
         """Report payloads that run into the next member or into the directory."""
