@@ -84,18 +84,22 @@ else:
             names = _fields_of(namespace)
             namespace.update({one: _tuplegetter(place, None) for place, one in enumerate(names)})
             namespace.update(__slots__=(), _fields=names)
-            return type(name, (tuple,), {**_OF_TUPLES, **namespace})
+            return type(name, (tuple,), {**_OF_TUPLES, "__new__": _maker(len(names)), **namespace})
 
     class NamedTuple(metaclass=_Tuples):
         """Base of named tuples."""
 
-    def _new_tuple(cls, /, *args, **named):
-        if named or len(args) != len(cls._fields):
-            args = _completed(cls, args, named)
-        return tuple.__new__(cls, args)
+    def _maker(count):
+        make = tuple.__new__
+
+        def __new__(cls, /, *args, **named):
+            if named or len(args) != count:
+                args = _completed(cls, args, named)
+            return make(cls, args)
+
+        return __new__
 
     _OF_TUPLES = {
-        "__new__": _new_tuple,
         "__repr__": _repr,
         "__getnewargs__": lambda self: tuple(self),
         "_replace": replace,
@@ -111,26 +115,28 @@ else:
         def made(cls):
             namespace = {key: value for key, value in cls.__dict__.items() if key not in _OF_PLAIN}
             names = namespace["__slots__"] = _fields_of(namespace)
-            namespace["__init__"] = _init_and_more if "__post_init__" in namespace else _init
             common = {**_OF_ALL, **(_OF_EQUAL if eq else {}), **(_OF_FROZEN if frozen else {})}
             whole = type(cls)(cls.__name__, cls.__bases__, {**common, **namespace})
             whole.__qualname__ = cls.__qualname__
             whole._values = attrgetter(*names)
             whole._setters = tuple([getattr(whole, name).__set__ for name in names])
+            whole.__init__ = _initialiser(whole._setters, namespace.get("__post_init__"))
             return whole
 
         return made
 
-    def _init(self, /, *args, **named):
-        setters = self._setters
-        if named or len(args) != len(setters):
-            args = _completed(type(self), args, named)
-        for put, value in zip(setters, args):  # noqa: B905 - told already
-            put(self, value)
+    def _initialiser(setters, more):
+        count = len(setters)
 
-    def _init_and_more(self, /, *args, **named):
-        _init(self, *args, **named)
-        self.__post_init__()
+        def __init__(self, /, *args, **named):
+            if named or len(args) != count:
+                args = _completed(type(self), args, named)
+            for put, value in zip(setters, args):  # noqa: B905 - told already
+                put(self, value)
+            if more is not None:
+                more(self)
+
+        return __init__
 
     def _eq(self, other):
         if type(other) is not type(self):

@@ -56,8 +56,10 @@ _PATTERNS = (
     ),
 )
 
-_BEGINNINGS = frozenset((b"\x80", b"c", b"(", b"\x8c", b"X"))
-"""The first bytes of all of them."""
+_BEGINNINGS = dict(
+    zip((b"\x80", b"c", b"(", b"\x8c", b"X"), (_PATTERNS[0], _FIRST, *_PATTERNS[2:]), strict=True)
+)
+"""The first bytes of all of them, and what follows there; behind a GLOBAL nothing more is asked."""
 
 
 class _Window(NamedTuple):
@@ -159,6 +161,5 @@ class Candidates:
 
 def begins(data: bytes) -> bool:
     """Does the data begin like a pickle?"""
-    if data[:1] not in _BEGINNINGS:
-        return False
-    return _FIRST.match(data) is not None or any(pattern.match(data) for pattern in _PATTERNS)
+    pattern = _BEGINNINGS.get(data[:1])
+    return pattern is not None and pattern.match(data) is not None
