@@ -180,7 +180,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_every_verb_is_documented() -> None:
-    from pvmscan_cli.main import VERBS
+    from pvmscan_cli.verbs import VERBS
 
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
     assert all(f"pvmscan {verb}" in text for verb in VERBS)

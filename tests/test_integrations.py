@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from pvmscan.formats import REPORT_FORMATS
 from pvmscan_cli import samples
-from pvmscan_cli.main import VERBS, cli
+from pvmscan_cli.main import cli
+from pvmscan_cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {

@@ -14,7 +14,7 @@ import pytest
 
 from pvmscan.analyzers import ANALYZERS
 from pvmscan.formats import REPORT_FORMATS
-from pvmscan_cli.main import VERBS
+from pvmscan_cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {

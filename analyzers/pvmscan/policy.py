@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pvm.records import dataclass, field, replace
 from pvmscan.knowledge.match import matches
 from pvmscan.report import Confidence, FileReport, Finding, Location, Severity, StreamReport, Verdict, worst
+
+if TYPE_CHECKING:
+    from datetime import date
 
 FILE = ".pvmscan.toml"
 PROJECT = "pyproject.toml"
@@ -127,7 +129,11 @@ def is_rule(pattern: str, rule: str) -> bool:
 
 
 def _is_current(entry: Entry, today: date | None) -> bool:
-    return entry.expires is None or (today or date.today()) <= entry.expires
+    if entry.expires is None:
+        return True
+    from datetime import date  # takes longer to import than all of this
+
+    return (today or date.today()) <= entry.expires
 
 
 def _known(one: FileReport, allow: list[Entry], deny: list[Entry], used: dict[str, None]) -> bool:
@@ -301,6 +307,8 @@ def _entries(tables: Mapping[str, Any], name: str, where: str) -> Iterator[Entry
 
 
 def _date(value: Any, where: str) -> date | None:
+    from datetime import date, datetime
+
     if isinstance(value, datetime):
         return value.date()
     if value is None or isinstance(value, date):

@@ -1,60 +1,20 @@
-"""What the verbs share: exit codes, writing to standard output, messages, and the pickles of a file."""
+"""What the verbs share: writing to standard output, messages, and what there is to read."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TextIO
 
-import click
-
-if TYPE_CHECKING:
-    from pvm import Trace
-    from pvm.decode import Data
+from pvmscan_cli.failures import Exit as Exit
+from pvmscan_cli.failures import Nothing as Nothing
+from pvmscan_cli.failures import no_file, wrong_value
 
 STDIN = "-"
 REPORT_SUFFIXES = (".json", ".jsonl", ".sarif", ".xml", ".md", ".csv", ".txt", ".log", ".html")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class Exit(IntEnum):
-    """What the process returns."""
-
-    FINE = 0
-    """Nothing at or above the threshold."""
-    FINDINGS = 1
-    """Findings at or above the threshold; wins over every error."""
-    INCOMPLETE = 2
-    """A source could not be judged, and nothing else failed."""
-    NOTHING = 3
-    """Nothing to scan or to show."""
-    USAGE = 4
-    INTERRUPTED = 130
-
-
-class Stream(NamedTuple):
-    """One pickle of a file, run."""
-
-    number: int
-    """Counted from 1."""
-    member: str | None
-    offset: int
-    data: Data
-    trace: Trace
-
-    @property
-    def title(self) -> str:
-        """Where it is."""
-        from pvmscan.formats._safe import safe
-
-        member = f" in {safe(self.member)}" if self.member is not None else ""
-        return f"pickle {self.number} at {self.offset} (0x{self.offset:x}){member}"
-
-
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _level = LEVELS["WARNING"]
 
@@ -100,7 +60,7 @@ def open_output(output: str) -> Iterator[Callable[[str | bytes], None]]:
         with open(output, "wb") as file:
             yield keep
     except OSError as error:
-        raise click.FileError(_shown(output), hint=error.strerror or str(error)) from None
+        raise no_file(_shown(output), error) from None
 
 
 def check_output(output: str | None, sources: tuple[str, ...]) -> None:
@@ -109,11 +69,11 @@ def check_output(output: str | None, sources: tuple[str, ...]) -> None:
         return
     folder = os.path.dirname(output) or "."
     if os.path.isdir(output) or not os.path.isdir(folder):
-        raise click.BadParameter(f"{_shown(output)} cannot be written.", param_hint="--output")
+        raise wrong_value(f"{_shown(output)} cannot be written.", "--output")
     for source in sources:
         with suppress(OSError):
             if os.path.samefile(source, output) or _is_model_in(source, output):
-                raise click.BadParameter(f"{_shown(output)} is a file to be read.", param_hint="--output")
+                raise wrong_value(f"{_shown(output)} is a file to be read.", "--output")
 
 
 def _is_model_in(source: str, output: str) -> bool:
@@ -166,6 +126,8 @@ def columns(stream: TextIO) -> int | None:
     """Columns to wrap to; None where nobody looks."""
     if not stream.isatty():
         return None
+    import shutil  # imports every compression; only people need it
+
     return min(shutil.get_terminal_size((80, 24)).columns, 120)
 
 
@@ -188,31 +150,3 @@ def shown(path: str) -> str:
     from pvmscan.remote import shown
 
     return shown(path)
-
-
-def open_streams(path: str, number: int | None = None) -> Iterator[Stream]:
-    """The pickles of a file or an address, or one of them. One without any is said to have none, with exit code 3."""
-    import pvmscan
-
-    check_there(path)
-    name, count = shown(path), 0
-    try:
-        for count, found in enumerate(pvmscan.streams(path), 1):
-            if number is None or number == count:
-                yield Stream(count, found.member, found.offset, found.data, found.traces[0])
-    except OSError as error:
-        raise Nothing(f"{name} cannot be read: {error.strerror or error}") from None
-    if count == 0:
-        raise Nothing(f"no pickle found in {name}")
-    if number is not None and number > count:
-        raise click.BadParameter(f"{_shown(name)} has {count} pickles.", param_hint="--stream")
-
-
-class Nothing(click.ClickException):
-    """There is nothing to scan or to show."""
-
-    exit_code = Exit.NOTHING
-
-    def show(self, file: object = None) -> None:
-        """Say why, on standard error."""
-        message(self.message, "CRITICAL")

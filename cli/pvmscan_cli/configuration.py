@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from pvmscan_cli.common import message
+from pvmscan_cli.failures import wrong_usage
 
 if TYPE_CHECKING:
     from pvmscan.policy import Policy
@@ -39,7 +38,7 @@ def _read(path: str) -> Policy:
     try:
         policy = load(path)
     except PolicyError as error:
-        raise click.UsageError(str(error)) from None
+        raise wrong_usage(str(error)) from None
     for entry in policy.expired():
         message(f"{path}: this entry has expired and no longer counts: {entry}")
     return policy
@@ -74,5 +73,5 @@ def with_knowledge(limits: ScanOptions, packages: tuple[str, ...], resolve_insta
     try:
         knowledge_of(named, resolve_installed)  # what cannot be read is told before anything is scanned
     except PackageError as error:
-        raise click.UsageError(str(error)) from None
+        raise wrong_usage(str(error)) from None
     return replace(limits, packages=named, resolve_installed=resolve_installed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from pvmscan_cli.common import CONTEXT, check_output, open_streams, write
+from pvmscan_cli.common import CONTEXT, check_output, write
+from pvmscan_cli.streams import open_streams
 
 
 @click.command(name="decompile", context_settings=CONTEXT)

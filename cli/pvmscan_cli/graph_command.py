@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import CONTEXT, STDIN, Stream, check_output, message, open_streams, write
+from pvmscan_cli.common import CONTEXT, STDIN, check_output, message, write
+from pvmscan_cli.streams import Stream, open_streams
 
 if TYPE_CHECKING:
     from typing import Any

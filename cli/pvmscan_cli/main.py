@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pvmscan_cli.common import CONTEXT, Exit, Nothing, message
+from pvmscan_cli.common import CONTEXT
+from pvmscan_cli.failures import code_of
+from pvmscan_cli.verbs import SECTIONS, VERBS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-SECTIONS = {
-    "Judge": {
-        "scan": "Judge files and folders: what would loading them do?",
-        "globals": "List every global that files name.",
-        "weights-only": "Say whether PyTorch's safe loader would take a file.",
-        "batch": "Judge very many sources, on one machine or a cluster; can be broken off and gone on with.",
-        "rejudge": "Judge again from a cache, under the rules of today, without the files.",
-        "serve": "Judge what other programs send by HTTP.",
-        "diff": "Show what a new version of a file does that the old one does not.",
-    },
-    "Look inside": {
-        "trace": "Show every opcode of a pickle and what it does.",
-        "decompile": "Show a pickle as Python source.",
-        "graph": "Draw what a pickle does as a graph.",
-    },
-    "Understand and set up": {
-        "explain": "Explain a rule, or what is known of a callable.",
-        "rules": "List the rules.",
-        "knowledge": "List what is derived from packages' source, add to it, build it anew.",
-        "init": "Write a configuration to begin with.",
-        "completion": "Print the completion script of a shell.",
-        "demo": "Write harmless and inert malicious sample files to play with.",
-    },
-}
-VERBS = {verb: words for section in SECTIONS.values() for verb, words in section.items()}
 
 
 class Commands(click.Group):
@@ -81,34 +57,11 @@ class Commands(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run, and leave the process with this command's exit codes."""
-        code = self._run(*args, **extra)
+        run: Callable[..., Any] = super().main
+        code = code_of(partial(run, *args, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(code)
         return code
-
-    def _run(self, *args: Any, **extra: Any) -> int:
-        run: Callable[..., Any] = super().main
-        try:
-            return int(run(*args, standalone_mode=False, **extra) or Exit.FINE)
-        except Nothing as error:
-            error.show()
-            return error.exit_code
-        except click.ClickException as error:
-            error.show()
-            return Exit.USAGE
-        except (click.Abort, KeyboardInterrupt):
-            message("interrupted", "CRITICAL")
-            return Exit.INTERRUPTED
-        except Exception as error:
-            if type(error).__name__ == "PluginError":  # by name: most commands import no plug-in
-                message(str(error), "CRITICAL")
-                return Exit.USAGE
-            if os.environ.get("PVMSCAN_DEBUG"):
-                raise
-            message(
-                f"internal error: {type(error).__name__}: {error} (PVMSCAN_DEBUG=1 shows where)", "CRITICAL"
-            )
-            return Exit.INCOMPLETE
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

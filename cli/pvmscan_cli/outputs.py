@@ -6,10 +6,9 @@ import sys
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
-import click
-
 from pvm.records import NamedTuple, replace
 from pvmscan_cli.common import STDIN, check_output, columns, open_output, wants_colour, write
+from pvmscan_cli.failures import wrong_usage, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,25 +35,21 @@ def parse(values: Sequence[str], output: str | None, sources: tuple[str, ...]) -
     for value in values or (DEFAULT,):
         name, equals, path = value.partition("=")
         if name not in known:
-            raise click.BadParameter(
-                f"{name!r} is no format; there are: {', '.join(known)}.", param_hint="--format"
-            )
+            raise wrong_value(f"{name!r} is no format; there are: {', '.join(known)}.", "--format")
         if equals and not path:
-            raise click.BadParameter(f"{value!r} names no file.", param_hint="--format")
+            raise wrong_value(f"{value!r} names no file.", "--format")
         outputs.append(Output(name, None if not equals or path == STDIN else path))
     open_ended = [one for one in outputs if one.path is None]
     if len(open_ended) > 1:
         names = " and ".join(one.name for one in open_ended)
-        raise click.UsageError(
-            f"{names} cannot share standard output: give files, as in {names[:4]}...=FILE."
-        )
+        raise wrong_usage(f"{names} cannot share standard output: give files, as in {names[:4]}...=FILE.")
     if output is not None and output != STDIN:
         if not open_ended:
-            raise click.UsageError("--output has no format left: every --format has its file.")
+            raise wrong_usage("--output has no format left: every --format has its file.")
         outputs = [one._replace(path=output) if one.path is None else one for one in outputs]
     paths = [one.path for one in outputs if one.path is not None]
     if len(set(paths)) < len(paths):
-        raise click.UsageError("Two formats cannot be written to one file.")
+        raise wrong_usage("Two formats cannot be written to one file.")
     for path in paths:
         check_output(path, sources)
     return outputs

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-import click
+from typing import TYPE_CHECKING
 
 from pvmscan_cli.common import message
+
+if TYPE_CHECKING:
+    import click
 
 
 def patterns(
@@ -18,6 +20,8 @@ def patterns(
         return tuple(re.compile(value) for value in values)
     except re.error as error:
         text = f"{error.pattern!r} is no regular expression: {error}."
+        import click
+
         raise click.BadParameter(text, param=parameter) from None
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvmscan_cli.common import CONTEXT, Stream, check_output, open_streams, shown, write
+from pvmscan_cli.common import CONTEXT, check_output, shown, write
+from pvmscan_cli.streams import Stream, open_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ import report_samples as samples
 from pvmscan.report import SCHEMA_VERSION, FileReport, Finding, Report, Verdict
 from pvmscan_cli import samples as demo
 from pvmscan_cli.common import Exit
+from pvmscan_cli.judge import exit_code
 from pvmscan_cli.main import cli
-from pvmscan_cli.scan_command import exit_code
 
 SCAN = import_module("pvmscan.scan")
 

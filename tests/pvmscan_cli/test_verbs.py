@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 import pvm
 from pvmscan.opcode_rows import Row
 from pvmscan_cli import samples as demo
-from pvmscan_cli.common import Stream
 from pvmscan_cli.main import cli
+from pvmscan_cli.streams import Stream
 from pvmscan_cli.trace_command import walk
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")

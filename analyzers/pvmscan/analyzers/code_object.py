@@ -10,7 +10,6 @@ from pvm.render import text
 from pvm.values import Attribute, Call, Container, Value, reveal
 from pvmscan.analyzers.base import Context, finding, walk
 from pvmscan.knowledge.code_names import dangerous
-from pvmscan.pysource import odd_source
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
 ID = "code-object"
@@ -124,6 +123,8 @@ def _names(call: Call) -> list[str]:
 
 def _fx(context: Context, call: Call) -> Finding:
     """torch.fx compiles source from its arguments: imports and a forward method are what it writes itself."""
+    from pvmscan.pysource import odd_source  # reads syntax trees, of which nearly no file has any
+
     sources = _fx_sources(call)
     odd = (
         next((reason for reason in map(odd_source, sources) if reason), None) if sources else "it is computed"
