@@ -35,15 +35,10 @@ class Uses:
             if event.name and not covered:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[path] = None
-            use = GlobalUse(
-                name=path,
-                written=f"{event.module} {event.name}".strip(),
-                status=status,
-                count=counts.get(event.offset, 1) if first else 0,
-                called=id(value) in context.called,
-                location=context.at(event.offset),
-            )
-            self._use(use)
+            count = counts.get(event.offset, 1) if first else 0
+            written = f"{event.module} {event.name}".strip()
+            called, where = id(value) in context.called, context.at(event.offset)
+            self._use(GlobalUse(path, written, status, count, called, where))
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN and judged.path not in opened:
                 verdict = Verdict.UNVERIFIED
@@ -54,7 +49,7 @@ class Uses:
         key = (use.name, use.written)
         known = self.found.get(key)
         if known is None:
-            self.found[key] = replace(use, count=max(use.count, 1))
+            self.found[key] = use if use.count else replace(use, count=1)
         else:
             self.found[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 

@@ -1,8 +1,9 @@
 """Records: the data classes and named tuples of the standard library, made in a tenth of its time.
 
 For each such class the standard library writes Python text and compiles it, and a process that judges one small file
-would spend most of its time on that. Here all classes share their constructor, comparison and the like. Type checkers
-see the standard ones; `dataclasses.replace`, `fields` and `asdict` take data classes from here as well.
+would spend most of its time on that. Here all classes share their comparison and the like, and their constructor too,
+until one has made `MANY` records: then that is worth writing. Type checkers see the standard ones;
+`dataclasses.replace`, `fields` and `asdict` take data classes from here as well.
 
 Of the options there are those that are used: `frozen` and `eq`. Every data class has slots. A module that makes
 records has its annotations as text (`from __future__ import annotations`).
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
     from operator import attrgetter, itemgetter
+
+    MANY = 100
+    """Records after which a class gets a constructor of its own."""
 
     try:
         from _collections import _tuplegetter
@@ -44,22 +48,38 @@ else:
 
     def _completed(cls, args, named):
         """The values of all fields, where not just all of them are given in their order."""
-        names, defaults = cls.__match_args__, cls._field_defaults
+        names = cls.__match_args__
         missing = len(names) - len(args)
         if not named and 0 < missing <= len(cls._last):
             return args + cls._last[-missing:]
-        values = list(args)
-        for name in names[len(values) :]:
-            if name in named:
-                values.append(named.pop(name))
-            elif name in defaults:
-                value = defaults[name]
-                values.append(value.make() if type(value) is _Factory else value)
-            else:
-                raise TypeError(f"{cls.__name__}: no value for {name!r}")
-        if named or len(values) > len(names):
+        given = {**dict(zip(names, args)), **named}  # noqa: B905 - the next line sees to it
+        if len(given) < len(args) + len(named):
             raise TypeError(f"{cls.__name__}: more values than {', '.join(names)}")
-        return values
+        for name, make in cls._factories:
+            if name not in given:
+                given[name] = make()
+        values = {**cls._field_defaults, **given}
+        if values.keys() != cls._names:
+            raise TypeError(f"{cls.__name__}: the fields are {', '.join(names)}, not {', '.join(values)}")
+        return [*map(values.__getitem__, names)]
+
+    def _written(kind, lines, **scope):
+        """A constructor as the standard library writes it, with the fields as parameters."""
+        parameters, begin, scope["_missing"] = [], [], object()
+        factories = dict(kind._factories)
+        for name in kind.__match_args__:
+            if name in factories:
+                scope[f"_make_{name}"] = factories[name]
+                begin.append(f"if {name} is _missing: {name} = _make_{name}()")
+                parameters.append(f"{name}=_missing")
+            elif name in kind._field_defaults:
+                scope[f"_default_{name}"] = kind._field_defaults[name]
+                parameters.append(f"{name}=_default_{name}")
+            else:
+                parameters.append(name)
+        text = "\n ".join([f"def constructor(_self, {', '.join(parameters)}):", *begin, *lines])
+        exec(text, scope)
+        return scope["constructor"]
 
     def _repr(self):
         values = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
@@ -69,10 +89,10 @@ else:
         """The names of the fields; their defaults are taken out of the namespace that they are to be kept in."""
         names = tuple(namespace.get("__annotations__", ()))
         defaults = {name: namespace.pop(name) for name in names if name in namespace}
-        own = any(type(value) is _Factory for value in defaults.values())
-        namespace.update(
-            __match_args__=names, _field_defaults=defaults, _last=() if own else (*defaults.values(),)
-        )
+        own = {name: value.make for name, value in defaults.items() if type(value) is _Factory}
+        plain = {name: value for name, value in defaults.items() if name not in own}
+        namespace.update(__match_args__=names, _names=frozenset(names), _field_defaults=plain)
+        namespace.update(_factories=(*own.items(),), _last=() if own else (*plain.values(),))
         return names
 
     # Named tuples ----------------------------------------------------------------------------------------
@@ -84,16 +104,23 @@ else:
             names = _fields_of(namespace)
             namespace.update({one: _tuplegetter(place, None) for place, one in enumerate(names)})
             namespace.update(__slots__=(), _fields=names)
-            return type(name, (tuple,), {**_OF_TUPLES, "__new__": _maker(len(names)), **namespace})
+            kind = type(name, (tuple,), {**_OF_TUPLES, **namespace})
+            kind.__new__ = staticmethod(_new_of(kind))
+            return kind
 
     class NamedTuple(metaclass=_Tuples):
         """Base of named tuples."""
 
-    def _maker(count):
-        make = tuple.__new__
+    def _new_of(kind):
+        names, make, left = kind._fields, tuple.__new__, MANY
 
         def __new__(cls, /, *args, **named):
-            if named or len(args) != count:
+            nonlocal left
+            left -= 1
+            if not left:
+                values = "".join(f"{name}, " for name in names)
+                kind.__new__ = staticmethod(_written(kind, [f"return _make(_self, ({values}))"], _make=make))
+            if named or len(args) != len(names):
                 args = _completed(cls, args, named)
             return make(cls, args)
 
@@ -120,16 +147,25 @@ else:
             whole.__qualname__ = cls.__qualname__
             whole._values = attrgetter(*names)
             whole._setters = tuple([getattr(whole, name).__set__ for name in names])
-            whole.__init__ = _initialiser(whole._setters, namespace.get("__post_init__"))
+            whole.__init__ = _init_of(whole, frozen, namespace.get("__post_init__"))
             return whole
 
         return made
 
-    def _initialiser(setters, more):
-        count = len(setters)
+    def _init_of(kind, frozen, more):
+        names, setters, left = kind.__match_args__, kind._setters, MANY
 
         def __init__(self, /, *args, **named):
-            if named or len(args) != count:
+            nonlocal left
+            left -= 1
+            if not left:
+                kept = [
+                    f"_put_{name}(_self, {name})" if frozen else f"_self.{name} = {name}" for name in names
+                ]
+                puts = {f"_put_{name}": put for name, put in zip(names, setters, strict=True)}
+                after = ["_more(_self)"] if more is not None else []
+                kind.__init__ = _written(kind, [*kept, *after], _more=more, **puts)
+            if named or len(args) != len(names):
                 args = _completed(type(self), args, named)
             for put, value in zip(setters, args):  # noqa: B905 - told already
                 put(self, value)
@@ -161,11 +197,12 @@ else:
         def __get__(self, record, cls):
             import dataclasses
 
+            factories = dict(cls._factories)
+
             def written(name):
-                default = cls._field_defaults.get(name, dataclasses.MISSING)
-                if type(default) is _Factory:
-                    return dataclasses.field(default_factory=default.make)
-                return dataclasses.field(default=default)
+                if name in factories:
+                    return dataclasses.field(default_factory=factories[name])
+                return dataclasses.field(default=cls._field_defaults.get(name, dataclasses.MISSING))
 
             fields = [(name, kind, written(name)) for name, kind in cls.__annotations__.items()]
             return self.get(dataclasses.make_dataclass(cls.__name__, fields))

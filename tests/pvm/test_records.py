@@ -12,7 +12,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvm.records import NamedTuple, dataclass, field, replace
@@ -97,10 +97,12 @@ def outcome(do: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["Place", "Fact", "Log", "Event"])
+@settings(max_examples=250, deadline=None)
 @given(ARGUMENTS)
 def test_constructors_take_and_refuse_the_same(
     name: str, given_arguments: tuple[list[Any], dict[str, Any]]
 ) -> None:
+    """Of its first records, and of those after many: the examples are more than these."""
     args, named = given_arguments
     if name == "Log" and len(args) > 1:
         args[1] = list(str(args[1]))  # its lines
@@ -157,3 +159,31 @@ def test_the_standard_library_takes_them_for_its_own() -> None:
     assert asdict(Log("a", ["x"])) == {"name": "a", "lines": ["x"], "count": 1}
     assert [*inspect.signature(Fact).parameters] == [*inspect.signature(THEIRS["Fact"]).parameters]
     assert str(inspect.signature(Log)) == str(inspect.signature(THEIRS["Log"]))
+
+
+def test_who_makes_many_gets_a_constructor_of_its_own() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Made:
+        """Not yet made."""
+
+        a: int
+        b: list[int] = field(default_factory=list)
+        c: int = 3
+
+    class Row(NamedTuple):
+        """Neither."""
+
+        a: int
+        b: int = 2
+
+    shared, rows = Made.__init__, Row.__new__
+    for number in range(300):
+        assert Made(number) == Made(a=number, b=[], c=3) and Made(1).b is not Made(1).b
+        assert Row(number) == Row(a=number, b=2) == Row(number, 2) and type(Row(1)) is Row
+    assert Made.__init__ is not shared and Row.__new__ is not rows
+    for wrong in ({}, {"a": 1, "x": 2}):
+        for kind in (Made, Row):
+            with pytest.raises(TypeError):
+                kind(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(FrozenInstanceError):
+        Made(1).a = 2  # type: ignore[misc]
