@@ -63,24 +63,6 @@ else:
             raise TypeError(f"{cls.__name__}: the fields are {', '.join(names)}, not {', '.join(values)}")
         return [*map(values.__getitem__, names)]
 
-    def _written(kind, lines, **scope):
-        """A constructor as the standard library writes it, with the fields as parameters."""
-        parameters, begin, scope["_missing"] = [], [], object()
-        factories = dict(kind._factories)
-        for name in kind.__match_args__:
-            if name in factories:
-                scope[f"_make_{name}"] = factories[name]
-                begin.append(f"if {name} is _missing: {name} = _make_{name}()")
-                parameters.append(f"{name}=_missing")
-            elif name in kind._field_defaults:
-                scope[f"_default_{name}"] = kind._field_defaults[name]
-                parameters.append(f"{name}=_default_{name}")
-            else:
-                parameters.append(name)
-        text = "\n ".join([f"def constructor(_self, {', '.join(parameters)}):", *begin, *lines])
-        exec(text, scope)
-        return scope["constructor"]
-
     def _repr(self):
         values = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
         return f"{type(self).__qualname__}({', '.join(values)})"
@@ -118,8 +100,9 @@ else:
             nonlocal left
             left -= 1
             if not left:
-                values = "".join(f"{name}, " for name in names)
-                kind.__new__ = staticmethod(_written(kind, [f"return _make(_self, ({values}))"], _make=make))
+                from collections import namedtuple
+
+                kind.__new__ = staticmethod(namedtuple(kind.__name__, names, defaults=kind._last).__new__)
             if named or len(args) != len(names):
                 args = _completed(cls, args, named)
             return make(cls, args)
@@ -145,26 +128,21 @@ else:
             common = {**_OF_ALL, **(_OF_EQUAL if eq else {}), **(_OF_FROZEN if frozen else {})}
             whole = type(cls)(cls.__name__, cls.__bases__, {**common, **namespace})
             whole.__qualname__ = cls.__qualname__
-            whole._values = attrgetter(*names)
+            whole._frozen, whole._values = frozen, attrgetter(*names)
             whole._setters = tuple([getattr(whole, name).__set__ for name in names])
-            whole.__init__ = _init_of(whole, frozen, namespace.get("__post_init__"))
+            whole.__init__ = _init_of(whole, namespace.get("__post_init__"))
             return whole
 
         return made
 
-    def _init_of(kind, frozen, more):
+    def _init_of(kind, more):
         names, setters, left = kind.__match_args__, kind._setters, MANY
 
         def __init__(self, /, *args, **named):
             nonlocal left
             left -= 1
             if not left:
-                kept = [
-                    f"_put_{name}(_self, {name})" if frozen else f"_self.{name} = {name}" for name in names
-                ]
-                puts = {f"_put_{name}": put for name, put in zip(names, setters, strict=True)}
-                after = ["_more(_self)"] if more is not None else []
-                kind.__init__ = _written(kind, [*kept, *after], _more=more, **puts)
+                kind.__init__ = _standard(kind).__init__
             if named or len(args) != len(names):
                 args = _completed(type(self), args, named)
             for put, value in zip(setters, args):  # noqa: B905 - told already
@@ -188,24 +166,29 @@ else:
         for put, value in zip(self._setters, values, strict=True):
             put(self, value)
 
+    def _standard(kind):
+        """The same class as the standard library makes it."""
+        import dataclasses
+
+        factories = dict(kind._factories)
+
+        def written(name):
+            if name in factories:
+                return dataclasses.field(default_factory=factories[name])
+            return dataclasses.field(default=kind._field_defaults.get(name, dataclasses.MISSING))
+
+        fields = [(name, note, written(name)) for name, note in kind.__annotations__.items()]
+        own = {key: kind.__dict__[key] for key in ("__post_init__",) if key in kind.__dict__}
+        return dataclasses.make_dataclass(kind.__name__, fields, namespace=own, frozen=kind._frozen)
+
     class _Standard:
-        """What the standard library keeps with a data class, from one that it makes when somebody asks."""
+        """What the standard library keeps with a data class, made when somebody asks."""
 
         def __init__(self, get):
             self.get = get
 
         def __get__(self, record, cls):
-            import dataclasses
-
-            factories = dict(cls._factories)
-
-            def written(name):
-                if name in factories:
-                    return dataclasses.field(default_factory=factories[name])
-                return dataclasses.field(default=cls._field_defaults.get(name, dataclasses.MISSING))
-
-            fields = [(name, kind, written(name)) for name, kind in cls.__annotations__.items()]
-            return self.get(dataclasses.make_dataclass(cls.__name__, fields))
+            return self.get(_standard(cls))
 
     def _signature(cls):
         from inspect import signature
