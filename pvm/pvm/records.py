@@ -113,6 +113,7 @@ else:
         "__repr__": _repr,
         "__getnewargs__": lambda self: tuple(self),
         "_replace": replace,
+        "__replace__": replace,
         "_make": classmethod(lambda cls, values: cls(*values)),
         "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
     }
@@ -198,6 +199,7 @@ else:
     _OF_PLAIN = frozenset(("__dict__", "__weakref__"))
     _OF_ALL = {
         "__repr__": _repr,
+        "__replace__": replace,
         "__dataclass_fields__": _Standard(lambda cls: cls.__dataclass_fields__),
         "__signature__": _Standard(_signature),
     }

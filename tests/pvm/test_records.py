@@ -156,6 +156,9 @@ def test_the_standard_library_takes_them_for_its_own() -> None:
     assert is_dataclass(one) and is_dataclass(Log)
     assert [part.name for part in fields(Log)] == ["name", "lines", "count"]
     assert dataclasses.replace(one, rule="b") == replace(one, rule="b") == Fact("b", Place("m", 1))
+    for record, changes in ((one, {"rule": "b"}), (Place("m", 1), {"offset": 2})):
+        if hasattr(copy, "replace"):  # Python 3.13
+            assert copy.replace(record, **changes) == replace(record, **changes)  # type: ignore[type-var]
     assert asdict(Log("a", ["x"])) == {"name": "a", "lines": ["x"], "count": 1}
     assert [*inspect.signature(Fact).parameters] == [*inspect.signature(THEIRS["Fact"]).parameters]
     assert str(inspect.signature(Log)) == str(inspect.signature(THEIRS["Log"]))
