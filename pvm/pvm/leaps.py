@@ -60,7 +60,6 @@ class Leaps:
             return False
         target.extend([Leapt(start)] * least, end - 1)
         state.absent += high - low
-        state.offset = end - 1
         state.input.leap(end, frame_end)
         state.frame_end = frame_end
         return True
