@@ -26,7 +26,12 @@ MOST_TEXT = 8 << 20
 """How far a text is searched for words..."""
 PIECE = 1 << 18
 """...and how much of it at a time."""
-MOST_FIELDS = 200_000
+MOST_FIELDS = 500_000
+"""Fields that are looked at; beyond them the reader shall decide."""
+COPIES_EVERY = 64
+"""Fields after which copies of one are looked for..."""
+COPIED = 32
+"""...and how many bytes such a field has at most."""
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 _NO_TEXT = frozenset(range(0x80, 0xC2))
 """Bytes that go on with a letter of UTF-8, or begin none; they begin no mark of an encoding either."""
@@ -72,14 +77,18 @@ class Look:
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
         if wanted not in self._fields:
-            self._fields[wanted] = any(number in wanted for number in _fields(self.data, self.size))
+            numbers = fields(self.data, self.size)
+            self._fields[wanted] = any(number is None or number in wanted for number in numbers)
         return self._fields[wanted]
 
 
-def _fields(data: Buffer, size: int) -> Iterator[int]:
-    """The numbers, in order, until no field follows. What stands in groups counts as stepped over."""
+def fields(data: Buffer, size: int) -> Iterator[int | None]:
+    """The numbers, in order, until no field follows; None where there are too many. What stands in groups counts as
+    stepped over, and copies of a field as one.
+    """
     at = inside = 0
-    for _ in range(MOST_FIELDS):
+    for step in range(MOST_FIELDS):
+        begin = at
         tag = data[at] if at < size else 0
         at += 1
         if tag >= 0x80:
@@ -102,6 +111,29 @@ def _fields(data: Buffer, size: int) -> Iterator[int]:
             inside -= 1
         else:
             return
+        width = at - begin
+        if step % COPIES_EVERY == 0 and width <= COPIED and at <= size and kind != _END_GROUP:
+            # long strings of one letter and padding are fields upon fields
+            copies = _copies(data, begin, at)
+            at += copies * width
+            inside += copies if kind == _GROUP else 0
+    yield None
+
+
+def _copies(data: Buffer, begin: int, end: int) -> int:
+    """How many copies of these bytes follow them: more and more are looked for at once, in the end fewer again."""
+    unit = bytes(data[begin:end])
+    found, many, growing = 0, 1, True
+    while many:
+        block = unit * many
+        at = end + found * len(unit)
+        if bytes(data[at : at + len(block)]) == block:
+            found += many
+            many *= 2 if growing and len(block) < PIECE else 1
+        else:
+            growing = False
+            many //= 2
+    return found
 
 
 def _varint(data: Buffer, at: int, size: int) -> tuple[int, int]:

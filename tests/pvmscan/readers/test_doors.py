@@ -11,10 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import corpus
-from pvmscan.readers import READERS, Source
+from pvmscan.readers import READERS, Source, doors
 from pvmscan.readers.data import table
 from pvmscan.readers.doors import HEAD, Look
 from pvmscan.readers.foreign import magics
+from steps import steps
 
 NAMES = (
     "model",
@@ -98,6 +99,30 @@ def test_a_graph_behind_fields_that_nobody_knows(number: int) -> None:
     assert door.opens(Look(Source(skipped + bytes([number << 3 | 2]), "x")))
     assert not door.opens(Look(Source(skipped, "x")))
     assert not door.opens(Look(Source(skipped + b"\x07", "x")))
+
+
+UNKNOWN = (b"a" * 9, b"\x60\x01", b"\x2d1234", b"\x33", b"\x34", b"\x1a\2ab", b"\x80\4\1")
+"""Fields that no reader asks for, some of them the beginning or the end of a group."""
+
+
+@given(st.lists(st.tuples(st.sampled_from(UNKNOWN), st.integers(1, 400)), max_size=5))
+def test_copies_of_fields_are_fields(runs: list[tuple[bytes, int]]) -> None:
+    data = b"".join(unit * count for unit, count in runs) + b"\x0a\1a"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doors, "COPIED", -1)
+        one_by_one = set(doors.fields(data, len(data)))
+    assert set(doors.fields(data, len(data))) == one_by_one
+
+
+def test_a_door_does_not_shut_before_the_last_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "MOST_FIELDS", 100)
+    door = next(one for one in READERS if one.id == "tensorflow")
+    assert not door.opens(Look(Source(b"\x60\1\x60\2" * 49 + b"\7", "x")))
+    assert door.opens(Look(Source(b"\x60\1\x60\2" * 51 + b"\7", "x")))
+
+
+def test_long_strings_of_one_letter_are_no_walk() -> None:
+    assert steps(lambda: set(doors.fields(b"a" * 900_000, 900_000))) < 2000
 
 
 def test_a_tiny_pickle_imports_the_reader_of_pickles_alone() -> None:
