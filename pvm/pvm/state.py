@@ -6,6 +6,7 @@ Stack, marks and memo are exact. The objects that names and calls bring in are t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -62,7 +63,7 @@ class State:
         self.marks: list[int] = []
         self.fence = 0
         """Height of the stack at the newest mark: nothing below can be reached."""
-        self.memo: dict[int, Value] = {}
+        self.memo: dict[int | bytes, Value] = {}
         self.leaps = leaps
         self.absent = 0
         """Memo entries that are filled in stretches leapt over, and not in `memo`."""
@@ -135,12 +136,12 @@ class State:
         value = self.top()
         if index < 0:
             raise Reject("a negative memo index")
-        self.memo[index] = value
+        self.memo[_slot(index)] = value
 
     def get(self, index: int) -> None:
         """Push a remembered value."""
         try:
-            self.stack.append(self.memo[index])
+            self.stack.append(self.memo[_slot(index)])
         except KeyError:
             if self.leaps is not None:
                 self.stack.append(self.leaps.recall(self, index))
@@ -272,6 +273,13 @@ class State:
             only_new = self.world.instantiates(callee)
             mode = "either" if only_new is None else "new" if only_new else "call"
         self.call(via, callee, args, mode)
+
+
+def _slot(index: int) -> int | bytes:
+    """The key of a memo index. Hashes of integers are taken modulo `2**61 - 1`, so a pickle could write many indices
+    that have the same; those of bytes are not known beforehand.
+    """
+    return index if index < sys.hash_info.modulus else index.to_bytes(index.bit_length() // 8 + 1, "little")
 
 
 def _any_text(raw: bytes) -> str:

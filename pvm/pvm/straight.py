@@ -48,7 +48,7 @@ def run(
     most: int,
     stack: list[Any],
     marks: list[int],
-    memo: dict[int, Any],
+    memo: dict[Any, Any],
     longest: int,
     strings: bool,
     absent: int,

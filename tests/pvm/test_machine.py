@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -202,6 +203,17 @@ def test_deep_and_shared_structures_need_linear_time(
     unit: bytes, observer: Callable[[object], None] | None
 ) -> None:
     assert is_linear(lambda count: pvm.run(repeated(unit, count), observer=observer), 500)
+
+
+def test_memo_indices_cannot_be_chosen_to_collide() -> None:
+    """Python takes the hash of an integer modulo a known number; a dict of equal hashes takes quadratic time."""
+    step = sys.hash_info.modulus
+    indices = [step * (i + 1) for i in range(100)]
+    hashes: set[int] = set()
+    program = b"]" + b"".join(b"p%d\n" % one for one in indices) + b"0" + b"g%d\n" % indices[7] + b"."
+    trace = pvm.run(program, "python", observer=lambda state: hashes.update(map(hash, state.memo)))
+    assert isinstance(trace.result, Container)
+    assert len(hashes) > 90
 
 
 def test_methods_written_by_build_are_called_by_append() -> None:
