@@ -31,7 +31,7 @@ _MODEL_NAME = regex.later(
     re.IGNORECASE,
 )
 KEPT_EVENTS = 100_000
-"""Events of runs that stay in memory until they are judged; what does more is run again then, one run at a time."""
+"""Events of several runs that stay in memory until they are judged; where there are more, each is run again then."""
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
 TRIED, TRIED_FOR_BYTE = 100_000, 32
@@ -113,6 +113,7 @@ class _Walk:
                 position = self.candidates.after(start + 1)
                 continue
             yield self._stream(start, run)
+            run.release()
             for inner, trace in run.nested.items():
                 yield self._stream(inner, _Run((trace,)))
             for other in run.resumes[1:]:
@@ -374,6 +375,12 @@ class _Run:
         if trace.resume is not None and trace.resume not in self.resumes:
             self.resumes = sorted([*self.resumes, trace.resume])
         self.traces.append(trace)
+        only = len(self.traces) == 1 and trace.complete and trace.story is not None
+        if not only:  # others follow, or came before
+            self.release()
+
+    def release(self) -> None:
+        """Let go of what took much memory; who asks for it again has it run again."""
         if sum(len(one.events) for one in self.traces) > KEPT_EVENTS:
             self.kept = False
         if not self.kept:

@@ -6,6 +6,7 @@ import random
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 import assemble as asm
 import judged
+import pvm
+from pvm import dialects, machine
+from pvm.trace import Trace
 from pvmscan import Verdict
 from pvmscan.readers import Budget, Source, raw
 from pvmscan.readers.candidates import Candidates
@@ -308,3 +312,31 @@ def test_notes_that_archives_hold_are_none(note: bytes) -> None:
 def test_what_a_loader_runs_is_run_all_the_same() -> None:
     items = list(raw.Raw().read(Source(b"\x003\n", "m.pt", "data.pkl", 1, expected=True), Budget()))
     assert [item.kind for item in items if isinstance(item, Problem)] == ["unrecognised"]
+
+
+def runs_of(data: bytes, patch: pytest.MonkeyPatch) -> list[int]:
+    """Where the machine was started while a file was judged."""
+    started: list[int] = []
+    run = machine.run
+
+    def counted(*place: Any, start: int = 0, **more: Any) -> Trace:
+        started.append(start)
+        return run(*place, start=start, **more)
+
+    with patch.context() as watched:
+        watched.setattr(machine, "run", counted)
+        watched.setattr(raw, "KEPT_EVENTS", 20)
+        judged.file(data)
+    return started
+
+
+def test_a_long_run_that_means_the_same_to_all_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = asm.obj(asm.SYSTEM, asm.text(asm.COMMAND)) * 30  # which the skeletal pass does not follow
+    assert runs_of(asm.program(2, calls), monkeypatch) == [0]
+
+
+def test_long_runs_that_differ_do_not_stay_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = asm.obj(asm.SYSTEM, asm.text(asm.COMMAND)) * 30  # which the skeletal pass does not follow
+    differs = asm.program(2, calls + asm.proto(2))
+    assert pvm.run(differs).quirks
+    assert len(runs_of(differs, monkeypatch)) == 2 * len(dialects.every())
