@@ -55,9 +55,10 @@ def constant(value: Constant, limit: int = 200) -> str:
 
 def visible(container: Container, at: int | None = None) -> int:
     """How many entries of the log there were before the instruction at `at`."""
-    if at is not None and container.when is not None and container.before is not None:
-        step = bisect_left(container.when, at)
-        if step < len(container.when):
+    when = container.when
+    if at is not None and when is not None and container.before is not None:
+        step = bisect_left(when, at)
+        if step < len(when):
             return container.before[step]
     return len(container.items)
 

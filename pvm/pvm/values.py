@@ -95,7 +95,7 @@ class Container(Node):
     what was inside when an earlier call received it.
     """
 
-    __slots__ = ("before", "edits", "items", "kind", "when")
+    __slots__ = ("_when", "before", "edits", "items", "kind")
 
     def __init__(self, offset: int, kind: str, items: list[Value] | None = None) -> None:
         super().__init__(offset)
@@ -103,24 +103,29 @@ class Container(Node):
         """`list`, `dict`, `set`, `frozenset` or `bytearray`."""
         self.items: list[Value] = [] if items is None else items
         """The items in order of insertion; keys and values in turn for a dict."""
-        self.when: tuple[int] | array[int] | None = None
-        """Offsets of the instructions that added items: most containers are filled by one..."""
+        self._when: int | array[int] | None = None
         self.before: tuple[int] | array[int] | None = None
-        """...and how many items there were before each."""
+        """How many items there were before each of the instructions that added some."""
         self.edits: list[tuple[int, int, Value]] | None = None
         """Replaced items of a list: (offset, index, value)."""
 
     def extend(self, items: Sequence[Value], offset: int) -> None:
         """Add items at the end, remembering when."""
-        when, before = self.when, self.before
-        if when is None or before is None:
-            self.when, self.before = (offset,), (len(self.items),)
+        when, before = self._when, self.before
+        if when is None or before is None:  # most containers are filled by one instruction, and were empty
+            self._when, self.before = offset, (len(self.items),) if self.items else (0,)
         else:
-            if isinstance(when, tuple) or isinstance(before, tuple):
-                self.when, self.before = when, before = array("q", when), array("q", before)
+            if isinstance(when, int) or isinstance(before, tuple):
+                self._when, self.before = when, before = array("q", self.when or ()), array("q", before)
             when.append(offset)
             before.append(len(self.items))
         self.items.extend(items)
+
+    @property
+    def when(self) -> tuple[int] | array[int] | None:
+        """Offsets of the instructions that added items."""
+        when = self._when
+        return (when,) if isinstance(when, int) else when
 
     def replace(self, index: int, value: Value, offset: int) -> None:
         """Put another value at an index of a list, remembering when."""
@@ -135,9 +140,10 @@ class Container(Node):
     def at(self, offset: int | None = None) -> list[Value]:
         """The items as they were before the instruction at `offset`; as they are in the end without one."""
         items = self.items
-        if offset is not None and self.when is not None and self.before is not None:
-            step = bisect_left(self.when, offset)
-            if step < len(self.when):
+        log = self.when
+        if offset is not None and log is not None and self.before is not None:
+            step = bisect_left(log, offset)
+            if step < len(log):
                 items = items[: self.before[step]]
         if self.edits:
             items = list(items)

@@ -9,7 +9,7 @@ from pvm import regex
 from pvm.interpreter import LAZY, PASSIVE
 from pvm.paths import path_of
 from pvm.render import text
-from pvm.values import Call, Container, Unset, Value, reveal
+from pvm.values import UNSET, Call, Container, Unset, Value, reveal
 from pvmscan.analyzers.base import Context, Judged, finding
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
@@ -117,24 +117,27 @@ def expanded(value: Value, sizes: dict[int, int]) -> int:
 
     `sizes` keeps what is known by identity, so that many walks over one run look at each value once.
     """
-    pending: list[tuple[Value, list[Value] | None]] = [(reveal(value), None)]
+    root = reveal(value)
+    pending: list[Value | Unset] = [root]
     while pending:
-        part, inner = pending.pop()
+        part = pending.pop()
+        left = isinstance(part, Unset)  # what lies below was looked at, with everything in it
+        if left:
+            part = pending.pop()
         items, key = _items(part), id(part)
-        if items is None or (key in sizes and inner is None):
+        if items is None or (key in sizes and not left):
             continue
-        if inner is None:
-            sizes[key] = 1
-            inner = [reveal(item) for item in items if isinstance(item, tuple | Container | Call)]
-            pending.append((part, inner))
-            pending.extend((item, None) for item in inner)
-        else:
-            total = 1 + len(items) + sum(sizes.get(id(item), 1) - 1 for item in inner)
+        inner = [reveal(item) for item in items if isinstance(item, tuple | Container | Call)]
+        if left or not inner:
+            total = 1 + len(items) + sum([sizes.get(id(item), 1) - 1 for item in inner])
             sizes[key] = min(MOST_EXPANDED, total)
-    return sizes.get(id(reveal(value)), 1)
+        else:
+            sizes[key] = 1
+            pending += (part, UNSET, *inner)
+    return sizes.get(id(root), 1)
 
 
-def _items(value: Value) -> tuple[Value, ...] | list[Value] | None:
+def _items(value: Value | Unset) -> tuple[Value, ...] | list[Value] | None:
     if isinstance(value, tuple):
         return value
     return value.ever() if isinstance(value, Container) else None
