@@ -36,10 +36,10 @@ class Judging:
         outlines: list[Trace] = []
         verdict = Verdict.CLEAN
         for settled in self._settled(stream, source):
-            verdict = max(verdict, self._trace(settled.trace, source, stream, way, settled.counts, True))
+            verdict = max(verdict, self._trace(settled.trace, source, stream, way, settled, True))
             outlines[:] = outlines[:1] or [settled.trace.outline()]
         for trace in () if outlines else stream.machine():
-            verdict = max(verdict, self._trace(trace, source, stream, way, {}, not outlines))
+            verdict = max(verdict, self._trace(trace, source, stream, way, None, not outlines))
             outlines.append(trace.outline())
             del trace  # a run may take much memory, and the next one shall have it
         problem = unfollowed(stream, outlines, source)
@@ -68,12 +68,13 @@ class Judging:
         source: Source,
         stream: Stream,
         way: Way,
-        counts: dict[int, int],
+        settled: Settled | None,
         first: bool,
     ) -> Verdict:
         """Judge one run of a stream."""
         verdict = Verdict.CLEAN
-        context = Context(trace, self.knowledge, stream.member)
+        known = settled.judged if settled is not None else {}
+        context = Context(trace, self.knowledge, stream.member, judged=known)
         for finding in analyze(context):
             verdict = max(verdict, finding.verdict)
             self.file.add(inside(finding, way), source)
@@ -82,6 +83,7 @@ class Judging:
             message = "its values refer to each other too often to be searched"
             self.file.tell(Problem(message, where, "limit"))
         opened = self._layers(context, source, stream, way)
+        counts = settled.counts if settled is not None else {}
         return max(verdict, self.uses.note(context, counts, opened, first=first))
 
     def _layers(self, context: Context, source: Source, stream: Stream, way: Way) -> set[str]:

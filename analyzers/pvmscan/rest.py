@@ -52,7 +52,7 @@ def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:
     known = [
         event for event in trace.events if isinstance(event, Import) and path_of(event.value) in harmless
     ]
-    return Settled(trace, {event.offset: 0 for event in known})
+    return Settled(trace, {event.offset: 0 for event in known}, parts.settled.judged)
 
 
 def _stretches(found: Skeleton, parts: Split, enough: float) -> Stretches:

@@ -22,14 +22,17 @@ from pvmscan.analyzers.base import is_carried_danger
 from pvmscan.analyzers.code_object import builds_code
 from pvmscan.analyzers.resource_bomb import looks_at_arguments
 from pvmscan.analyzers.unknown_callee import is_rebuilder
-from pvmscan.knowledge import Knowledge, Status, arguments_matter, effects_of
+from pvmscan.knowledge import Judgement, Knowledge, Status, arguments_matter, effects_of
 
 
 class Settled(NamedTuple):
-    """What stands for a run or a part of one, and how often each of its imports was made, by offset."""
+    """What stands for a run or a part of one."""
 
     trace: Trace
     counts: dict[int, int]
+    """How often each of its imports was made, by offset."""
+    judged: dict[str, Judgement]
+    """What its globals do with any arguments, by path: it was asked for already."""
 
 
 class Split(NamedTuple):
@@ -52,6 +55,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     world = Interpreter()
     world.attach(trace.events, DEFAULT, used.data)
     counts: dict[int, int] = {}
+    judged: dict[str, Judgement] = {}
     calls: list[Call] = []
     matters: list[bool] = []
     for number, (module, name) in enumerate(used.names):
@@ -62,18 +66,19 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
         made = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
         vias = [via for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)) if made[column]]
         path = path_of(value)
-        matters.append(path is None or _matters(path, vias, knowledge))
+        matters.append(path is None or _matters(path, vias, knowledge, judged))
         if matters[number]:
             trace.events.pop()
             continue
         counts[offset] = made[IMPORT]
         calls.extend(_call(value, via, offset) for via in vias)
     trace.events.extend(calls)
-    return Split(Settled(trace, counts), matters)
+    return Split(Settled(trace, counts, judged), matters)
 
 
-def _matters(path: str, vias: Iterable[str], knowledge: Knowledge) -> bool:
-    if is_carried_danger(effects_of(knowledge, path)):
+def _matters(path: str, vias: Iterable[str], knowledge: Knowledge, judged: dict[str, Judgement]) -> bool:
+    judged[path] = effects_of(knowledge, path)
+    if is_carried_danger(judged[path]):
         return True
     return any(call_matters(path, via, knowledge) for via in vias)
 

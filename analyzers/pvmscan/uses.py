@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pvm.paths import is_class_name, path_of
 from pvm.records import dataclass, field, replace
+
+from pvm.paths import is_class_name, path_of
 from pvm.values import reveal
 from pvmscan.analyzers import Context
-from pvmscan.knowledge import Status, effects_of
+from pvmscan.knowledge import Status
 from pvmscan.report import GlobalUse, Verdict
 
 
@@ -29,29 +30,26 @@ class Uses:
         for event in context.imports:
             value = reveal(event.value)
             path = path_of(value) or "?"
-            judgement = effects_of(context.knowledge, path)
+            judgement = context.effects_of(path)
             status = judgement.rules[0].effect if judgement.rules else judgement.status.value
             covered = judgement.status is Status.HARMLESS or id(value) in settled or path in opened
             if event.name and not covered:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[path] = None
             count = counts.get(event.offset, 1) if first else 0
-            written = f"{event.module} {event.name}".strip()
-            called, where = id(value) in context.called, context.at(event.offset)
-            self._use(GlobalUse(path, written, status, count, called, where))
+            called = id(value) in context.called
+            key = (path, f"{event.module} {event.name}".strip())
+            known = self.found.get(key)
+            if known is None:
+                where = context.at(event.offset)
+                self.found[key] = GlobalUse(*key, status, max(count, 1), called, where)
+            elif count or called > known.called:
+                self.found[key] = replace(known, count=known.count + count, called=known.called or called)
         for judged in context.calls:
             if judged.judgement.status is Status.UNKNOWN and judged.path not in opened:
                 verdict = Verdict.UNVERIFIED
                 self.uncovered[judged.path or "?"] = None
         return verdict
-
-    def _use(self, use: GlobalUse) -> None:
-        key = (use.name, use.written)
-        known = self.found.get(key)
-        if known is None:
-            self.found[key] = use if use.count else replace(use, count=1)
-        else:
-            self.found[key] = replace(known, count=known.count + use.count, called=known.called or use.called)
 
 
 def _settled(context: Context) -> set[int]:

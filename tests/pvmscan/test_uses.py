@@ -6,6 +6,9 @@ import pytest
 
 import assemble as asm
 import judged
+from pvmscan import settle
+from pvmscan.analyzers import base
+from pvmscan.knowledge import Judgement, Knowledge, effects_of
 
 
 def uses(data: bytes) -> dict[str, tuple[str, int, bool]]:
@@ -32,3 +35,18 @@ def test_every_use_is_counted_with_its_status() -> None:
 )
 def test_what_is_not_covered_is_named(code: bytes, uncovered: tuple[str, ...]) -> None:
     assert judged.file(asm.program(2, code)).uncovered == uncovered
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_global_is_judged_once(protocol: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(knowledge: Knowledge, path: str, *call: object) -> Judgement:
+        asked.append(path)
+        return effects_of(knowledge, path)
+
+    monkeypatch.setattr(settle, "effects_of", counted)
+    monkeypatch.setattr(base, "effects_of", counted)
+    names = [asm.glob("our.model", f"Thing{number}") for number in range(20)]
+    assert len(uses(asm.program(protocol, asm.list_of(*names)))) == 20
+    assert len(asked) == len(set(asked)) == 20

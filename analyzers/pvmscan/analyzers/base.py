@@ -53,19 +53,27 @@ class Context:
     """Findings that still get their whole chain; later ones show the last step."""
     walks: int = 2_000_000
     """Values that may still be looked at in search of sinks; none left is reported as a limit."""
+    judged: dict[str, Judgement] = field(default_factory=dict)
+    """What callables do with any arguments, by path, as far as it was asked for."""
     searched: dict[tuple[int, int], tuple[str, Judgement] | None] = field(default_factory=dict)
     """What `sink_of` has found, by identity and size."""
 
     def __post_init__(self) -> None:
-        judged: dict[str, Judgement] = {}
         for event in self.trace.events:
             if isinstance(event, Import):
                 self.imports.append(event)
                 self._note_sink(event.value)
             elif isinstance(event, Call):
-                self.calls.append(self._judge(event, judged))
+                self.calls.append(self._judge(event))
                 if not isinstance(event.result, Unset):
                     self._note_sink(event.result)
+
+    def effects_of(self, path: str) -> Judgement:
+        """What the callable under a path does with any arguments. A run asks several times for the same ones."""
+        known = self.judged.get(path)
+        if known is None:
+            known = self.judged[path] = effects_of(self.knowledge, path)
+        return known
 
     def _note_sink(self, value: Value) -> None:
         """Remember that a sink is about; a call may return several objects at once."""
@@ -73,19 +81,17 @@ class Context:
             return
         for part in carried(value, 100):
             path = path_of(part) if isinstance(part, Global | Attribute) else None
-            if path is not None and is_carried_danger(effects_of(self.knowledge, path)):
+            if path is not None and is_carried_danger(self.effects_of(path)):
                 self.reaches_sinks = True
 
-    def _judge(self, call: Call, judged: dict[str, Judgement]) -> Judged:
+    def _judge(self, call: Call) -> Judged:
         callee = reveal(call.callee)
         self.called.add(id(callee))
         path = path_of(callee)
         if path is None:
             return self._instance_called(call, callee)
         # where no rule speaks of the callee its arguments do not matter, and honest files repeat few callees often
-        known = judged.get(path)
-        if known is None:
-            known = judged[path] = effects_of(self.knowledge, path)
+        known = self.effects_of(path)
         if known.status is Status.HARMLESS and not self.knowledge.calls.all(path):
             return Judged(call, path, known)
         judgement = effects_of(self.knowledge, path, call)
@@ -118,7 +124,7 @@ class Context:
             self.walks -= 1
             path = path_of(part) if isinstance(part, Global | Attribute) else None
             if path is not None:
-                judgement = effects_of(self.knowledge, path)
+                judgement = self.effects_of(path)
                 if is_carried_danger(judgement):
                     return path, judgement
             if self.walks <= 0:

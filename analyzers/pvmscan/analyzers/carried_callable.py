@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pvm.paths import path_of
 from pvm.values import Global, reveal
 from pvmscan.analyzers.base import Context, finding, is_carried_danger
-from pvmscan.knowledge import Status, effects_of
+from pvmscan.knowledge import Status
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "carried-callable"
@@ -22,7 +22,7 @@ def analyze(context: Context) -> Iterator[Finding]:
         path = path_of(value)
         if path is None or not isinstance(value, Global) or not value.name or path in called or path in seen:
             continue
-        judgement = effects_of(context.knowledge, path)
+        judgement = context.effects_of(path)
         if judgement.status is not Status.SINK or not is_carried_danger(judgement):
             continue
         seen.add(path)

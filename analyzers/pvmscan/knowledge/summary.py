@@ -105,6 +105,8 @@ class Summaries:
 
     def _find(self, path: str) -> Summary | ClassSummary | None:
         parts = path.split(".")
+        if self.library.shard(parts[0]) is None:
+            return None  # and nothing below it
         for size in range(len(parts), 0, -1):
             module = ".".join(parts[:size])
             record = self.library.module(module)
