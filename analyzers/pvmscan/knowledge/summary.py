@@ -90,6 +90,8 @@ class Summaries:
     def find(self, path: str) -> Summary | ClassSummary | None:
         """Summary under a dotted path, through re-exports, base classes and what functions return."""
         if path not in self._found:
+            if self.library.shard(path.partition(".")[0]) is None:
+                return None  # nor of anything below, and there is no end of such names
             if len(self._found) > MAX_REMEMBERED:
                 self._found.clear()
             self._steps = self._steps + 1 if self._depth else 0
@@ -105,8 +107,6 @@ class Summaries:
 
     def _find(self, path: str) -> Summary | ClassSummary | None:
         parts = path.split(".")
-        if self.library.shard(parts[0]) is None:
-            return None  # and nothing below it
         for size in range(len(parts), 0, -1):
             module = ".".join(parts[:size])
             record = self.library.module(module)
