@@ -58,6 +58,7 @@ class TensorFlow:
         """Operations that reach beyond the graph, and Keras configs, as facts."""
         notes = Notes()
         messages: list[tuple[str, Message]]
+        evident = True
         if _FIRST.match(bytes(source.data[:4096])):
             if len(source.data) > MAX_TEXT:
                 yield Problem("a graph as text that is larger than the limit allows", _at(source, 0), "limit")
@@ -65,9 +66,11 @@ class TensorFlow:
             text = read_text(copied(source.data), notes)
             messages = [(kind, text) for kind in _KINDS if _evidence(kind, text)]
         else:
-            messages = [(kind, _wire(source, kind, notes)) for kind in _kinds(source)]
+            kinds = _kinds(source)
+            evident = any(kinds.values())
+            messages = [(kind, _wire(source, kind, notes)) for kind in kinds]
         if not messages:
-            if _named(source) or _mentions_operations(source):
+            if _named(source) or (_GRAPH_NAME.search(source.name) and _mentions_operations(source)):
                 yield Problem("no SavedModel or graph that can be read", _at(source, 0), "malformed")
             return
         for kind, message in messages:
@@ -77,7 +80,7 @@ class TensorFlow:
             yield Problem(
                 f"a TensorFlow file that cannot be read to its end: {reason}", _at(source, offset), kind
             )
-        yield Recognised("tensorflow", whole=not notes.stops and source.data[0] < 0x28)
+        yield Recognised("tensorflow", whole=evident and not notes.stops and source.data[0] < 0x28)
 
 
 def _named(source: Source) -> bool:
@@ -85,11 +88,10 @@ def _named(source: Source) -> bool:
 
 
 def _mentions_operations(source: Source) -> bool:
-    """Does the content of what is named a graph look like one all the same?"""
-    pattern = re.compile(
-        rb"\x12[\x04-\x20](%s)|\bop\s*:\s*[\"']" % b"|".join(name.encode() for name in operations())
-    )
-    return _GRAPH_NAME.search(source.name) is not None and pattern.search(source.data) is not None
+    """Is an operation named that matters, as a node or a line of text names it? Numbers may be longer than needed."""
+    names = b"|".join(name.encode() for name in operations())
+    node = rb"(?:\x12|\x92\x80*\0)(?:[\x04-\x20]|[\x84-\xa0]\x80*\0)(?:%s)" % names
+    return re.search(rb"%s|\bop\s*:\s*[\"']" % node, source.data) is not None
 
 
 def _at(source: Source, offset: int | None) -> Location:
@@ -100,15 +102,17 @@ def _wire(source: Source, kind: str, notes: Notes) -> Message:
     return Wire(source.data, 0, len(source.data), kind, schema(), notes)
 
 
-def _kinds(source: Source) -> list[str]:
-    """The interpretations that yield something; of what is called a graph, also those that take long to try."""
-    found = []
+def _kinds(source: Source) -> dict[str, bool]:
+    """The interpretations that yield something, and whether that is sure: of what is called a graph, or names an
+    operation that matters, those count as well that take long to try.
+    """
+    found = {}
     for kind in _KINDS:
         notes = Notes(SNIFFED_FIELDS)
-        if _evidence(kind, _wire(source, kind, notes)) or (
-            notes.fields < 0 and _GRAPH_NAME.search(source.name)
-        ):
-            found.append(kind)
+        if _evidence(kind, _wire(source, kind, notes)):
+            found[kind] = True
+        elif notes.fields < 0 and (_GRAPH_NAME.search(source.name) or _mentions_operations(source)):
+            found[kind] = False
     return found
 
 

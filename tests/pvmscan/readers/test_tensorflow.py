@@ -376,6 +376,27 @@ def test_limits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdict(TEXT.encode(), "x.pbtxt") is Verdict.INCOMPLETE
 
 
+@pytest.mark.parametrize("name", ["model.bin", "model.pb"])
+@pytest.mark.parametrize("before", [b"\x60\1", b"\x60\1\x68\2", field(1, field(1, b"a")) + b"\x60\1"])
+def test_a_graph_behind_more_fields_than_are_tried(
+    name: str, before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pvmscan.readers.tensorflow.SNIFFED_FIELDS", 300)
+    data = before * 301 + graph(*WRITE)
+    assert verdict(data, name) is Verdict.DANGEROUS
+    assert verdict(before * 301 + graph(const("path", PATH)), name) < Verdict.SUSPICIOUS
+
+
+@pytest.mark.parametrize("tag", [b"\x12", b"\x92\0", b"\x92\x80\0"])
+@pytest.mark.parametrize("length", [b"\x09", b"\x89\0", b"\x89\x80\0"])
+def test_numbers_that_are_longer_than_they_need(
+    tag: bytes, length: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pvmscan.readers.tensorflow.SNIFFED_FIELDS", 300)
+    inner = field(1, field(1, b"w") + tag + length + b"WriteFile")
+    assert verdict(b"\x60\1" * 301 + inner, "model.bin") >= Verdict.SUSPICIOUS
+
+
 @pytest.mark.parametrize(
     "name",
     ["saved_writes_bad.pb", "saved_reads_bad.pb", "graph_bad.pb", "graph_bad.pbtxt", "checkpoint.meta"],
