@@ -279,7 +279,9 @@ def _slot(index: int) -> int | bytes:
     """The key of a memo index. Hashes of integers are taken modulo `2**61 - 1`, so a pickle could write many indices
     that have the same; those of bytes are not known beforehand.
     """
-    return index if index < sys.hash_info.modulus else index.to_bytes(index.bit_length() // 8 + 1, "little")
+    if index < sys.hash_info.modulus:
+        return straight.slot(index) if index > 0 else index
+    return index.to_bytes(index.bit_length() // 8 + 1, "little")
 
 
 def _any_text(raw: bytes) -> str:

@@ -1,6 +1,10 @@
 # C types for the compiled build of straight.py; the Python source is the same.
 cimport cython
 
+cdef long long SPARSE
+
+cpdef long long slot(long long index)
+
 cdef bint _are_plain(list keys) except -1
 
 @cython.locals(

@@ -28,6 +28,19 @@ _INDEX = re.compile(rb"(?:0|[1-9][0-9]{0,17})\n")
 _DOUBLE = struct.Struct(">d")
 _MISSING = object()
 
+SPARSE = 1 << 25
+"""More memo entries than any limit allows: beyond it, indices are not the number of those before."""
+
+
+def slot(index: int) -> int:
+    """The key of a memo index below `2**61 - 1`.
+
+    A dict begins to search at the lowest bits of an integer. Indices that are alike in them, as multiples of 4096 are,
+    would make it search ever longer.
+    """
+    return index if index < SPARSE else index ^ index >> 16
+
+
 BEGINS = frozenset(b"(NKMJGX\x8c\x88\x89)U\x94qrhj]}\x8fueas\x85\x86\x87tIFLVSpgC\x8a")
 """First bytes of the instructions that are executed here."""
 
@@ -121,6 +134,8 @@ def run(
             n = window[end - 1]
             if end - pos == 5:
                 n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
+                if n >= SPARSE:
+                    n = slot(n)
             if op == 0x68 or op == 0x6A:
                 value = memo.get(n, _MISSING)
                 if value is _MISSING:
@@ -216,7 +231,7 @@ def run(
             if plain is None:
                 break
             end = plain.end()
-            index = int(data[pos + 1 : end - 1])
+            index = slot(int(data[pos + 1 : end - 1]))
             if op == 0x70:
                 if height <= low:
                     break

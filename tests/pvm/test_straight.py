@@ -2,6 +2,7 @@
 
 import mmap
 import pickle
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,46 @@ def test_nothing_that_is_listed_is_left_to_a_handler(monkeypatch: pytest.MonkeyP
         for frame in (b"", b"\x95" + (len(code) + 3).to_bytes(8, "little")):
             trace = swallowed(b"\x80\x04" + frame + code + b"N0.")
             assert trace.fault is None or code == b"(", (code, trace.fault)
+
+
+MODULUS = sys.hash_info.modulus
+FAR = (
+    0,
+    255,
+    65_536,
+    2**25 - 1,
+    2**25,
+    2**31 - 1,
+    2**32 - 1,
+    10**17,
+    MODULUS - 1,
+    MODULUS,
+)
+
+
+def written(opcodes: bytes, index: int, binary: bool) -> bytes:
+    """PUT or GET: as a line, or with four bytes where they are enough."""
+    if binary and index < 2**32:
+        return opcodes[1:] + index.to_bytes(4, "little")
+    return opcodes[:1] + b"%d\n" % index
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+def test_memo_indices_however_far_apart_and_however_written(dialect: dialects.Dialect, binary: bool) -> None:
+    puts = [b"K" + bytes([n]) + written(b"pr", index, binary) + b"0" for n, index in enumerate(FAR)]
+    gets = [written(b"gj", index, not binary) for index in FAR]
+    program = b"".join([*puts, b"(", *gets, b"t."])
+    for run in (stepped, swallowed):
+        assert run(program, dialect=dialect).result == tuple(range(len(FAR)))
+
+
+@given(st.integers(0, MODULUS - 1), st.integers(0, MODULUS - 1))
+def test_no_two_memo_indices_have_one_key(left: int, right: int) -> None:
+    assert (straight.slot(left) == straight.slot(right)) == (left == right)
+
+
+@pytest.mark.parametrize("step", [4096, 65_536])
+def test_memo_indices_that_are_alike_in_their_lowest_bits_have_other_keys(step: int) -> None:
+    keys = {straight.slot(2**32 - 1 - step * number) % 2**16 for number in range(4000)}
+    assert len(keys) > 2000
