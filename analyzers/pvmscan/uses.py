@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pvm.records import dataclass, field, replace
-
 from pvm.paths import is_class_name, path_of
+from pvm.records import dataclass, field, replace
 from pvm.values import reveal
 from pvmscan.analyzers import Context
 from pvmscan.knowledge import Status
