@@ -104,7 +104,7 @@ def evaluates(path: str) -> bool:
 
 
 def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
-    from pvm import fold
+    from pvm import bounds, fold
 
     if not fold.is_pure(path) or world.folded > MAX_FOLDED:
         return UNSET
@@ -116,7 +116,7 @@ def _evaluate(world: Caller, path: str, call: Call) -> Value | Unset:
         args = [converter.convert(_forced(world, value)) for value in (*own, *call.args)]
         named = converter.convert(call.kwargs) if call.kwargs is not None else {}
         result = fold.evaluate(path, args, named, limit)
-        world.folded += fold.size(result) // PIECE
+        world.folded += bounds.size(result) // PIECE
         return fold.to_value(result, call.offset)
     except (fold.NotConcrete, RecursionError):
         return UNSET

@@ -1,8 +1,8 @@
 """What Python's own pure functions return, computed on constants.
 
 The functions are listed in `data/pure.json` and are this interpreter's own, never an object that a file
-names. Sizes are bounded before a function runs (`_GUARDS`) and again afterwards. What cannot be evaluated
-within the bounds stays symbolic: `NotConcrete`.
+names. What it takes is bounded before a function runs (`pvm.bounds`), and the size of its result afterwards. What
+cannot be evaluated within the bounds stays symbolic: `NotConcrete`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from pvm.bounds import FEW_KEYS, GUARDS, are_text, size
 from pvm.names import data_file
 from pvm.paths import path_of
 from pvm.values import Blob, Buffer, Call, Container, Value, reveal
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000
+
+
+_HASHED = {"dict": 2, "set": 1, "frozenset": 1}
+"""Containers that look their items up, and how many items there are to each that is."""
 
 
 class NotConcrete(Exception):
@@ -68,6 +73,9 @@ class Converter:
                 raise NotConcrete
 
     def _container(self, value: Container, depth: int) -> Any:
+        step = _HASHED.get(value.kind, 0)
+        if step and len(value.items) > step * FEW_KEYS and not are_text(value.items[::step]):
+            raise NotConcrete
         if value.kind == "dict":
             pairs = (
                 (self.convert(key, depth + 1), self.convert(item, depth + 1)) for key, item in value.pairs()
@@ -124,7 +132,8 @@ def evaluate(path: str, args: list[Any], kwargs: dict[str, Any], limit: int) -> 
     if size(args) + size(list(kwargs.values())) > limit:
         raise NotConcrete
     try:
-        fine = _GUARDS.get(path, _fine)(args, limit)
+        guard = GUARDS.get(path)
+        fine = guard is None or guard([*args, *kwargs.values()], limit)
         result = function(*args, **kwargs) if fine else None
     except Exception as error:  # what does not fit the function, it refuses in the loader too
         raise NotConcrete from error
@@ -138,21 +147,6 @@ def evaluate(path: str, args: list[Any], kwargs: dict[str, Any], limit: int) -> 
 def is_pure(path: str) -> bool:
     """Is the function listed?"""
     return path in functions()
-
-
-def size(value: Any) -> int:
-    """Bytes that a Python object takes up, about."""
-    match value:
-        case str() | bytes() | bytearray():
-            return len(value)
-        case int():
-            return value.bit_length() // 8
-        case list() | tuple() | set() | frozenset():
-            return sum(map(size, value)) + len(value)
-        case dict():
-            return sum(size(key) + size(item) + 2 for key, item in value.items())
-        case _:
-            return 1
 
 
 # Functions of our own in place of those that could run long or grow without bound -------------------------
@@ -198,10 +192,14 @@ _CODEC_ALIASES |= {
 }
 
 
-def _codec(name: str) -> str:
+MOST_PUNYCODE = 4096
+"""Longer text takes time in its square."""
+
+
+def _codec(name: str, data: Any = b"") -> str:
     name = name.lower().replace("-", "_").replace(" ", "_")
     name = _CODEC_ALIASES.get(name, name)
-    if name not in _CODECS:
+    if name not in _CODECS or (name == "punycode" and len(data) > MOST_PUNYCODE):
         raise NotConcrete
     return name
 
@@ -212,11 +210,11 @@ def _decode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
         return _inflate(data)
     if name in ("bz2", "bz2_codec"):
         return _bz2(data)
-    return codecs.decode(data, _codec(encoding), errors)
+    return codecs.decode(data, _codec(encoding, data), errors)
 
 
 def _encode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
-    return codecs.encode(data, _codec(encoding), errors)
+    return codecs.encode(data, _codec(encoding, data), errors)
 
 
 def _inflate(data: bytes, wbits: int = 15, bufsize: int = 0) -> bytes:
@@ -232,7 +230,7 @@ def _bz2(data: bytes) -> bytes:
 
 
 def _lzma(data: bytes) -> bytes:
-    return _bounded(lzma.LZMADecompressor(), data)
+    return _bounded(lzma.LZMADecompressor(memlimit=1 << 27), data)
 
 
 def _bounded(decompressor: Any, data: bytes) -> bytes:
@@ -244,13 +242,13 @@ def _bounded(decompressor: Any, data: bytes) -> bytes:
 
 def _unquote(text: str, encoding: str = "utf-8", errors: str = "replace") -> str:
     pieces = text.split("%")
-    out = [pieces[0].encode(_codec(encoding), "surrogatepass")]
+    out = [pieces[0].encode(_codec(encoding, text), "surrogatepass")]
     for piece in pieces[1:]:
         try:
             out.append(bytes([int(piece[:2], 16)]) + piece[2:].encode())
         except ValueError:
             out.append(b"%" + piece.encode())
-    return b"".join(out).decode(_codec(encoding), errors)
+    return b"".join(out).decode(_codec(encoding, text), errors)
 
 
 def _str(value: Any = "", *more: Any, **named: Any) -> str:
@@ -316,77 +314,3 @@ def functions() -> dict[str, Callable[..., Any]]:
     for name in _CODECS:
         codecs.lookup(name)  # here and not while a file is judged: a look-up imports a module
     return table | _OWN | ITERATORS
-
-
-# Guards: may the function run on these arguments? ---------------------------------------------------------
-
-
-def _fine(args: list[Any], limit: int) -> bool:
-    return True
-
-
-def _product(args: list[Any], limit: int) -> bool:
-    left, right = args
-    if isinstance(left, int) and isinstance(right, int):
-        return size(left) + size(right) <= limit
-    count, items = (left, right) if isinstance(left, int) else (right, left)
-    return not isinstance(count, int) or max(count, 0) * max(size(items), 1) <= limit
-
-
-def _small_numbers(args: list[Any], limit: int) -> bool:
-    return all(abs(arg) <= min(limit, 65_536) for arg in args if isinstance(arg, int))
-
-
-def _replacement(args: list[Any], limit: int) -> bool:
-    text, old, new = args[:3]
-    return (len(text) // max(len(old), 1) + 1) * len(new) + len(text) <= limit
-
-
-def _join(args: list[Any], limit: int) -> bool:
-    separator, items = args
-    return len(separator) * max(len(items), 1) + size(list(items)) <= limit
-
-
-def _plain_format(args: list[Any], limit: int) -> bool:
-    template = args[0]
-    simple = template.replace("{}", "")
-    for number in range(min(len(args), 10)):
-        simple = simple.replace(f"{{{number}}}", "")
-    return "{" not in simple and len(template) * max(map(size, args), default=1) <= limit
-
-
-def _modulo(args: list[Any], limit: int) -> bool:
-    left = args[0]
-    if isinstance(left, int | float):
-        return True
-    percent = b"%" if isinstance(left, bytes) else "%"
-    parts = left.split(percent)[1:]
-    return all(part[:1] in (b"s", b"d", "s", "d", "c", "r") for part in parts)
-
-
-def _packed(args: list[Any], limit: int) -> bool:
-    return struct.calcsize(args[0]) <= limit
-
-
-_GUARDS: dict[str, Callable[[list[Any], int], bool]] = {
-    "operator.mul": _product,
-    "operator.imul": _product,
-    "operator.mod": _modulo,
-    "builtins.str.__mul__": _product,
-    "builtins.bytes.__mul__": _product,
-    "builtins.str.zfill": _small_numbers,
-    "builtins.str.center": _small_numbers,
-    "builtins.str.ljust": _small_numbers,
-    "builtins.str.rjust": _small_numbers,
-    "builtins.bytes": _small_numbers,
-    "builtins.bytearray": _small_numbers,
-    "builtins.range": _small_numbers,
-    "itertools.repeat": _small_numbers,
-    "builtins.int.to_bytes": lambda args, limit: len(args) < 2 or args[1] <= 65_536,
-    "builtins.str.replace": _replacement,
-    "builtins.bytes.replace": _replacement,
-    "builtins.str.join": _join,
-    "builtins.bytes.join": _join,
-    "builtins.str.format": _plain_format,
-    "struct.pack": _packed,
-}

@@ -7,9 +7,11 @@ union is closed: code that asks what a value is can name every case.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, TypeAlias
 
 
@@ -260,6 +262,7 @@ Value: TypeAlias = (
 )
 
 
+_MODULUS = sys.hash_info.modulus
 MAX_KEY = 1000
 """Parts of a key that are compared one by one; larger keys are equal only to themselves."""
 
@@ -268,8 +271,18 @@ def key_of(value: Value) -> object:
     """A hashable stand-in for a key: equal when Python takes the keys for equal, as far as they are known."""
     value = reveal(value)
     if not isinstance(value, tuple | Container):
-        return value
+        return _spread(value)
     return _structure(value) if _is_small(value) else id(value)
+
+
+def _spread(value: Value) -> object:
+    """The value; large numbers, of which a file can hold many that have one hash, as bytes: nobody foresees theirs."""
+    if not isinstance(value, int | float) or -_MODULUS < value < _MODULUS:
+        return value
+    if isinstance(value, float) and not isfinite(value):
+        return value
+    whole = int(value)
+    return "number", whole.to_bytes(whole.bit_length() // 8 + 1, "little", signed=True)
 
 
 def _is_small(value: Value) -> bool:
@@ -294,7 +307,7 @@ def _structure(value: Value) -> object:
         return tuple([_structure(item) for item in value])
     if isinstance(value, Container) and value.kind == "frozenset":
         return frozenset([_structure(item) for item in value.items])
-    return value
+    return _spread(value)
 
 
 def reveal(value: Value) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +80,24 @@ def test_frozen_sets_are_keys_by_what_they_hold() -> None:
     one, same, other = (Container(0, "frozenset", list(items)) for items in ((1, 2), (2, 1, 1), (1, 3)))
     assert key_of((one, 7)) == key_of((same, 7)) != key_of((other, 7))
     assert key_of(one) == key_of(same)
+
+
+MODULUS = sys.hash_info.modulus
+
+
+@given(st.integers(-9, 9), st.integers(-2, 2), st.sampled_from([0, 1, MODULUS, 2**64, 2.0**61, 1e300]))
+def test_large_numbers_are_one_key_if_they_are_equal(times: int, more: int, one: float) -> None:
+    left, right = times * one + more, times * one
+    assert (key_of(left) == key_of(right)) == (left == right)
+    assert key_of((left, 1)) == key_of((float(left), 1)) or float(left) != left
+    assert key_of(float("nan")) != key_of(float("inf")) == key_of(float("inf"))
+
+
+def test_numbers_that_hash_alike_are_keys_that_do_not() -> None:
+    alike = [number * MODULUS for number in range(-50, 50) if number]
+    assert {*map(hash, alike)} == {0}
+    assert len({hash(key_of(one)) for one in alike}) > 90
+    assert len({hash(key_of((one, 1))) for one in alike}) > 90
 
 
 def test_a_key_that_is_computed_is_what_it_is_known_to_be() -> None:
