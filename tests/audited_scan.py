@@ -9,6 +9,8 @@ parse in this process, where the hook sees what they do.
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import json
 import os
 import sys
@@ -58,6 +60,10 @@ PLACES = tuple(
 )
 
 
+WRITERS = frozenset([dataclasses.__file__, collections.__file__])
+"""Modules that execute what they have written themselves: constructors of data classes and named tuples."""
+
+
 class Watch:
     """What happens while one file is scanned."""
 
@@ -77,6 +83,8 @@ class Watch:
                 return self._own_module(str(arguments[0]))
             case "open":
                 return str(arguments[0]) in (self.path, MEMORY) or str(arguments[0]).startswith(PLACES)
+            case "exec" | "compile" if sys._getframe(2).f_code.co_filename in WRITERS:
+                return True
             case "exec":
                 return str(arguments[0].co_filename).startswith((*PLACES, "<frozen "))
             case "compile":  # ast.parse gives no file name, and what it makes is never executed (see "exec")

@@ -40,7 +40,7 @@ def test_a_stream_that_cannot_be_judged_does_not_hide_the_next(monkeypatch: pyte
         return broken() if len(seen) == 1 else analyze(context)
 
     monkeypatch.setattr(JUDGING, "analyze", fails_once)
-    monkeypatch.setattr(JUDGING, "settle", lambda *arguments: None)
+    monkeypatch.setattr(JUDGING.Judging, "_settled", lambda *arguments: ())
     file = judged.file(honest + asm.malicious())
     assert file.verdict is Verdict.DANGEROUS
     assert [(one.kind, one.location.offset) for one in file.errors] == [("internal", 0)]

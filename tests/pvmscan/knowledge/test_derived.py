@@ -248,7 +248,11 @@ class Written(Library):
     """A database written by hand, with what no generator would write."""
 
     def __init__(self, record: dict[str, Any]) -> None:
+        super().__init__()
         self.record = record
+
+    def shard(self, top: str) -> Any:
+        return self.record
 
     def module(self, name: str) -> dict[str, Any] | None:
         return self.record if name == "m" else None
