@@ -21,8 +21,16 @@ MAX_SOURCE = 4 << 20
 """Bytes of source that are parsed."""
 MAX_TEXT = 16 << 20
 """Characters of joined strings, all together."""
-MAX_PATHS = 16
-"""Meanings of one name that are kept."""
+MAX_PATHS = 64
+"""Meanings of one name that are kept; what has more is told as not understood..."""
+MAX_RESULTS = 16
+"""...but for results of calls, of which variables have many and which are seldom called themselves."""
+MAX_JUDGED = 300_000
+"""Meanings of callees that are judged in one module."""
+MAX_ROUNDS = 16
+"""How often assignments are gone through: an alias may stand before what it is an alias of."""
+_TEXT_ROUNDS = 3
+"""The same for texts, which may grow in every round."""
 _BUILTINS = frozenset(dir(builtins))
 _RUN_TEXT = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
 _DECODERS = (
@@ -65,11 +73,12 @@ def sinks(
     knowledge: Knowledge,
     entries: frozenset[str] = frozenset(),
     rules: frozenset[str] | None = None,
+    limits: list[str] | None = None,
 ) -> tuple[Reached, ...] | None:
     """Calls of sinks in the source of a module, in order of lines; None if it does not parse.
 
     `entries` are names of functions that something outside the module calls, `rules` the ids of the rules that
-    count: all if there are none.
+    count: all if there are none. What was not followed to its end is added to `limits`.
     """
     if len(source) > MAX_SOURCE:
         return None
@@ -79,7 +88,10 @@ def sinks(
         return None
     try:
         module = _Module(tree, knowledge, rules)
-        return tuple(module.sinks(entries))
+        found = tuple(module.sinks(entries))
+        if limits is not None:
+            limits.extend(sorted(module.names.limits))
+        return found
     except RecursionError:
         return None
 
@@ -100,8 +112,12 @@ class Names:
         """Paths by name; `given` are names that need no import."""
         self.stars: list[str] = []
         self.texts: dict[str, str] = {}
+        self._results: dict[str, int] = {}
+        """How many results of calls each name stands for."""
         self.decoded: set[str] = set()
         """Names that stand for something decoded or fetched."""
+        self.limits: set[str] = set()
+        """What was not followed to its end."""
         self._room = MAX_TEXT
         assigned: list[tuple[str, ast.expr]] = []
         for node in ast.walk(tree):
@@ -120,15 +136,29 @@ class Names:
                 assigned += [(node.target.id, item) for item in items]
             elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and isinstance(node.target, ast.Name):
                 assigned += [(node.target.id, node.value)] if node.value is not None else []
-        for _ in range(3):  # an alias of an alias of an alias
-            for name, value in assigned:
-                text = self.text(value)
+        self._follow(assigned)
+
+    def _follow(self, assigned: Sequence[tuple[str, ast.expr]]) -> None:
+        """Find what names stand for to which these values are assigned, until nothing new comes of it."""
+        for number in range(MAX_ROUNDS):
+            before = self._size()
+            # forwards, as it runs, and backwards: so aliases are soon known in whatever order they stand
+            for name, value in assigned if number % 2 == 0 else reversed(assigned):
+                text = self.text(value) if number < _TEXT_ROUNDS else None
                 if text is not None:
                     self.texts[name] = text
                 for path in self.paths(value):
                     self._add(name, path)
                 if self.decodes(value):
                     self.decoded.add(name)
+            if number + 1 >= _TEXT_ROUNDS and self._size() == before:
+                return
+        self.limits.add("names that stand for each other in too long a row")
+
+    def _size(self) -> int:
+        """How much is known but for results of calls, which grow in every round: `x = x.strip()`."""
+        plain = sum(map(len, self.known.values())) - sum(self._results.values())
+        return plain + len(self.decoded)
 
     def decodes(self, node: ast.expr) -> bool:
         """Does the value come out of a decoder or off the network?"""
@@ -151,8 +181,19 @@ class Names:
 
     def _add(self, name: str, path: str) -> None:
         paths = self.known.setdefault(name, set())
-        if len(paths) < MAX_PATHS:
+        parts = path.split(".")
+        if parts.count(parts[-1]) > 2:  # what `x = x.next` makes of a name again and again
+            path = ".".join(parts[: parts.index(parts[-1], parts.index(parts[-1]) + 1) + 1])
+        if path in paths:
+            return
+        if "()" in path:
+            if self._results.get(name, 0) < MAX_RESULTS:
+                self._results[name] = self._results.get(name, 0) + 1
+                paths.add(path)
+        elif len(paths) < MAX_PATHS + MAX_RESULTS:
             paths.add(path)
+        else:
+            self.limits.add("a name of too many meanings")
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         if node.level:
@@ -261,6 +302,8 @@ class Names:
         """Strings in a row; None if one of them is not plain, or they are too long together."""
         texts = [part for part in parts if part is not None]
         self._room -= sum(map(len, texts)) + len(glue) * len(texts)
+        if self._room <= 0:
+            self.limits.add("texts that are too long when they are put together")
         return glue.join(texts) if len(texts) == len(parts) and self._room > 0 else None
 
 
@@ -273,6 +316,7 @@ class _Module:
         self.knowledge = knowledge
         self.rules = rules
         self.names = Names(tree)
+        self._left = MAX_JUDGED
         self.top = _Scope("")
         self.functions: dict[str, list[_Scope]] = {}
         self.methods: dict[str, list[str]] = {}
@@ -345,11 +389,17 @@ class _Module:
 
     def _judge(self, call: ast.Call, runs: bool) -> Iterator[Reached]:
         for path in map(_one_spelling, self.names.paths(call.func)):
+            self._left -= 1
+            if self._left < 0:
+                self.names.limits.add("more calls, with what they may mean, than the limit allows")
+                return
             hidden = path in _RUN_TEXT and self._decodes(call)
             if path in _RUN_TEXT and not hidden:
                 inner = self.names.text(call.args[0]) if call.args else None
-                if inner is not None:
-                    yield from self._inner(inner, call.lineno, runs)
+                found = sinks(inner, self.knowledge, rules=self.rules) if inner is not None else None
+                if found is not None:
+                    for one in found:
+                        yield Reached(one.path, call.lineno, one.text, one.rule, runs and one.on_import, True)
                     continue
             judgement = effects_of(self.knowledge, path, self._as_call(call, path))
             rule = next((one for one in judgement.rules if self.rules is None or one.id in self.rules), None)
@@ -369,11 +419,6 @@ class _Module:
                     rule = next((one for one in rules if self.rules is None or one.id in self.rules), None)
                     if rule is not None and rule.effect in _HANDED_OVER:
                         yield Reached(path, call.lineno, ast.unparse(call)[:200], rule, runs, False)
-
-    def _inner(self, source: str, line: int, runs: bool) -> Iterator[Reached]:
-        """Source that stands in the module as text and is run."""
-        for one in sinks(source, self.knowledge, rules=self.rules) or ():
-            yield Reached(one.path, line, one.text, one.rule, runs and one.on_import, True)
 
     def _carries(self, call: ast.Call) -> bool:
         """Is what is loaded part of the module: bytes, or text that is decoded?"""

@@ -28,12 +28,15 @@ def judge_module(
     """
     text = source.decode("utf-8", "replace")
     knowledge, rules = load(), words("source", "rules")
-    runs = sinks(text, knowledge, certain, rules)
+    limits: list[str] = []
+    runs = sinks(text, knowledge, certain, rules, limits)
     if runs is None:
         reason = f"{why}; the source cannot be parsed by this version of Python"
         yield Problem(reason, Location(member, 0), "unreadable")
         return
     later = sinks(text, knowledge, certain | likely, rules) or ()
+    for reason in limits:
+        yield Problem(f"{why}; in it are {reason}", Location(member, 0), "limit")
     told, starts = set(), line_starts(source)
     for one in (each for each in runs if each.on_import):
         told.add((one.line, one.path))

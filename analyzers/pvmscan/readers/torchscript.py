@@ -21,8 +21,11 @@ _LIMIT = 16 << 20
 
 def judge_script(source: bytes, member: str) -> Iterator[Item]:
     """Facts about one member under `code/`."""
+    if len(source) > _LIMIT:
+        yield Problem("TorchScript source longer than the limit", Location(member, 0), "limit")
+        return
     try:
-        tree = ast.parse(source[:_LIMIT].decode("utf-8", "replace"))
+        tree = ast.parse(source.decode("utf-8", "replace"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         yield Problem("TorchScript source that cannot be parsed", Location(member, 0), "unreadable")
         return
@@ -39,6 +42,8 @@ def judge_script(source: bytes, member: str) -> Iterator[Item]:
                     at = starts[node.lineno - 1]
                     yield _file_access(node, path, function.name, member, at, path in known["script_writes"])
                 foreign |= _foreign(path, known["script_namespaces"])
+    for reason in sorted(names.limits):
+        yield Problem(f"the script has {reason}", Location(member, 0), "limit")
     for namespace in sorted(foreign):
         message = f"The script calls operators of {namespace}, which a native library brings."
         yield Fact(
