@@ -38,7 +38,7 @@ class Gguf:
         try:
             walk = _Walk(source.data)
             for key, start, stop in walk.texts():
-                if b"{" in source.data[start:stop][:MAX_TEMPLATE]:
+                if source.data.find(b"{", start, stop) >= 0:
                     yield from _template(source, key, start, stop)
             end = walk.end()
         except _Stop as stop_:

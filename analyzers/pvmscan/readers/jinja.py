@@ -37,8 +37,8 @@ MAX_TOKENS = 500_000
 _MOST_ARGUMENTS = 64
 _WIDE = re.compile(r"%[^a-zA-Z%]*(\d{4}|\*)")
 """A format that makes a long text of a short one."""
-MAX_TEXT = 4096
-"""Characters of a joined text that are kept."""
+MAX_TEXT = 1 << 14
+"""Characters of a joined text; what makes a longer one stays as it is, which is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +156,25 @@ def _reduce(done: list[_Token], after: str) -> None:
     while True:
         kinds = [token.kind for token in done[-3:]]
         texts = [token.text for token in done[-3:]]
-        if kinds[-2:] == ["string", "string"]:
-            done[-2:] = [_Token("string", (texts[-2] + texts[-1])[:MAX_TEXT])]
+        if kinds[-2:] == ["string", "string"] and _fits(*texts[-2:]):
+            done[-2:] = [_Token("string", texts[-2] + texts[-1])]
         elif (
-            kinds == ["string", "mark", "string"] and texts[1] in ("~", "+") and after not in ("*", "|", ".")
+            kinds == ["string", "mark", "string"]
+            and texts[1] in ("~", "+")
+            and after not in ("*", "|", ".")
+            and _fits(texts[0], texts[2])
         ):
-            done[-3:] = [_Token("string", (texts[0] + texts[2])[:MAX_TEXT])]
+            done[-3:] = [_Token("string", texts[0] + texts[2])]
         elif (
             kinds == ["mark", "string", "mark"] and texts[0] == "(" and texts[2] == ")" and not _called(done)
         ):
             done[-3:] = [_Token("string", texts[1])]
         elif {*kinds} == {"string", "mark", "number"} and texts[1] == "*" and after != "|":
             text, count = (texts[0], texts[2]) if kinds[0] == "string" else (texts[2], texts[0])
-            done[-3:] = [
-                _Token("string", (text * min(int(count), MAX_TEXT) if count.isdigit() else "")[:MAX_TEXT])
-            ]
+            times = _times(count)
+            if times * max(len(text), 1) > MAX_TEXT:
+                return
+            done[-3:] = [_Token("string", text * times)]
         elif texts[-1:] == [")"] and (called := _call_of_constant(done)):
             done[-called[0] :] = [_Token("string", called[1])]
         elif kinds == ["string", "mark", "name"] and texts[1] == "|" and texts[2] in _FILTERS:
@@ -179,6 +183,29 @@ def _reduce(done: list[_Token], after: str) -> None:
             done[-parts[0] :] = [_Token("string", "".join(parts[1]))]
         else:
             return
+
+
+def _fits(*texts: str) -> bool:
+    """Are they short enough to be joined?"""
+    return sum(map(len, texts)) <= MAX_TEXT
+
+
+def _times(count: str) -> int:
+    return int(count[:9]) if count.isdigit() else MAX_TEXT + 1
+
+
+def _is_long(part: list[_Token]) -> bool:
+    """Is it an operation on two constants whose result would be too long?"""
+    texts = [token.text for token in part]
+    match [token.kind for token in part]:
+        case ["string", _, "string"]:
+            return texts[1] in ("~", "+") and not _fits(texts[0], texts[2])
+        case ["string", _, "number"]:
+            return texts[1] == "*" and _times(texts[2]) * len(texts[0]) > MAX_TEXT
+        case ["number", _, "string"]:
+            return texts[1] == "*" and _times(texts[0]) * len(texts[2]) > MAX_TEXT
+        case _:
+            return False
 
 
 _FILTERS: dict[str, Callable[[str], str]] = {
@@ -208,14 +235,15 @@ def _call_of_constant(done: list[_Token]) -> tuple[int, str] | None:
     arguments = [token.text if token.kind == "string" else token.text.isdigit() and int(token.text) for token in
                  done[-back + 1 : -1] if token.kind != "mark"]  # fmt: skip
     result = _applied(head[0].text, head[2].text, arguments)
-    return None if result is None else (back + 3, result[:MAX_TEXT])
+    return None if result is None or len(result) > MAX_TEXT else (back + 3, result)
 
 
 def _applied(text: str, name: str, arguments: list[str | int]) -> str | None:
     """What Jinja's filter or the string's method of this name makes of a text, where it is one of a few."""
     texts = [one for one in arguments if isinstance(one, str)]
     if name == "replace" and len(texts) == 2 == len(arguments) and (texts[0] or len(text) < 100):
-        return text.replace(texts[0][:MAX_TEXT], texts[1][:100])
+        longest = len(text) + (text.count(texts[0]) if texts[0] else 100) * len(texts[1])
+        return text.replace(texts[0], texts[1]) if longest <= 100 * MAX_TEXT else None
     if name == "format" and not _WIDE.search(text):
         try:
             return text % tuple(arguments)
@@ -267,7 +295,10 @@ def _reasons(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
             yield from _string(token.text, before, after)
         elif token.kind == "name":
             yield from _name(tokens, number, before)
+        elif token.kind == "mark" and _is_long(tokens[max(number - 1, 0) : number + 2]):
+            yield "puts together a text that is too long to be followed", False
     yield from _subscripts(tokens)
+    yield from _arguments(tokens)
 
 
 def _string(text: str, before: str, after: str) -> Iterator[tuple[str, bool]]:
@@ -287,11 +318,10 @@ def _name(tokens: list[_Token], number: int, before: str) -> Iterator[tuple[str,
         yield f"reads the attribute {text}", True
     elif before == "." and text in words("jinja", "attributes"):
         yield f"reads the attribute {text}", False
-    elif before == "|" and text in words("jinja", "named_by_filter"):
-        following = tokens[number + 1 : number + 1 + _MOST_ARGUMENTS]
-        if text == "attr" and following[1:2] and not _one_string(following[1:3]):
+    elif before == "|" and text == "attr":
+        following = tokens[number + 2 : number + 4]
+        if following and not _one_string(following):
             yield "reads an attribute whose name is computed", False
-        yield from _arguments(following)
 
 
 def _one_string(tokens: list[_Token]) -> bool:
@@ -299,48 +329,58 @@ def _one_string(tokens: list[_Token]) -> bool:
 
 
 def _subscripts(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
-    """`x['_' * 2 ~ ...]`: a name that is computed of nothing but constants could have been written down."""
-    opened: list[int] = []
+    """`x['_' * 2 ~ ...]`: a name that is computed of nothing but constants could have been written down.
+
+    Such a subscript has operators, filters and methods, at least one text, no variable, and no comma outside of inner
+    brackets. One walk over the tokens tells it of all brackets, however they are nested.
+    """
+    opened: list[tuple[int, bool]] = []
+    """Where brackets begin, and whether they have a comma of their own."""
+    text = variable = -1
+    """Where the last one stands."""
     for number, token in enumerate(tokens):
-        if token.kind != "mark" or token.text not in "[]":
+        before = tokens[number - 1] if number else None
+        if token.kind == "string":
+            text = number
+        elif token.kind == "name" and (before is None or before.text not in ("|", ".")):
+            variable = number
+        elif token.kind != "mark":
             continue
-        if token.text == "[":
-            opened.append(number)
-        elif opened:
-            start = opened.pop()
-            inside = tokens[start + 1 : number]
-            before = tokens[start - 1] if start else None
-            subscript = before is not None and (before.kind != "mark" or before.text in (")", "]"))
-            subscript = subscript and before is not None and before.text not in words("jinja", "keywords")
-            if subscript and 1 < len(inside) <= _MOST_ARGUMENTS and _constant(inside):
+        elif token.text in "([{":
+            opened.append((number, False))
+        elif token.text == "," and opened:
+            opened[-1] = opened[-1][0], True
+        elif token.text in ")]}" and opened:
+            start, comma = opened.pop()
+            constant = text > start > variable and not comma and number - start > 2
+            if constant and token.text == "]" and _is_subscript(tokens, start):
                 yield "computes the name of an attribute", False
 
 
-def _constant(tokens: list[_Token]) -> bool:
-    """Constants with operators, filters and methods, at least one text among them, and no variable."""
-    names = [number for number, token in enumerate(tokens) if token.kind == "name"]
-    plain = all(number and tokens[number - 1].text in ("|", ".") for number in names)
-    plain = plain and not any(token.kind == "mark" and token.text == "," for token in _outermost(tokens))
-    return plain and any(token.kind == "string" for token in tokens)
+def _is_subscript(tokens: list[_Token], start: int) -> bool:
+    """Does the bracket there follow a value?"""
+    before = tokens[start - 1] if start else None
+    value = before is not None and (before.kind != "mark" or before.text in (")", "]"))
+    return value and before is not None and before.text not in words("jinja", "keywords")
 
 
-def _outermost(tokens: list[_Token]) -> Iterator[_Token]:
-    depth = 0
-    for token in tokens:
-        if token.kind == "mark":
-            depth += (token.text in "([{") - (token.text in ")]}")
-        if depth == 0:
-            yield token
-
-
-def _arguments(following: list[_Token]) -> Iterator[tuple[str, bool]]:
+def _arguments(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
     """`attr('__class__')`, `map(attribute='a.__class__')`: names may be joined by dots."""
-    for token in following:
-        if token.text == ")":
-            return
-        if token.kind == "string":
-            for part in token.text.split(".")[:100]:
+    opened: list[bool] = []
+    """Of every bracket, whether a filter that takes names stands before it."""
+    for number, token in enumerate(tokens):
+        if token.kind == "mark" and token.text in "([{":
+            takes_names = number > 1 and tokens[number - 2].text == "|" and _takes_names(tokens[number - 1])
+            opened.append(takes_names or opened[-1:] == [True])
+        elif token.kind == "mark" and token.text in ")]}":
+            del opened[-1:]
+        elif token.kind == "string" and opened[-1:] == [True]:
+            for part in token.text.split("."):
                 if _DUNDER.fullmatch(part):
                     yield f"names the attribute {part}", True
                 elif _PARTIAL.fullmatch(part) or part in words("jinja", "attributes"):
                     yield f"names the attribute {part}", False
+
+
+def _takes_names(token: _Token) -> bool:
+    return token.kind == "name" and token.text in words("jinja", "named_by_filter")
