@@ -15,7 +15,7 @@ from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.data import words
 from pvmscan.readers.evidence import named
-from pvmscan.readers.jsontree import NotJson, Pairs, looks_like_json, objects, parse, plain
+from pvmscan.readers.jsontree import NotJson, Pairs, TooMuch, looks_like_json, objects, parse, plain
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.template import judge_template
 from pvmscan.report import Location, Problem, Verdict
@@ -53,15 +53,23 @@ class Config:
             if _is_named(source):
                 yield Problem(f"JSON that cannot be read: {error}", Location(source.member, 0), "malformed")
             return
-        told: set[object] = set()
-        for fact in _facts(tree, source):
-            key = (fact.rule, fact.message, fact.payload)
-            if key not in told:
-                told.add(key)
-                if fact.offset is None and len(told) <= MAX_PLACED:
-                    fact = fact._replace(offset=_place(fact, source.data))
-                yield fact
+        try:
+            yield from _once(_facts(tree, source), source.data)
+        except TooMuch:
+            yield Problem("JSON with more values than the limit allows", Location(source.member, 0), "limit")
         yield Recognised("json", whole=False)
+
+
+def _once(facts: Iterator[Fact], data: Buffer) -> Iterator[Fact]:
+    """Each fact once, with its place."""
+    told: set[object] = set()
+    for fact in facts:
+        key = (fact.rule, fact.message, fact.payload)
+        if key not in told:
+            told.add(key)
+            if fact.offset is None and len(told) <= MAX_PLACED:
+                fact = fact._replace(offset=_place(fact, data))
+            yield fact
 
 
 def _is_named(source: Source) -> bool:

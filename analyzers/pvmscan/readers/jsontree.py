@@ -9,6 +9,9 @@ from typing import Any
 from pvmscan.readers.base import Buffer
 
 MAX_NODES = 5_000_000
+_BEFORE = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+"""What can stand before a text in any of the encodings that Python's reader takes."""
+_HEAD, _PIECE = 64, 1 << 16
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -25,10 +28,25 @@ class NotJson(Exception):
     """The text is no JSON; says why."""
 
 
+class TooMuch(Exception):
+    """The tree has more parts than the limit allows."""
+
+
 def looks_like_json(data: Buffer) -> bool:
     """Does it begin with a bracket, in any of the encodings that Python's reader takes?"""
-    head = bytes(data[:64]).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
+    head = beginning(data)
     return head[:1] in (b"{", b"[") and head[:2] != b"{L"  # `{L` begins UBJSON
+
+
+def beginning(data: Buffer) -> bytes:
+    """The first bytes behind white space, however much there is of it, and a mark of the encoding."""
+    head = bytes(data[:_HEAD])
+    found, at = head.lstrip(_BEFORE), len(head)
+    if b"\0\0\0\0" in head:  # no text, in whatever encoding
+        return found
+    while not found and (piece := bytes(data[at : at + _PIECE])):
+        found, at = piece.lstrip(_BEFORE), at + len(piece)
+    return found
 
 
 def parse(data: bytes) -> Any:
@@ -42,11 +60,13 @@ def parse(data: bytes) -> Any:
 
 
 def objects(tree: Any) -> Iterator[tuple[str, Pairs]]:
-    """Every object with the path of keys that leads to it, outer ones first."""
+    """Every object with the path of keys that leads to it, outer ones first; raise `TooMuch` at the limit."""
     pending: list[tuple[str, Any]] = [("", tree)]
-    for _ in range(MAX_NODES):
-        if not pending:
-            return
+    left = MAX_NODES
+    while pending:
+        left -= 1
+        if left < 0:
+            raise TooMuch
         path, node = pending.pop()
         if isinstance(node, Pairs):
             yield path, node

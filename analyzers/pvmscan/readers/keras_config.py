@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Item, Source
 from pvmscan.readers.data import words
+from pvmscan.readers.jsontree import beginning
 from pvmscan.readers.keras_code import code_item, looks_like_code, torch_archive
 from pvmscan.readers.keras_names import class_item, function_item, operation_item
 from pvmscan.readers.keras_place import Place, Trail, outside
@@ -229,8 +230,7 @@ class KerasJson:
 
     def sniff(self, source: Source) -> bool:
         """JSON in any of its encodings; whether it is a config is seen when it is read."""
-        head = bytes(source.data[:64]).replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-        return head[:1] in (b"{", b"[")
+        return beginning(source.data)[:1] in (b"{", b"[")
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """What the config names and carries; nothing if the JSON is something else."""
