@@ -14,7 +14,7 @@ from pvmscan.readers.config import target
 from pvmscan.readers.data import words
 from pvmscan.readers.evidence import named
 from pvmscan.readers.template import judge_template
-from pvmscan.readers.yamltext import Scalar, scalars
+from pvmscan.readers.yamltext import Scalar, TooMany, scalars
 from pvmscan.report import Location, Problem, Verdict
 
 _NAMED = re.compile(r"(\.ya?ml|(^|[/!])MLmodel)$", re.IGNORECASE)
@@ -41,8 +41,7 @@ class Yaml:
             return False
         if _NAMED.search(source.member or source.name) is not None:
             return True
-        text = bytes(source.data[:MAX_BYTES])
-        return _TELLING.search(text) is not None
+        return _TELLING.search(source.data) is not None
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """What its scalars and tags name."""
@@ -51,9 +50,12 @@ class Yaml:
             return
         raw = copied(source.data)
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-        for scalar in scalars(text):
-            yield from _tags(scalar, source)
-            yield from _value(scalar, source, text)
+        try:
+            for scalar in scalars(text):
+                yield from _tags(scalar, source)
+                yield from _value(scalar, source, text)
+        except TooMany:
+            yield Problem("YAML of more parts than the limit allows", Location(source.member, 0), "limit")
         yield Recognised("yaml", whole=False)
 
 

@@ -42,7 +42,11 @@ _LETTERS = {
     "v": "\v",
 }
 _SPELLED = {"N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029"}
-MAX_SCALARS = 2_000_000
+MAX_TOKENS = 2_000_000
+
+
+class TooMany(Exception):
+    """The text has more tokens than the limit allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ class Scalar:
 
 
 def scalars(text: str) -> Iterator[Scalar]:
-    """Scalars in their order, values with their keys. Tags without a scalar are given with empty text."""
+    """Scalars in their order, values with their keys. Tags without a scalar are given with empty text.
+
+    Raise `TooMany` at the limit.
+    """
     reader = _Reader(text)
     yield from reader.scalars()
 
@@ -75,8 +82,11 @@ class _Reader:
         """Anchors that the next scalar gets."""
 
     def scalars(self) -> Iterator[Scalar]:
-        at, last = 0, None
-        for _ in range(MAX_SCALARS):
+        at, last, left = 0, None, MAX_TOKENS
+        while at < len(self.text):
+            left -= 1
+            if left < 0:
+                raise TooMany
             match = _TOKEN.match(self.text, at)
             if match is None:
                 break
