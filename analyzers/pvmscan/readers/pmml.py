@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvmscan.buffer import Buffer, copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
-from pvmscan.report import Severity, Verdict
+from pvmscan.readers.jsontree import beginning
+from pvmscan.report import Location, Problem, Severity, Verdict
 
-_HEAD, _MOST = 1 << 16, 64 << 20
+_MOST = 64 << 20
+"""Bytes in wide characters that are looked at."""
 _ROOT = re.compile(rb"<(?:\w+:)?(PMML|net)[\s>/]|<!DOCTYPE\s+(PMML|net)\b")
 _ENTITY = re.compile(
     rb"<!ENTITY\s+(?:%\s+)?[\w.-]+\s+(SYSTEM|PUBLIC)\b[^>]{0,400}|<!DOCTYPE\s+\w+\s+(SYSTEM|PUBLIC)\b[^>\[]{0,400}"
@@ -28,12 +31,16 @@ class Pmml:
 
     def sniff(self, source: Source) -> bool:
         """The root element, or the document type that names it."""
-        head = _text(source, _HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
-        return head[:1] == b"<" and _ROOT.search(head) is not None
+        if beginning(source.data)[:1] != b"<":
+            return False
+        text = _text(source)
+        return _ROOT.search(text) is not None or _is_cut(source, text)
 
     def read(self, source: Source, budget: Budget) -> Iterator[Item]:
         """Facts about entities and extensions."""
-        text = _text(source, _MOST)
+        text = _text(source)
+        if _is_cut(source, text):
+            yield Problem("XML longer than the limit", Location(source.member, 0), "limit")
         for pattern in (_ENTITY, _INCLUDE):
             for match in pattern.finditer(text):
                 yield Fact(
@@ -64,10 +71,15 @@ class Pmml:
         yield Recognised("xml-model", whole=False)
 
 
-def _text(source: Source, limit: int) -> bytes:
-    """The document, as ASCII-compatible bytes: entities can only stand in front of the root's content."""
-    raw = bytes(source.data[:limit])
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:4] in (b"<\0?\0", b"\0<\0?"):
-        order = "utf-16-be" if raw[:2] in (b"\xfe\xff", b"\0<") else "utf-16-le"
-        return raw.decode(order, "replace").encode("utf-8", "replace")
-    return raw
+def _text(source: Source) -> Buffer:
+    """The document, as ASCII-compatible bytes."""
+    head = source.data[:4]
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head in (b"<\0?\0", b"\0<\0?"):
+        order = "utf-16-be" if head[:2] in (b"\xfe\xff", b"\0<") else "utf-16-le"
+        return copied(source.data, 0, _MOST).decode(order, "replace").encode("utf-8", "replace")
+    return source.data
+
+
+def _is_cut(source: Source, text: Buffer) -> bool:
+    """Is it not the whole document?"""
+    return text is not source.data and len(source.data) > _MOST
