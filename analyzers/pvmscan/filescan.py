@@ -90,7 +90,7 @@ class FileScan:
     def add(self, finding: Finding, source: Source) -> None:
         """Keep a finding, in its place, unless there is the same one already."""
         finding = replace(finding, location=placed(finding.location, source))
-        key = (finding.rule, finding.location, finding.message)
+        key = (finding.rule, finding.verdict, finding.location, finding.message)
         if key in self._findings:
             return
         rank = (finding.rule, finding.verdict)

@@ -61,8 +61,10 @@ def _judged(path: str) -> tuple[str, Judgement]:
     head, dot, rest = path.partition(".")
     plain = canonical(head, "")[0] + dot + rest
     judgement = effects_of(load(), plain)
-    parts = path.split(".")[:_MOST_PARTS]
-    for place in range(1, len(parts)):
+    parts = path.split(".")
+    near = max(1, len(parts) - _MOST_PARTS)
+    # of very many parts the last ones: what the others reach, these reach it through
+    for place in (*range(1, min(near, _MOST_PARTS)), *range(near, len(parts))):
         if judgement.status is Status.SINK:
             break
         # a module keeps what it imports as attributes: which of the parts is the module cannot be told

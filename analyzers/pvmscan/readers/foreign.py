@@ -67,7 +67,7 @@ def foreign_format(data: Buffer) -> Magic | None:
 def _is_windows_program(data: Buffer) -> bool:
     """The header of the old system points to that of the new one."""
     place = int.from_bytes(data[60:64], "little")
-    return 0 < place < 1 << 20 and data[place : place + 4] == b"PE\0\0"
+    return place > 0 and data[place : place + 4] == b"PE\0\0"
 
 
 class Foreign:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import math
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -32,6 +32,8 @@ MAX_BATCH = 64 << 20
 MAX_SHARED = 4 << 30
 """Bytes that the values of one attribute could take if all of them shared the largest place in the heap."""
 MAX_VALUES = 2_000_000
+MAX_FILES = 100_000
+"""Parts of one dataset that may lie in other files."""
 HEAD = 4096
 """Bytes of a dataset of numbers that are looked at first."""
 _KINDS = {kind: kind for kind in ("external-link", "external-storage", "virtual-dataset")}
@@ -287,15 +289,15 @@ class _Walk:
         plan = dataset.get_create_plist()
         layout = plan.get_layout()
         if layout == h5.h5d.VIRTUAL:
-            sources = tuple(
-                plan.get_virtual_filename(index) for index in range(min(plan.get_virtual_count(), 100))
-            )
-            self.found.elsewhere.append(Elsewhere(path, "virtual-dataset", tuple(map(str, sources))))
+            count = plan.get_virtual_count()
+            names = (str(plan.get_virtual_filename(index)) for index in range(min(count, MAX_FILES)))
+            self._elsewhere(path, "virtual-dataset", names, count)
             return
-        if plan.get_external_count():
-            names = [plan.get_external(index)[0] for index in range(min(plan.get_external_count(), 100))]
-            where = tuple(name.decode("utf-8", "backslashreplace") for name in names)
-            self.found.elsewhere.append(Elsewhere(path, "external-storage", where))
+        count = plan.get_external_count()
+        if count:
+            raw = (plan.get_external(index)[0] for index in range(min(count, MAX_FILES)))
+            names = (name.decode("utf-8", "backslashreplace") for name in raw)
+            self._elsewhere(path, "external-storage", names, count)
             return
         kind = dataset.get_type()
         declared = dataset.get_space().get_simple_extent_npoints() * kind.get_size()
@@ -314,6 +316,12 @@ class _Walk:
             self._numbers(h5.Dataset(dataset), path, declared)
         else:
             self._rows(h5.Dataset(dataset), path, varies=types.varies(h5.h5t, kind))
+
+    def _elsewhere(self, path: str, kind: str, names: Iterable[str], count: int) -> None:
+        """Files that hold the bytes of a dataset, each once."""
+        self.found.elsewhere.append(Elsewhere(path, kind, tuple(dict.fromkeys(names))))
+        if count > MAX_FILES:
+            self.found.faults.append((path, "limit", "parts in more files than the limit allows"))
 
     def _numbers(self, dataset: Any, path: str, declared: int) -> None:
         """A row of bytes is kept if it begins like something that is loaded."""

@@ -33,9 +33,11 @@ def holds_bytes(h5t: Any, kind: Any, depth: int = 0) -> bool:
         if inner.get_class() not in (h5t.INTEGER, h5t.FLOAT, h5t.REFERENCE, h5t.ENUM, h5t.COMPOUND):
             raise ValueError("a sequence of variable length of what h5py cannot read safely")
         return bool(inner.get_class() == h5t.INTEGER and inner.get_size() == 1)
-    if found == h5t.ARRAY and depth < MAX_NESTING:
+    if found in (h5t.ARRAY, h5t.COMPOUND) and depth >= MAX_NESTING:
+        raise ValueError("a type nested deeper than the limit allows")
+    if found == h5t.ARRAY:
         return holds_bytes(h5t, kind.get_super(), depth + 1)
-    if found == h5t.COMPOUND and depth < MAX_NESTING:
+    if found == h5t.COMPOUND:
         members = [kind.get_member_type(index) for index in range(kind.get_nmembers())]
         if h5t.REFERENCE in {one.get_class() for one in members}:
             return False

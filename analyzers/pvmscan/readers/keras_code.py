@@ -12,7 +12,7 @@ from pvmscan.knowledge.code_names import computes, dangerous_in_layer, reads_fil
 from pvmscan.readers.base import Item, Source
 from pvmscan.readers.bytecode import uses
 from pvmscan.readers.keras_place import Place, Trail, outside
-from pvmscan.readers.marshalled import Code, NotMarshal, read_code
+from pvmscan.readers.marshalled import Code, NotMarshal, TooLarge, read_code
 from pvmscan.report import Problem, Severity, Verdict
 
 MAX_CODE = 16 << 20
@@ -47,6 +47,7 @@ def code_item(text: str, place: Place, trail: Trail, *, certain: bool = False) -
             code = read_code(data)
         except NotMarshal as error:
             reason, plain = str(error), plain + data
+            certain = certain or isinstance(error, TooLarge)
             continue
         yield _judged(code, text, place, trail)
         return

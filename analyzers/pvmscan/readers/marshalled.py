@@ -20,6 +20,10 @@ class NotMarshal(ValueError):
     """The bytes are not in this format, or not in this layout."""
 
 
+class TooLarge(NotMarshal):
+    """It may be in this format, but is larger or deeper than the limit allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a code object is written: integers, objects, an integer, further objects."""
@@ -100,16 +104,16 @@ def read_code(data: bytes) -> Code:
     """The code object at the start of some bytes; raise `NotMarshal` if there is none."""
     if not data or data[0] & ~_REF != _CODE:
         raise NotMarshal("no code object")
-    reason = ""
+    reason: NotMarshal | None = None
     for layout in LAYOUTS:
         try:
             found = _Reader(data, layout).value(0)
         except NotMarshal as error:
-            reason = reason or str(error)
+            reason = error if isinstance(error, TooLarge) else reason or error
             continue
         if isinstance(found, Code):
             return found
-    raise NotMarshal(reason)
+    raise reason or NotMarshal("no code object")
 
 
 class _Reader:
@@ -128,7 +132,7 @@ class _Reader:
         """The next object; numbers and singletons as None."""
         self.left -= 1
         if self.left < 0 or depth > MAX_DEPTH:
-            raise NotMarshal("larger or deeper than the limit allows")
+            raise TooLarge("larger or deeper than the limit allows")
         kind = self._take(1)[0]
         slot = -1
         if kind & _REF:

@@ -5,6 +5,7 @@ Numbers of fields: onnx 1.23.2, `onnx/onnx.proto`. Tensors are stepped over, nev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,7 @@ from pvmscan.report import Location, Problem, Severity, Verdict
 
 _GRAPH, _TRAINING, _FUNCTION = 7, 20, 25
 _MOST_TOLD = 50
+"""Facts of each verdict."""
 _MOST_OUTER = 1_000_000
 
 
@@ -147,17 +149,17 @@ class _Walk:
         for one in message:
             if one.number == 13 and one.kind == BYTES:
                 pair = message.inner(one)
-                texts = {part.number: pair.text(part) for part in pair if part.kind == BYTES}
+                texts = {part.number: pair.text(part, limit=1 << 20) for part in pair if part.kind == BYTES}
                 if texts.get(1) == "location":
                     self.outside.setdefault(texts.get(2, ""), one.start)
 
     def facts(self) -> Iterator[Fact]:
         known = table("onnx")
-        told = 0
+        told: Counter[Verdict] = Counter()
         for location, offset in self.outside.items():
             reason = leaves_folder(location)
-            if reason is not None and told < _MOST_TOLD:
-                told += 1
+            if reason is not None and told[Verdict.SUSPICIOUS] < _MOST_TOLD:
+                told[Verdict.SUSPICIOUS] += 1
                 yield Fact(
                     "onnx/external-path",
                     f"A tensor takes its data from another file, and the path {reason}.",
@@ -168,18 +170,22 @@ class _Walk:
                     payload=location,
                 )
         for (domain, operator), offset in self.operators.items():
-            if domain in known["standard_domains"] or told >= _MOST_TOLD:
+            if domain in known["standard_domains"]:
                 continue
-            if operator in known["python_operators"]:
-                told += 1
+            if operator in known["python_operators"] and told[Verdict.SUSPICIOUS] < _MOST_TOLD:
+                told[Verdict.SUSPICIOUS] += 1
                 yield self._custom(
                     f"The operator {domain}.{operator} calls a Python function or any operator of a library.",
                     Verdict.SUSPICIOUS,
                     offset,
                     Severity.MEDIUM,
                 )
-            elif domain not in self.own and domain not in known["runtime_domains"]:
-                told += 1
+            elif (
+                domain not in self.own
+                and domain not in known["runtime_domains"]
+                and told[Verdict.UNVERIFIED] < _MOST_TOLD
+            ):
+                told[Verdict.UNVERIFIED] += 1
                 yield self._custom(
                     f"The operator {domain}.{operator} is no standard one: a library that is loaded beside the"
                     " model has to bring it.",

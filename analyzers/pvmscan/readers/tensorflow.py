@@ -222,6 +222,9 @@ class _Judge:
                     if reached is not None:
                         yield self._fact(reached, one, scope)
                 yield from self._inner(node, scope)
+            if scope.left < 0:
+                message = "a graph in which too many nodes lead to its files"
+                yield Problem(message, _at(self.source, None), "limit")
         if unknown:
             yield self._unknown(unknown)
 

@@ -14,8 +14,8 @@ from functools import cache
 from pvmscan.readers.data import table
 from pvmscan.readers.protobuf import Message, Notes, Schema, Wire
 
-MAX_LEAVES = 200
-"""Nodes that are looked at on the way back from an input."""
+MAX_LEAVES = 1_000_000
+"""Nodes of one graph that are looked at on the ways back from inputs, all together."""
 _ON_LOAD = re.compile(r"__inference_.*(initializer|initialize|create_resource|creator)(_|$|\d)|_initialize$")
 _GIVEN = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg", "Arg"})
 
@@ -94,6 +94,8 @@ class Scope:
     """Further nodes of a name that is taken."""
     on_load: set[str] = field(default_factory=set)
     """Names of the nodes that loading runs."""
+    left: int = field(default_factory=lambda: MAX_LEAVES)
+    """Nodes that may still be looked at on ways back; below 0 some were not."""
 
     def every(self) -> Iterator[Node]:
         """All nodes."""
@@ -111,10 +113,11 @@ class Scope:
         seen: set[str] = set()
         found: dict[str, list[str]] = {}
         given = False
-        while pending and len(seen) < MAX_LEAVES:
+        while pending and self.left >= 0:
             name = pending.pop()
             if name in seen:
                 continue
+            self.left -= 1
             seen.add(name)
             node = self.nodes.get(name)
             if node is None or node.op in _GIVEN:

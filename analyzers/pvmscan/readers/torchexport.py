@@ -62,6 +62,12 @@ def judge_graph(content: bytes, member: str) -> Iterator[Item]:
             )
 
 
+def judge_config(content: bytes, member: str) -> Iterator[Problem]:
+    """What keeps a config from being read: it says which members are unpickled."""
+    if _parsed(content) is None:
+        yield Problem("a config of an exported program cannot be read", Location(member, 0), "unreadable")
+
+
 def native_part(member: str) -> Fact:
     """A library that AOTInductor loads."""
     message = "Running the exported model loads this native code."

@@ -110,10 +110,11 @@ class Layout:
     def _named_in_pickles(self, source: bytes) -> frozenset[str]:
         """Functions of a module whose names stand in a pickle, between the marks that end or count a name."""
         defined = set(re.findall(rb"^[ \t]*def[ \t]+(\w+)", source, re.MULTILINE))
+        cut = len(self._pickles) >= _LIMIT  # then what stands behind may name any of them
         return frozenset(
             name.decode("utf-8", "replace")
             for name in defined
-            if re.search(rb"[\n\x00-\x40.]" + re.escape(name) + rb"[\n\x93\x94q.]", self._pickles)
+            if cut or re.search(rb"[\n\x00-\x40.]" + re.escape(name) + rb"[\n\x93\x94q.]", self._pickles)
         )
 
 
@@ -122,6 +123,8 @@ def _judge_exported(name: str, path: str, content: Buffer) -> Iterator[Item]:
 
     if _GRAPH.search(name):
         yield from torchexport.judge_graph(content[:], path)
+    elif _CONFIG.search(name):
+        yield from torchexport.judge_config(content[:], path)
     elif _NATIVE.search(name):
         yield torchexport.native_part(path)
 

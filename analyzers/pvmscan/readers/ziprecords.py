@@ -34,7 +34,6 @@ _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
 _LOCATOR64 = Struct("<8xQ4x")  # offset of the zip64 end record
 LOCAL_SIZE = _LOCAL.size
 TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
-_MAX_EXTRA_FIELDS = 256
 
 
 class Entry(NamedTuple):
@@ -124,7 +123,7 @@ def _widen(data: Buffer, at: int, length: int, *values: int) -> list[int]:
 
 def _zip64_field(extra: bytes) -> bytes:
     at = 0
-    for _ in range(_MAX_EXTRA_FIELDS):
+    while at + 4 <= len(extra):
         size = int.from_bytes(extra[at + 2 : at + 4], "little")
         if extra[at : at + 2] == b"\x01\x00":
             return extra[at + 4 : at + 4 + size]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvmscan import Verdict
+import assemble as asm
+from pvmscan import Verdict, scan_bytes
 from pvmscan.readers.base import Fact
-from pvmscan.readers.torchexport import judge_graph, odd_expression, pickled_paths
+from pvmscan.readers.torchexport import judge_config, judge_graph, odd_expression, pickled_paths
 from pvmscan.report import Problem
 
 HONEST = [
@@ -68,6 +69,16 @@ def test_configs_name_what_is_unpickled() -> None:
     config = {"config": {"a": {"path_name": "weight_0", "use_pickle": True}, "b": {"path_name": "weight_1"}}}
     assert pickled_paths(json.dumps(config).encode()) == {"weight_0"}
     assert pickled_paths(b"no json") == set()
+
+
+def test_a_config_that_cannot_be_read_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hand any member to an unpickler."""
+    config = json.dumps({"config": {"a": {"path_name": "weight_0", "use_pickle": True}}}).encode()
+    assert not list(judge_config(config, "m/data/weights/model_weights_config.json"))
+    archive = {"m/models/model.json": b"{}", "m/data/weights/model_weights_config.json": config}
+    assert scan_bytes(asm.zipped(archive), name="m.pt2").verdict is Verdict.CLEAN
+    monkeypatch.setattr("pvmscan.readers.torchexport._LIMIT", len(config) - 1)
+    assert scan_bytes(asm.zipped(archive), name="m.pt2").verdict is Verdict.INCOMPLETE
 
 
 @settings(deadline=None, max_examples=100)

@@ -48,6 +48,15 @@ def test_a_function_that_a_pickle_of_the_package_names_runs() -> None:
     assert judged.verdict(package(source, pickle), "p.pt") is Verdict.DANGEROUS
 
 
+def test_a_pickle_that_is_too_long_to_be_searched_may_name_any_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = b"import os\ndef rebuild():\n    os.system('echo inert')\n"
+    monkeypatch.setattr("pvmscan.readers.torchzip._LIMIT", 10)
+    pickle = b"N0" * 20 + b"cpk.mod\nrebuild\n)R."
+    assert judged.verdict(package(source, pickle), "p.pt") is Verdict.DANGEROUS
+
+
 def test_handlers_of_a_model_archive_are_judged() -> None:
     honest = b"def handle(data, context):\n    return data\n"
     assert judged.verdict(served(honest), "m.mar") is Verdict.UNVERIFIED
