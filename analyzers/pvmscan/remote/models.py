@@ -44,7 +44,7 @@ def split(url: str) -> tuple[str, str]:
 def files(url: str) -> Iterator[tuple[str, int | None]]:
     """The files of a model or of a folder in it, with their sizes; raise `OSError` where that cannot be told."""
     model, path = split(url)
-    listed = _listed(model, path, 0)
+    listed = _listed(model, path, MAX_DEPTH)
     if path and not listed:  # no folder
         yield url, None
     for one, size in listed:
@@ -84,7 +84,7 @@ class Registered:
         """All of it, by MLflow, into a file that is gone when nobody looks at it any more."""
         name = f"{self.model}/{self.path}"
         folder = self.path.rpartition("/")[0]
-        sizes = dict(_listed(self.model, folder, MAX_DEPTH))
+        sizes = dict(_listed(self.model, folder))
         self.traffic.allow(sizes.get(self.path) or 0)
         with tempfile.TemporaryDirectory(prefix="pvmscan-", ignore_cleanup_errors=True) as place:
 
@@ -100,15 +100,20 @@ class Registered:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
 
 
-def _listed(model: str, folder: str, depth: int) -> list[tuple[str, int | None]]:
-    """Paths and sizes of the files in a folder of a model and, as far as `MAX_DEPTH`, in the folders below it."""
+def _listed(model: str, folder: str, below: int = 0) -> list[tuple[str, int | None]]:
+    """Paths and sizes of the files in a folder of a model and, if asked for, in so many levels of folders below it.
+
+    Raise `Refused` where there are more levels.
+    """
     address = f"{model}/{folder}" if folder else model
     found: list[tuple[str, int | None]] = []
     for one in _called(lambda: list(_artifacts().list_artifacts(artifact_uri=address))):
         if not one.is_dir:
             found.append((str(one.path), one.file_size))
-        elif depth < MAX_DEPTH:
-            found += _listed(model, str(one.path), depth + 1)
+        elif below == 1:
+            raise Refused(f"has folders that are nested more than {MAX_DEPTH} deep")
+        elif below:
+            found += _listed(model, str(one.path), below - 1)
     return sorted(found, key=lambda one: one[0])
 
 

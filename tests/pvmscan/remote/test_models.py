@@ -119,6 +119,16 @@ def test_files_and_folders_are_listed(monkeypatch: pytest.MonkeyPatch, folder: P
     assert [one.url for one in listing("models:/net/1/MLmodel")] == ["models:/net/1/MLmodel"]
 
 
+def test_folders_that_lie_too_deep_are_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    registry(monkeypatch, folder, str(folder))
+    (folder / "/".join("abc")).mkdir(parents=True)
+    (folder / "a/b/c/evil.pkl").write_bytes(BAD)
+    assert "models:/net/1/a/b/c/evil.pkl" in [one.url for one in listing("models:/net/1")]
+    monkeypatch.setattr("pvmscan.remote.models.MAX_DEPTH", 2)
+    with pytest.raises(OSError, match="nested"):
+        list(listing("models:/net/1"))
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("models:/none/1/a", "there is no such model"), ("models:/net/1", "is a folder"),
