@@ -6,7 +6,7 @@ a result that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Protocol, TypeAlias
 
@@ -368,7 +368,7 @@ def _reduce(world: Caller, call: Call) -> Value | Unset:
             (Unknown(call.offset, "an item of an iterable", call.args[1:]),) * 2,
             call.offset,
         )
-    items = [*call.args[2:3], *items[:MAX_ITEMS]]
+    items = [*call.args[2:3], *first(items)]
     if not items:
         return UNSET
     total = items[0]
@@ -391,7 +391,17 @@ def _with_key(world: Caller, call: Call) -> Value | Unset:
 def items_for(world: Caller, value: Value) -> list[Value] | None:
     """Items of an iterable, with the calls that iterating makes."""
     items = world.force(value)
-    return None if items is None else items[:MAX_ITEMS]
+    return None if items is None else first(items)
+
+
+def first(items: Sequence[Value]) -> list[Value]:
+    """The items; of very many the first ones, and something unknown that stands for all others."""
+    if len(items) <= MAX_ITEMS or (len(items) == MAX_ITEMS + 1 and items[-1] is OTHERS):
+        return list(items)
+    return [*items[:MAX_ITEMS], OTHERS]
+
+
+OTHERS = Unknown(0, "one of very many items")
 
 
 _BUILT_IN = "object tuple list dict set frozenset str bytes int float".split()

@@ -22,7 +22,6 @@ from pvm.world import World
 HOOKS = frozenset({"append", "extend", "add", "__setstate__", "__setitem__"})
 """Attributes of an object that opcodes call."""
 _NO_CALLS = frozenset({str, bytes, int, float, bool, type(None)})
-MAX_FORCED = 1000
 """Calls that one iterator makes."""
 LAZY = frozenset(
     [
@@ -197,7 +196,7 @@ class Interpreter(World):
             if method == "extend":
                 self.apply(via, written[method], (Container(offset, "list", list(items)),), offset)
             else:
-                for item in items[:MAX_FORCED]:
+                for item in effects.first(items):
                     self.apply(via, written[method], (item,), offset)
 
     def _class_member(self, value: Value, name: str) -> Value | None:
@@ -277,14 +276,17 @@ def _may_name_hook(state: Value) -> bool:
 
 
 def items_of(value: Value) -> list[Value] | None:
-    """The first items of a constant sequence or container; None for anything else."""
+    """The items of a constant sequence or container, as many as are followed; None for anything else."""
     value = reveal(value)
+    most = effects.MAX_ITEMS + 1
     match value:
-        case tuple() | str() | bytes():
-            return list(value[:MAX_FORCED])
+        case tuple():
+            return effects.first(value[:most])
+        case str() | bytes():
+            return effects.first([*value[:most]])
         case Container(kind="dict"):
-            return list(islice((key for key, _ in value.pairs()), MAX_FORCED))
+            return effects.first([*islice((key for key, _ in value.pairs()), most)])
         case Container(kind="set" | "frozenset" | "list"):
-            return list(islice(value.items if value.edits is None else value.at(), MAX_FORCED))
+            return effects.first([*islice(value.items if value.edits is None else value.at(), most)])
         case _:
             return None

@@ -18,7 +18,9 @@ from pvmscan.knowledge import GRADES, Judgement, Knowledge, Rule, Status, effect
 from pvmscan.report import Confidence, Finding, Location, Severity, Step, Verdict
 
 MAX_CHAIN = 24
-MAX_WALK = 20_000
+MAX_WALK = 200_000
+REST = Unknown(0, "the rest of a value of very many parts")
+"""Stands for what a walk did not reach."""
 
 
 def verdict_of(rule: Rule) -> Verdict:
@@ -80,6 +82,9 @@ class Context:
         if self.reaches_sinks:
             return
         for part in carried(value, 100):
+            if part is REST:
+                self.reaches_sinks = True
+                return
             path = path_of(part) if isinstance(part, Global | Attribute) else None
             if path is not None and is_carried_danger(self.effects_of(path)):
                 self.reaches_sinks = True
@@ -121,7 +126,7 @@ class Context:
 
     def _search(self, value: Value) -> tuple[str, Judgement] | None:
         for part in carried(value, MAX_WALK):
-            self.walks -= 1
+            self.walks = self.walks - 1 if part is not REST else 0
             path = path_of(part) if isinstance(part, Global | Attribute) else None
             if path is not None:
                 judgement = self.effects_of(path)
@@ -165,10 +170,13 @@ class Analyzer(Protocol):
 
 
 def walk(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
-    """A value and everything it is made of, each part once, outer parts first, without recursion."""
+    """A value and all that it is made of, each part once, outer parts first, without recursion; `REST` at the limit."""
     seen: set[int] = set()
     pending: list[Value] = [value]
-    while pending and limit > 0:
+    while pending:
+        if limit <= 0:
+            yield REST
+            return
         limit -= 1
         part = pending.pop()
         if isinstance(part, Node | tuple):
@@ -176,7 +184,7 @@ def walk(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
                 continue
             seen.add(id(part))
         yield part
-        pending.extend(reversed(_parts(part)))
+        pending.extend(reversed(_parts(part, limit + 1)))
 
 
 KEEPS = frozenset(
@@ -198,10 +206,13 @@ KEEPS = frozenset(
 
 
 def carried(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
-    """What somebody who gets the value can call: not what was called to make it."""
+    """What somebody who gets the value can call: not what was called to make it; `REST` at the limit."""
     seen: set[int] = set()
     pending: list[Value] = [value]
-    while pending and limit > 0:
+    while pending:
+        if limit <= 0:
+            yield REST
+            return
         limit -= 1
         part = reveal(pending.pop())
         if isinstance(part, Node | tuple):
@@ -223,16 +234,16 @@ def carried(value: Value, limit: int = MAX_WALK) -> Iterator[Value]:
 
 
 def _inside(items: Sequence[Value]) -> Sequence[Value]:
-    """Those items that can hold or be something; of very many the first."""
-    return [one for one in items if isinstance(one, Node) or (isinstance(one, tuple) and one)][:1000]
+    """Those items that can hold or be something."""
+    return [one for one in items if isinstance(one, Node) or (isinstance(one, tuple) and one)]
 
 
-def _parts(value: Value) -> Sequence[Value]:
+def _parts(value: Value, most: int) -> Sequence[Value]:
     match value:
         case tuple():
-            return value[:1000]
+            return value[:most]
         case Container():
-            return value.ever()[:1000]
+            return value.ever()[:most]
         case Call():
             known = reveal(value)
             parts = [known] if known is not value else [value.callee]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from pvm.paths import path_of
 from pvm.render import text
-from pvm.values import Attribute, Call, Container, Value, reveal
-from pvmscan.analyzers.base import Context, finding, walk
+from pvm.values import Attribute, Blob, Call, Container, Value, reveal
+from pvmscan.analyzers.base import REST, Context, finding, walk
 from pvmscan.knowledge.code_names import dangerous
 from pvmscan.report import Confidence, Finding, Severity, Verdict
 
@@ -31,7 +31,7 @@ _FX = frozenset(f"torch.fx.graph_module.reduce_{kind}graph_module" for kind in (
 def analyze(context: Context) -> Iterator[Finding]:
     """Code that is called is dangerous; code that is carried is suspicious, once a stream."""
     carried: Call | None = None
-    words: list[str] = []
+    words: dict[str, None] = {}
     for judged in context.calls:
         call, path = judged.call, judged.path
         if path in _FX:
@@ -39,11 +39,13 @@ def analyze(context: Context) -> Iterator[Finding]:
             continue
         if path in _BUILDERS:
             carried = carried or call
-            words.extend(word for word in _names(call) if word not in words)
+            words.update(dict.fromkeys(_names(context, call)))
+            if _is_long(path, call):
+                context.walks = 0
         if _is_code(call.callee):
             yield _executed(context, call)
     if carried is not None:
-        yield _carried(context, carried, words)
+        yield _carried(context, carried, list(words))
 
 
 def builds_code(path: str) -> bool:
@@ -88,7 +90,7 @@ def _executed(context: Context, call: Call) -> Finding:
         severity=Severity.CRITICAL,
         offset=call.offset,
         steps=context.chain(call),
-        payload=", ".join(_names(call)) or None,
+        payload=", ".join(_names(context, call)[:20]) or None,
     )
 
 
@@ -110,15 +112,28 @@ def _is_code(callee: Value) -> bool:
     return False
 
 
-def _names(call: Call) -> list[str]:
+def _names(context: Context, call: Call) -> list[str]:
     """Text in the code that tells what it does: names and short constants."""
-    words: list[str] = []
-    for part in walk(call, 2000):
-        if isinstance(part, str) and 1 < len(part) <= 80 and part not in words:
-            words.append(part)
+    words: dict[str, None] = {}
+    for part in walk(call):
+        if isinstance(part, str) and 1 < len(part) <= 80:
+            words[part] = None
         elif isinstance(part, bytes) and len(part) > 40:
-            words.extend(found.decode() for found in re.findall(rb"[A-Za-z_][\w ./'-]{3,60}", part)[:20])
-    return words[:20]
+            words.update(
+                dict.fromkeys(found.decode() for found in re.findall(rb"[A-Za-z_][\w ./'-]{3,60}", part))
+            )
+        elif part is REST:
+            context.walks = 0
+    return list(words)
+
+
+_UNMARSHALS = frozenset(("load", "loads", "_unmarshal", "_compile_bytecode", "unpickle_code"))
+
+
+def _is_long(path: str, call: Call) -> bool:
+    """Is the code longer than constants that are looked at?"""
+    unmarshals = path.rpartition(".")[2] in _UNMARSHALS
+    return unmarshals and any(isinstance(reveal(one), Blob) for one in call.args)
 
 
 def _fx(context: Context, call: Call) -> Finding:

@@ -9,7 +9,7 @@ import judged
 import pvm
 from pvm.values import Attribute, Call, Container, Global, Value
 from pvmscan.analyzers import Context
-from pvmscan.analyzers.base import MAX_CHAIN, carried, chain, walk
+from pvmscan.analyzers.base import MAX_CHAIN, REST, carried, chain, walk
 from pvmscan.knowledge import Status, load
 
 
@@ -32,7 +32,9 @@ def test_a_walk_is_bounded_and_does_not_recurse() -> None:
     deep: Value = 1
     for _ in range(100_000):
         deep = (deep,)
-    assert len(list(walk(deep, 500))) == 500
+    *seen, rest = walk(deep, 500)
+    assert len(seen) == 500
+    assert rest is REST
 
 
 def test_a_walk_goes_into_callee_arguments_state_and_keywords() -> None:
