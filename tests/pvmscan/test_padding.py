@@ -165,6 +165,17 @@ def behind_tokens(count: int) -> str:
     return "[" + "[]," * count + "b]\n---\n_target_: os.system\n"
 
 
+def behind_words(count: int) -> str:
+    return "#" * count + "\n_target_: os.system\n"
+
+
+def graph_behind_comment(count: int) -> str:
+    """A graph in the text format."""
+    shape = "attr { key: 'value' value { tensor { dtype: DT_STRING string_val: '/tmp/pvmscan-inert' } } }"
+    nodes = "node { name: 'p' op: 'Const' %s } node { name: 'w' op: 'WriteFile' input: 'p' input: 'p' }"
+    return f"# {'a' * count}\n" + nodes.replace("%s", shape)
+
+
 def behind_comment(count: int) -> str:
     doctype = "<!DOCTYPE PMML [<!ENTITY x SYSTEM 'file:///tmp/pvmscan-inert'>]>"
     return f"<?xml version='1.0'?>\n<!--{'a' * count}-->{doctype}<PMML>&x;</PMML>"
@@ -248,6 +259,10 @@ CASES: list[tuple[Padded, str, int]] = [
     (gguf, "m.gguf", 5 << 20),
     (behind_space, "config.json", 1000),
     (keras_behind_space, "config.json", 1000),
+    (behind_space, "config.json", 5000),
+    (keras_behind_space, "config.json", 5000),
+    (behind_words, "config.cfg", 9 << 20),
+    (graph_behind_comment, "graph.txt", 5000),
     (by_detours, "config.json", 13),
     (by_detours, "config.json", 100),
     (behind_comment, "m.pmml", 70_000),

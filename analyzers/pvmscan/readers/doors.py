@@ -14,6 +14,7 @@ from itertools import count, takewhile
 from typing import Any
 
 from pvm.records import NamedTuple
+from pvmscan.buffer import forget
 from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.pieces import soon
@@ -22,10 +23,8 @@ HEAD = 1024
 """First bytes of which most conditions speak."""
 TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
-MOST_TEXT = 8 << 20
-"""How far a text is searched for words..."""
 PIECE = 1 << 18
-"""...and how much of it at a time."""
+"""How much of a text is searched for words at a time."""
 MOST_FIELDS = 500_000
 """Fields that are looked at; beyond them the reader shall decide."""
 COPIES_EVERY = 64
@@ -33,6 +32,7 @@ COPIES_EVERY = 64
 COPIED = 32
 """...and how many bytes such a field has at most."""
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+_BLANK = b" \t\n\r\v\f\0\xef\xbb\xbf\xff\xfe"
 _NO_TEXT = frozenset(range(0x80, 0xC2))
 """Bytes that go on with a letter of UTF-8, or begin none; they begin no mark of an encoding either."""
 _BYTES = 2
@@ -67,12 +67,21 @@ class Look:
         """Can it be text, in UTF-8 or with a mark of its encoding?"""
         return self.head.find(b"\0") < 0 or self.head.startswith(_MARKS)
 
+    @cached_property
+    def blank(self) -> bool:
+        """Can a text begin behind the head, which is nothing but white space?"""
+        return self.size > HEAD and not self.head.strip(_BLANK) and b"\0\0\0\0" not in self.head
+
     def contains(self, word: bytes) -> bool:
         """Does the word stand in the text? It is looked for in pieces: most content lies in a mapped file."""
         if word not in self._words:
-            starts = range(0, min(self.size, MOST_TEXT), PIECE)
-            self._words[word] = any(word in self.data[at : at + PIECE + len(word) - 1] for at in starts)
+            self._words[word] = any(self._has(word, at) for at in range(0, self.size, PIECE))
         return self._words[word]
+
+    def _has(self, word: bytes, at: int) -> bool:
+        found = word in self.data[at : at + PIECE + len(word) - 1]
+        forget(self.data, at, at + PIECE)
+        return found
 
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
@@ -166,7 +175,7 @@ def _starts(row: dict[str, Any]) -> Condition:
         return Condition(lambda look: bytes(look.data[at:end]).startswith(prefixes))
     firsts = frozenset(leading) | {prefix[0] for prefix in prefixes}
     if leading:
-        return Condition(lambda look: look.behind(leading).startswith(prefixes), firsts)
+        return Condition(lambda look: look.behind(leading).startswith(prefixes) or look.blank, firsts)
     return Condition(lambda look: look.head.startswith(prefixes), firsts)
 
 

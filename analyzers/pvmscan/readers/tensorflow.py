@@ -47,10 +47,9 @@ class TensorFlow:
 
     def sniff(self, source: Source) -> bool:
         """By structure: some reading of the bytes has a node with an operation, or a layer with a config."""
-        head = bytes(source.data[:4096])
         return (
             _GRAPH_NAME.search(source.name) is not None
-            or _FIRST.match(head) is not None
+            or _FIRST.match(source.data) is not None
             or bool(_kinds(source))
         )
 
@@ -59,7 +58,7 @@ class TensorFlow:
         notes = Notes()
         messages: list[tuple[str, Message]]
         evident = True
-        if _FIRST.match(bytes(source.data[:4096])):
+        if _FIRST.match(source.data):
             if len(source.data) > MAX_TEXT:
                 yield Problem("a graph as text that is larger than the limit allows", _at(source, 0), "limit")
                 return
@@ -164,7 +163,7 @@ class _Judge:
     def calls_by_name(self) -> bool:
         """Does the file name an operation that matters where the name of a function may stand? Few do."""
         names = (b"\n" + bytes([len(name)]) + name.encode() for name in operations())
-        text = _FIRST.match(bytes(self.source.data[:4096])) is not None
+        text = _FIRST.match(self.source.data) is not None
         return text or re.search(b"|".join(map(re.escape, names)), self.source.data) is not None
 
     def message(self, kind: str, message: Message) -> Iterator[Item]:
