@@ -50,9 +50,11 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _FEW = 256
 """Bytes of content of which is asked whether any pickle can be there, before the machine is imported."""
 _POSSIBLE = regex.later(
-    rb"[(.)\]}NIFLSVPGKJMTUXBCcighj\x80\x82-\x84\x88-\x8f\x95-\x97]|[\s\S]+?(?:[\x80\x8cX]|[ci].*\n)"
+    rb"[(.)\]}NIFLSVPGKJMTUXBCcighj\x80\x82-\x84\x88-\x8f\x95-\x97]|[\s\S]+?(?:[\x80\x8cX]|[ci].*\n)|"
+    + re.escape(_LFS)
 )
-"""It begins with an opcode that takes nothing from the stack, or what `Candidates` looks for is in it."""
+"""It begins with an opcode that takes nothing from the stack, or what `Candidates` looks for is in it; or it says that
+the file is not here."""
 
 
 class Raw:
