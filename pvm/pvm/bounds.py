@@ -17,6 +17,8 @@ FEW_KEYS = 5000
 """More keys than these have to be text, whose hashes nobody knows beforehand: of numbers a file can hold many that hash
 alike, and each then is compared with all others."""
 SMALL = 65_536
+VALUE = 32
+"""What a part of a value takes, compared with a byte of text: each becomes a value of its own."""
 DIGITS = 4300
 """Longer numbers are not written as text, nor read: Python itself refuses them, from 3.10.7 on."""
 
@@ -68,7 +70,8 @@ def _small_second(args: list[Any], limit: int) -> bool:
 def _copies(args: list[Any], limit: int) -> bool:
     """The second argument, so many times as the first has items or says."""
     many, each = args[0], args[1] if len(args) > 1 else 0
-    return (many if isinstance(many, int) else len(many)) * (size(each) + 1) <= limit
+    taken = size(each) + 1 if isinstance(each, str | bytes | int) else VALUE * (size(each) + 1)
+    return (many if isinstance(many, int) else len(many)) * taken <= limit
 
 
 def _repeated(args: list[Any], limit: int) -> bool:

@@ -31,6 +31,7 @@ CASES: dict[str, tuple[str, list[Any], dict[str, Any], list[Any]]] = {
     "a dict with them as keys": ("builtins.dict.fromkeys", [ALIKE], {}, [ALIKE[:9]]),
     "many times one large value": ("builtins.dict.fromkeys", ["abcdefgh", "x" * 200_000], {}, ["abc", "x"]),
     "a large value repeated": ("itertools.repeat", ["x" * 1000, 60_000], {}, ["x" * 1000, 6]),
+    "a value of many parts": ("itertools.repeat", [[[[]]] * 9, 6000], {}, [[[[]]] * 9, 60]),
     "too often": ("itertools.repeat", [None], {"times": 10**10}, [None, 6]),
     "counting from a large number": ("builtins.enumerate", ["x" * 100, HUGE], {}, ["x" * 100, 3]),
     "letters that become long": (
