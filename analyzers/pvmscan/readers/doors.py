@@ -23,6 +23,8 @@ HEAD = 1024
 """First bytes of which most conditions speak."""
 TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
+FEW = 400
+"""How often the first byte of a word stands in a piece of which it is worth looking for that byte."""
 PIECE = 1 << 18
 """How much of a text is searched for words at a time."""
 MOST_FIELDS = 500_000
@@ -79,7 +81,7 @@ class Look:
         return self._words[word]
 
     def _has(self, word: bytes, at: int) -> bool:
-        found = word in self.data[at : at + PIECE + len(word) - 1]
+        found = _stands(word, self.data[at : at + PIECE + len(word) - 1])
         forget(self.data, at, at + PIECE)
         return found
 
@@ -89,6 +91,18 @@ class Look:
             numbers = fields(self.data, self.size)
             self._fields[wanted] = any(number is None or number in wanted for number in numbers)
         return self._fields[wanted]
+
+
+def _stands(word: bytes, piece: bytes) -> bool:
+    """Is the word in the piece? A single byte is found ten times as fast as a word: where its first one is rare, so
+    is the word.
+    """
+    at = piece.find(word[:1])
+    for _ in range(FEW):
+        if at < 0 or piece.startswith(word, at):
+            return at >= 0
+        at = piece.find(word[:1], at + 1)
+    return word in piece
 
 
 def fields(data: Buffer, size: int) -> Iterator[int | None]:

@@ -142,3 +142,14 @@ def test_a_tiny_pickle_imports_the_reader_of_pickles_alone() -> None:
     assert (
         not {f"pvmscan.readers.{name}" for name in ("zipped", "tensorflow", "hdf5", "keras_config")} & modules
     )
+
+
+@given(st.text("ab!", max_size=60), st.text("ab!", min_size=1, max_size=4), st.integers(0, 30))
+def test_a_word_stands_where_python_finds_it(text: str, word: str, times: int) -> None:
+    piece = text.encode() * times
+    few = doors.FEW
+    try:
+        for doors.FEW in (0, 3, few):
+            assert doors._stands(word.encode(), piece) == (word.encode() in piece)
+    finally:
+        doors.FEW = few
