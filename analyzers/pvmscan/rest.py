@@ -7,12 +7,13 @@ matters reaches into what was leapt over. What makes no difference is in the sho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import pvm
 from pvm import skeleton
 from pvm.dialects import Dialect
 from pvm.leaps import Leaps, Needed
+from pvm.liveness import event_parts
 from pvm.paths import path_of
 from pvm.skeleton import Skeleton
 from pvm.stretches import Stretches
@@ -77,21 +78,14 @@ def _reaches_leapt(trace: Trace, harmless: set[str]) -> bool:
     return False
 
 
-def _parts(event: Event, harmless: set[str]) -> Iterator[Value]:
-    """The values of an event that matters."""
-    if isinstance(event, Call):
-        if path_of(event.callee) not in harmless:
-            yield event
-    elif isinstance(event, Append | Build | SetAttribute | SetItem):
-        target = reveal(event.target)
-        if isinstance(target, Call) and path_of(target.callee) in harmless:
-            return
-        yield target
-        if isinstance(event, Append):
-            yield event.items
-        elif isinstance(event, Build):
-            yield event.state
-        elif isinstance(event, SetItem):
-            yield from (event.key, event.value)
-        else:
-            yield from (event.name, event.value)
+def _parts(event: Event, harmless: set[str]) -> Sequence[Value]:
+    """The values of an event that matters: a call, or a write to something."""
+    match event:
+        case Call():
+            return () if path_of(event.callee) in harmless else (event,)
+        case Append() | Build() | SetAttribute() | SetItem():
+            target = reveal(event.target)
+            known = isinstance(target, Call) and path_of(target.callee) in harmless
+            return () if known else event_parts(event)
+        case _:
+            return ()

@@ -42,12 +42,6 @@ class Split(NamedTuple):
     matters: list[bool]
 
 
-def settle(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Settled | None:
-    """The short trace, in the first dialect of the format; None where arguments could make a difference."""
-    parts = split(found, knowledge, dialect)
-    return None if any(parts.matters) else parts.settled
-
-
 def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     """The short trace of what makes no difference, in the first dialect of the format, and what is not in it."""
     used = found.usage

@@ -22,7 +22,6 @@ from pvm.world import World
 HOOKS = frozenset({"append", "extend", "add", "__setstate__", "__setitem__"})
 """Attributes of an object that opcodes call."""
 _NO_CALLS = frozenset({str, bytes, int, float, bool, type(None)})
-"""Calls that one iterator makes."""
 LAZY = frozenset(
     [
         "builtins.map",

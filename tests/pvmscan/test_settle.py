@@ -13,12 +13,12 @@ from pvm import skeleton
 from pvm.dialects import dialect
 from pvm.usage import NeedsMachine
 from pvmscan.knowledge import load
-from pvmscan.settle import settle
+from pvmscan.settle import split
 
 
 def settled(data: bytes) -> bool:
     try:
-        return settle(skeleton.run(data), load(), dialect("c")) is not None
+        return not any(split(skeleton.run(data), load(), dialect("c")).matters)
     except NeedsMachine:
         return False
 
