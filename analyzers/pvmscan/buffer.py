@@ -7,6 +7,7 @@ forgets what lies behind: a scan takes no more memory for a file because the fil
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | mmap.mmap
@@ -43,6 +44,16 @@ def forget(data: Buffer, start: int, stop: int) -> None:
         from pvm import pages  # here, because nearly every module imports this one
 
         pages.forget(data, start, stop)
+
+
+def walk(data: Buffer, size: int, overlap: int = 0) -> Iterator[bytes]:
+    """The data in pieces of so many bytes, each with the beginning of the next."""
+    kept = 0
+    for at in range(0, len(data), size):
+        yield data[at : at + size + overlap]
+        if at - kept >= WINDOW:
+            forget(data, kept, at)
+            kept = at
 
 
 def copied(data: Buffer, start: int = 0, stop: int | None = None) -> bytes:

@@ -2,9 +2,15 @@
 cimport cython
 
 cdef bint COMPILED, LITTLE
-cdef unsigned long long ONES, WORD, HIGH_BITS, ZEROS, ABOVE_NINE
+cdef unsigned long long ONES, HIGH_BITS, ZEROS, ABOVE_NINE
 cdef long _INT, _LONG, _FLOAT, _STRING, _UNICODE
 
+
+cdef unsigned long long BREAKS, BACKSLASHES
+
+cdef unsigned long long _zeros(unsigned long long word) noexcept
+
+cdef unsigned long long _others(unsigned long long word) noexcept
 
 cdef Py_ssize_t _first(unsigned long long bits) noexcept
 
@@ -31,9 +37,12 @@ cdef class Text:
     @cython.locals(end=Py_ssize_t, entries=Py_ssize_t, wanted=cython.int, kind=cython.int, _=cython.int)
     cpdef Py_ssize_t stored(self, Py_ssize_t at, Py_ssize_t limit, int opcode, Py_ssize_t first) except -2
 
-    @cython.locals(word=cython.ulonglong, bits=cython.ulonglong)
+    @cython.locals(
+        place=Py_ssize_t, shift=cython.int, word=cython.ulonglong, after=cython.ulonglong, bits=cython.ulonglong
+    )
     cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit) noexcept
 
+    @cython.locals(word=cython.ulonglong, bits=cython.ulonglong)
     cdef Py_ssize_t _text(self, Py_ssize_t at, Py_ssize_t limit) noexcept
 
     @cython.locals(shift=cython.int)

@@ -1,4 +1,4 @@
-# cython: language_level=3, wraparound=False, boundscheck=False, annotation_typing=False
+# cython: language_level=3, wraparound=False, boundscheck=False, initializedcheck=False, annotation_typing=False
 """Arguments of text, for the skeletal pass: is it plain, and where does it end?
 
 Interpreted, one regular expression answers; compiled, a loop over the bytes, which accepts no more. Here the
@@ -18,13 +18,13 @@ COMPILED: bool = not __file__.endswith(".py")
 LITTLE: bool = sys.byteorder == "little"
 ONES = 0x0101010101010101
 """Times a byte: a word of eight such bytes."""
-WORD = 0xFF * ONES
 HIGH_BITS = 0x80 * ONES
 """Set in a word of eight bytes that are not all ASCII."""
 ZEROS = 0x30 * ONES
 """A word of eight digits 0; with it, exclusive or makes digits of the bytes 0 to 9..."""
 ABOVE_NINE = 0x76 * ONES
 """...to which this does not set the high bits."""
+BREAKS, BACKSLASHES = 0x0A * ONES, 0x5C * ONES
 _INT, _LONG, _FLOAT, _STRING, _UNICODE = 0x49, 0x4C, 0x46, 0x53, 0x56
 _PATTERNS = {
     _INT: runs.INT,
@@ -37,8 +37,19 @@ _LINES = {opcode: regex.later(pattern) for opcode, pattern in _PATTERNS.items()}
 _INDEX = regex.later(runs.INDEX)
 
 
+def _zeros(word: int) -> int:
+    """A word that has the high bit of its first zero byte, and of none before it."""
+    return word - ONES & ~word
+
+
+def _others(word: int) -> int:
+    """The high bits of the bytes that are no digits."""
+    word ^= ZEROS
+    return (word + ABOVE_NINE | word) & HIGH_BITS
+
+
 def _first(bits: int) -> int:
-    """The lowest byte of a word, of which there is one, whose high bit is set: no branch to guess wrongly."""
+    """The lowest byte of a word whose high bit is set, 7 if there is none: no branch to guess wrongly."""
     return (((bits & -bits) - 1 & ONES) * ONES >> 56 & 15) - 1
 
 
@@ -145,19 +156,31 @@ class Text:
             self.entries = entries
 
     def _digits(self, at: int, limit: int) -> int:
-        """Position after the decimal digits from `at` on."""
-        while at + 8 <= limit and (at >> 3) + 1 < self.whole:
-            word = self._word(at) ^ ZEROS
-            bits = (word + ABOVE_NINE | word) & HIGH_BITS
-            if bits:
-                return at + _first(bits)
-            at += 8
-        while at < limit and 48 <= self.window[at] <= 57:
-            at += 1
-        return at
+        """Position after the decimal digits from `at` on; of more than 23 it is one among them."""
+        place, shift = at >> 3, 8 * (at & 7)
+        if place + 3 >= self.whole:
+            while at < limit and 48 <= self.window[at] <= 57:
+                at += 1
+            return at
+        word, after = self.words[place], self.words[place + 1]
+        bits = _others(word >> shift | after << 63 - shift << 1)
+        if bits:
+            return at + _first(bits)
+        word, after = after, self.words[place + 2]
+        bits = _others(word >> shift | after << 63 - shift << 1)
+        if bits:
+            return at + 8 + _first(bits)
+        word, after = after, self.words[place + 3]
+        return at + 16 + _first(_others(word >> shift | after << 63 - shift << 1))
 
     def _text(self, at: int, limit: int) -> int:
         """Position of the line break or backslash that comes next."""
+        while at + 8 <= limit and (at >> 3) + 1 < self.whole:
+            word = self._word(at)
+            bits = (_zeros(word ^ BREAKS) | _zeros(word ^ BACKSLASHES)) & HIGH_BITS
+            if bits:
+                return at + _first(bits)
+            at += 8
         while at < limit and self.window[at] != 10 and self.window[at] != 92:
             at += 1
         return at
@@ -165,7 +188,7 @@ class Text:
     def _word(self, at: int) -> int:
         """The eight bytes from `at` on, the first one lowest. There has to be a whole word behind that of `at`."""
         shift = 8 * (at & 7)
-        return self.words[at >> 3] >> shift | self.words[(at >> 3) + 1] << 63 - shift << 1 & WORD
+        return self.words[at >> 3] >> shift | self.words[(at >> 3) + 1] << 63 - shift << 1
 
     def _is_escape(self, at: int, limit: int) -> bool:
         """Is the backslash at `at` followed by `u` and four hexadecimal digits?"""
@@ -202,22 +225,29 @@ class Text:
             while at < limit and self.window[at] != 10 and self.window[at] != 92 and self.window[at] != 39:
                 at += 1
             return at + 2 if at + 1 < limit and self.window[at] == 39 and self.window[at + 1] == 10 else -1
-        if at < limit and self.window[at] == 45:
+        if at >= limit:
+            return -1
+        if opcode == _FLOAT:
+            at += self.window[at] == 45  # added, because nobody could guess it
+            start = at
+            while at < limit and 48 <= self.window[at] <= 57:
+                at += 1
+            if at == start or at - start > 18 or at >= limit or self.window[at] != 46:
+                return -1
+            at += 1
+        elif self.window[at] == 45:
             at += 1
         start = at
         at = self._digits(at, limit)
-        if at == start or at - start > 18 or at >= limit:
+        if at >= limit:
             return -1
-        if opcode == _FLOAT:
-            if self.window[at] == 46:
-                start = at
-                at = self._digits(at + 1, limit)
-                if at - start > 25:
-                    return -1
-        elif self.window[start] == 48 and not self._is_zero(start, at, opcode):
-            return -1
-        elif opcode == _LONG and self.window[at] == 76:
-            at += 1
+        if opcode != _FLOAT:
+            if at == start or at - start > 18:
+                return -1
+            if self.window[start] == 48 and not self._is_zero(start, at, opcode):
+                return -1
+            if opcode == _LONG and self.window[at] == 76:
+                at += 1
         return at + 1 if at < limit and self.window[at] == 10 else -1
 
 

@@ -90,6 +90,18 @@ def test_the_compiled_way_to_the_end_of_a_line(opcode: bytes, line: bytes, rest:
             assert Text(data).line_end(0, limit) == reference(opcode, data[:limit])
 
 
+@given(st.sampled_from(sorted(PATTERNS)), LINES, st.integers(0, 9), st.binary(min_size=48, max_size=48))
+def test_a_line_in_the_middle_ends_there_too(opcode: bytes, line: bytes, at: int, rest: bytes) -> None:
+    """Behind so much, whole words are looked at."""
+    data = opcode + line + b"\n" + rest
+    expected = reference(opcode, data)
+    for limit in (len(data), len(line) + 2, len(line) + 1):
+        wanted = expected if expected <= limit else reference(opcode, data[:limit])
+        with as_compiled():
+            found = Text(b"7" * at + data).line_end(at, at + limit)
+        assert found == (wanted + at if wanted >= 0 else -1)
+
+
 @given(LINES, st.integers(0, 30))
 def test_the_compiled_way_to_a_memo_index(line: bytes, limit: int) -> None:
     data = b"p" + line + b"\n"

@@ -14,7 +14,7 @@ from itertools import count, takewhile
 from typing import Any
 
 from pvm.records import NamedTuple
-from pvmscan.buffer import forget
+from pvmscan.buffer import walk
 from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source
 from pvmscan.readers.data import table
 from pvmscan.readers.pieces import soon
@@ -25,7 +25,7 @@ TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
 FEW = 400
 """How often the first byte of a word stands in a piece of which it is worth looking for that byte."""
-PIECE = 1 << 18
+PIECE = 1 << 17
 """How much of a text is searched for words at a time."""
 MOST_FIELDS = 500_000
 """Fields that are looked at; beyond them the reader shall decide."""
@@ -77,13 +77,18 @@ class Look:
     def contains(self, word: bytes) -> bool:
         """Does the word stand in the text? It is looked for in pieces: most content lies in a mapped file."""
         if word not in self._words:
-            self._words[word] = any(self._has(word, at) for at in range(0, self.size, PIECE))
+            pieces = walk(self.data, PIECE, len(word) - 1)
+            self._words[word] = any(_stands(word, piece) for piece in pieces)
         return self._words[word]
 
-    def _has(self, word: bytes, at: int) -> bool:
-        found = _stands(word, self.data[at : at + PIECE + len(word) - 1])
-        forget(self.data, at, at + PIECE)
-        return found
+    def letters(self, wanted: frozenset[bytes]) -> frozenset[bytes]:
+        """Which of these single bytes stand in the text? One walk tells of all."""
+        missing = set(wanted)
+        for piece in walk(self.data, PIECE):
+            missing -= {letter for letter in missing if letter in piece}
+            if not missing:
+                break
+        return wanted - missing
 
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
@@ -237,9 +242,13 @@ def _octal(row: dict[str, Any]) -> Condition:
 
 def _words(row: dict[str, Any]) -> Condition:
     groups = [group.encode().split() for group in row["words"]]
+    letters = frozenset(letter for letter, *_ in groups)
 
     def holds(look: Look) -> bool:
-        return look.text and any(all(map(look.contains, group)) for group in groups)
+        if not look.text:
+            return False
+        found = look.letters(letters)
+        return any(letter in found and all(map(look.contains, words)) for letter, *words in groups)
 
     return Condition(holds, frozenset(range(256)) - _NO_TEXT)
 
