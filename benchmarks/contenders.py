@@ -40,6 +40,7 @@ class Contender:
             "anything": True,
             "file": workload.suffix != "",
             "raw": workload.raw,
+            "dangerous": workload.raw and workload.truth == "dangerous",
             "loads": workload.loads is not None,
         }
         return self.module is not None and able[self.needs]
