@@ -24,7 +24,10 @@ cdef class Text:
     cdef readonly object shape
 
     @cython.locals(bits=cython.ulonglong, place=Py_ssize_t, first=Py_ssize_t, last=Py_ssize_t)
-    cpdef bint is_ascii(self, Py_ssize_t at, Py_ssize_t end, Py_ssize_t limit) except -1
+    cpdef bint is_text(self, Py_ssize_t at, Py_ssize_t end, Py_ssize_t limit) except -1
+
+    @cython.locals(byte=cython.int, more=cython.int, place=Py_ssize_t)
+    cdef bint _is_utf8(self, Py_ssize_t at, Py_ssize_t end) noexcept
 
     @cython.locals(end=Py_ssize_t)
     cpdef Py_ssize_t line_end(self, Py_ssize_t at, Py_ssize_t limit) except -2

@@ -70,8 +70,8 @@ class Text:
             self.words = memoryview(window)[: self.whole << 3].cast("Q")
             """The window, eight bytes at a time; `whole` of them."""
 
-    def is_ascii(self, at: int, end: int, limit: int) -> bool:
-        """Is this part of the window ASCII text? Not if it reaches beyond the limit."""
+    def is_text(self, at: int, end: int, limit: int) -> bool:
+        """Is this part of the window valid text? What reaches beyond the limit is not looked at."""
         if end > limit:
             return False
         bits, first, last = 0, at >> 3, (end - 1) >> 3
@@ -79,14 +79,34 @@ class Text:
             # of the outer words only the bytes between `at` and `end`
             bits = self.words[first] & HIGH_BITS << 8 * (at & 7)
             if first == last:
-                return not bits & HIGH_BITS >> 8 * (7 - (end - 1 & 7))
-            bits |= self.words[last] & HIGH_BITS >> 8 * (7 - (end - 1 & 7))
+                bits &= HIGH_BITS >> 8 * (7 - (end - 1 & 7))
+            else:
+                bits |= self.words[last] & HIGH_BITS >> 8 * (7 - (end - 1 & 7))
             for place in range(first + 1, last):
                 bits |= self.words[place]
-            return not bits & HIGH_BITS
-        for place in range(at, end):
-            bits |= self.window[place]
-        return not bits & 0x80
+            return not bits & HIGH_BITS or self._is_utf8(at, end)
+        return self._is_utf8(at, end)
+
+    def _is_utf8(self, at: int, end: int) -> bool:
+        """Is it UTF-8, or a surrogate written in its way? (RFC 3629, section 4)"""
+        while at < end:
+            byte = self.window[at]
+            at += 1
+            if byte < 0x80:
+                continue
+            more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+            if byte < 0xC2 or byte > 0xF4 or at + more > end:
+                return False
+            # one letter has one form, and the last one is U+10FFFF
+            if byte == 0xE0 and self.window[at] < 0xA0 or byte == 0xF0 and self.window[at] < 0x90:
+                return False
+            if byte == 0xF4 and self.window[at] > 0x8F:
+                return False
+            for place in range(at, at + more):
+                if self.window[place] & 0xC0 != 0x80:
+                    return False
+            at += more
+        return True
 
     def line_end(self, at: int, limit: int) -> int:
         """Position after the line whose opcode stands at `at`; -1 if its argument is not a plain one."""

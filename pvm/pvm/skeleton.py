@@ -424,7 +424,7 @@ def _loop(
                     n = window[pos + 1]
                     end = pos + 2 + n
                     if compiled:
-                        ascii = text.is_ascii(pos + 2, end, edge)
+                        ascii = text.is_text(pos + 2, end, edge)
                     else:
                         ascii = window[pos + 2 : end].isascii()
                     if not ascii:
@@ -873,7 +873,7 @@ def _loop(
                     end = pos + 5 + n
                     if op == 0x58:
                         if compiled:
-                            ascii = n <= LONG and text.is_ascii(pos + 5, end, edge)
+                            ascii = n <= LONG and text.is_text(pos + 5, end, edge)
                         else:
                             ascii = n <= LONG and window[pos + 5 : end].isascii()
                         if not ascii:

@@ -65,11 +65,26 @@ def test_a_memo_index_is_read_or_refused(line: bytes) -> None:
     assert Text(data).index(1, len(data) - 1 - len(line)) == -1
 
 
-@given(st.binary(max_size=80), st.integers(0, 80), st.integers(0, 90))
-def test_ascii_text_within_the_limit(data: bytes, start: int, end: int) -> None:
+TEXTS = st.one_of(
+    st.binary(max_size=80),
+    st.text(st.characters(), max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.lists(
+        st.sampled_from([*b"a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc1\xc2\xe0\xed\xf0\xf4\xf5"]), max_size=8
+    ).map(bytes),
+)
+
+
+@given(TEXTS, st.integers(0, 80), st.integers(0, 90), st.booleans())
+def test_text_within_the_limit(data: bytes, start: int, end: int, words: bool) -> None:
     start = min(start, end)
-    expected = end <= len(data) and data[start:end].isascii()
-    assert bool(Text(data).is_ascii(start, end, len(data))) == expected
+    expected = end <= len(data)
+    if expected:
+        try:
+            data[start:end].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            expected = False
+    window = data + bytes(16) if words else data
+    assert bool(Text(window).is_text(start, end, len(data))) == expected
 
 
 @contextmanager
