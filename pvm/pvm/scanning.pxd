@@ -26,7 +26,7 @@ cdef class Text:
     @cython.locals(bits=cython.ulonglong, place=Py_ssize_t, first=Py_ssize_t, last=Py_ssize_t)
     cpdef bint is_text(self, Py_ssize_t at, Py_ssize_t end, Py_ssize_t limit) except -1
 
-    @cython.locals(byte=cython.int, more=cython.int, place=Py_ssize_t)
+    @cython.locals(byte=cython.int, more=cython.int, second=cython.int, place=Py_ssize_t)
     cdef bint _is_utf8(self, Py_ssize_t at, Py_ssize_t end) noexcept
 
     @cython.locals(end=Py_ssize_t)

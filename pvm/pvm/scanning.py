@@ -88,7 +88,7 @@ class Text:
         return self._is_utf8(at, end)
 
     def _is_utf8(self, at: int, end: int) -> bool:
-        """Is it UTF-8, or a surrogate written in its way? (RFC 3629, section 4)"""
+        """Is it UTF-8, or a surrogate written in its way? See RFC 3629, section 4."""
         while at < end:
             byte = self.window[at]
             at += 1
@@ -98,9 +98,10 @@ class Text:
             if byte < 0xC2 or byte > 0xF4 or at + more > end:
                 return False
             # one letter has one form, and the last one is U+10FFFF
-            if byte == 0xE0 and self.window[at] < 0xA0 or byte == 0xF0 and self.window[at] < 0x90:
+            second = self.window[at]
+            if (byte == 0xE0 and second < 0xA0) or (byte == 0xF0 and second < 0x90):
                 return False
-            if byte == 0xF4 and self.window[at] > 0x8F:
+            if byte == 0xF4 and second > 0x8F:
                 return False
             for place in range(at, at + more):
                 if self.window[place] & 0xC0 != 0x80:
