@@ -51,6 +51,8 @@ cdef int _add_weight(
 @cython.locals(place=Py_ssize_t)
 cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1
 
+cdef object _longer(object vector, Py_ssize_t size)
+
 @cython.locals(larger=cython.longlong[::1])
 cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
 

@@ -152,6 +152,19 @@ def _zeros(size: int) -> Any:
     return array("q", [0]) * size if COMPILED else [0] * size
 
 
+BLOCK: Any = _zeros(1 << 12)
+"""By so much a vector becomes longer at once."""
+
+
+def _longer(vector: Any, size: int) -> Any:
+    """The vector, made longer where it lies; no view may hold it. A copy would need fresh memory for all of it."""
+    if size > MAX_HEIGHT * 2:
+        raise NeedsMachine("more values than the limit allows")
+    while len(vector) < size:
+        vector.extend(BLOCK[: size - len(vector)])
+    return vector
+
+
 def _grown(vector: Any, used: int, size: int) -> Any:
     """A longer vector with the same beginning."""
     if size > MAX_HEIGHT * 2:
@@ -314,8 +327,9 @@ def _loop(
     """
     counts: Any = _zeros(8 * usage.COLUMNS)
     flags: Any = _zeros(8)
-    stack: Any = _zeros(0)
-    memo: Any = _zeros(0)
+    values, entries = _zeros(0), _zeros(0)
+    stack: Any = values
+    memo: Any = entries
     marks: Any = _zeros(0)
     weights: Any = _zeros(2)
     weighed = 1
@@ -358,9 +372,11 @@ def _loop(
             safe = min(at + reach, size)
             n = safe - at + SLACK
             if len(stack) < sp + n:
-                stack = items.stack = _grown(stack, sp, sp + sp // 4 + n)
+                stack = items.stack = None
+                stack = items.stack = _longer(values, sp + sp // 4 + n)
             if len(memo) < filled + n:
-                memo = _grown(memo, filled, filled + (filled if filled < 1 << 20 else filled // 4) + n)
+                memo = None
+                memo = _longer(entries, filled + filled // 4 + n)
             if weigh and len(weights) < 2 * (weighed + n):
                 weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
             if len(marks) < height + n:
