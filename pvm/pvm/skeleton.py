@@ -370,7 +370,7 @@ def _loop(
             if at - kept > pages.KEPT:
                 kept = pages.forget(data, kept, at)
             safe = min(at + reach, size)
-            n = safe - at + SLACK
+            n = min(safe + SLACK, size) - at + MAX_GAP
             if len(stack) < sp + n:
                 stack = items.stack = None
                 stack = items.stack = _longer(values, sp + sp // 4 + n)
