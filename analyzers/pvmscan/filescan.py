@@ -15,8 +15,8 @@ from pvmscan.readers import Budget, Fact, Recognised, Source, Stream, read
 from pvmscan.report import FileReport, Finding, Location, Problem, StreamReport, Verdict, worst
 
 if TYPE_CHECKING:
-    from pvmscan.judging import Judging
     from pvmscan.knowledge import Knowledge
+    from pvmscan.uses import Uses
 
 MAX_FINDINGS_PER_RULE = 100
 """Further findings of one rule and verdict are counted, not kept."""
@@ -34,7 +34,7 @@ class FileScan:
         self.problems: list[Problem] = []
         self._untold = 0
         self._knowledge = knowledge
-        self._judging: Judging | None = None
+        self._uses: Uses | None = None
         self._findings: dict[tuple[object, ...], Finding] = {}
         self._counts: dict[tuple[str, Verdict], int] = {}
         self._omitted = 0
@@ -53,7 +53,7 @@ class FileScan:
         more = f"{self._untold} more problems are not listed"
         untold = [Problem(more, kind="limit")] if self._untold else []
         nothing = not (self.streams or findings or self.problems or self._recognised)
-        uses = self._judging.uses if self._judging is not None else None
+        uses = self._uses
         return FileReport(
             path=self.source.name,
             verdict=verdict,
@@ -123,11 +123,12 @@ class FileScan:
             # nothing is imported or called, so there is nothing that analyzers could look at
             self.streams.append(data_report(stream, skeleton, source.loader))
             return
-        if self._judging is None:
-            from pvmscan.judging import Judging
+        from pvmscan.judging import Judging
+        from pvmscan.uses import Uses
 
-            self._judging = Judging(self, self._knowledge())
-        self._judging.stream(stream, source, way)
+        self._uses = self._uses if self._uses is not None else Uses()
+        # not kept: two that know each other would hold the content until the collector comes
+        Judging(self, self._knowledge(), self._uses).stream(stream, source, way)
 
 
 def mistake(error: Exception, where: Location) -> Problem:

@@ -24,12 +24,12 @@ NESTED_BYTES = 256 << 20
 
 
 class Judging:
-    """Judges one stream of a file after the other."""
+    """Judges a stream of a file, and notes which globals it uses."""
 
-    def __init__(self, file: FileScan, knowledge: Knowledge) -> None:
+    def __init__(self, file: FileScan, knowledge: Knowledge, uses: Uses) -> None:
         self.file = file
         self.knowledge = knowledge
-        self.uses = Uses()
+        self.uses = uses
 
     def stream(self, stream: Stream, source: Source, way: Way) -> None:
         """Judge what a pickle does, and enter it into the file's report."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import mmap
 import os
+import pickle
 import random
 import sys
+import weakref
 import zipfile
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +22,7 @@ from hypothesis import strategies as st
 import assemble as asm
 import judged
 from pvmscan import Progress, ScanOptions, Verdict, scan, scan_bytes, scan_file, scan_paths, streams
+from pvmscan.buffer import Mapped
 from pvmscan.filescan import MAX_FINDINGS_PER_RULE, MAX_PROBLEMS
 from steps import is_linear
 
@@ -322,3 +328,24 @@ def test_places_in_an_array_in_an_archive() -> None:
     data = asm.zipped({"a.npy": asm.npy(asm.malicious())})
     location = judged.found(data, "reachable-sink/shell-command", "x.npz").location
     assert location.absolute == data.index(asm.malicious()) + (location.offset or 0)
+
+
+def test_a_judged_file_is_let_go_of_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the collector comes: until then every file of a folder would stay mapped."""
+    maps: list[weakref.ref[mmap.mmap]] = []
+
+    class Watched(Mapped):
+        def __init__(self, *_: object, **__: object) -> None:
+            maps.append(weakref.ref(self))
+
+    monkeypatch.setattr(MODULE, "Mapped", Watched)
+    path = tmp_path / "objects.pkl"
+    path.write_bytes(pickle.dumps([Decimal(number) for number in range(20_000)]))
+    gc.disable()
+    try:
+        report = scan_file(str(path))
+        assert [one() for one in maps] == [None]
+    finally:
+        gc.enable()
+    assert report.verdict is Verdict.CLEAN
+    assert report.globals
