@@ -6,7 +6,7 @@ import mmap
 
 from pvm.decode import Data
 
-KEPT = 1 << 22
+KEPT = 1 << 23
 """Bytes behind the place at hand that are not given back yet."""
 
 

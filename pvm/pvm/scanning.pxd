@@ -2,6 +2,7 @@
 cimport cython
 
 cdef bint COMPILED, LITTLE
+cdef Py_ssize_t ROOM
 cdef unsigned long long ONES, HIGH_BITS, ZEROS, ABOVE_NINE
 cdef long _INT, _LONG, _FLOAT, _STRING, _UNICODE
 
@@ -41,8 +42,12 @@ cdef class Text:
     cpdef Py_ssize_t stored(self, Py_ssize_t at, Py_ssize_t limit, int opcode, Py_ssize_t first) except -2
 
     @cython.locals(
-        place=Py_ssize_t, shift=cython.int, word=cython.ulonglong, after=cython.ulonglong, bits=cython.ulonglong
+        kind=cython.int, is_float=cython.bint, end=Py_ssize_t, start=Py_ssize_t, place=Py_ssize_t, shift=cython.int,
+        word=cython.ulonglong, after=cython.ulonglong, bits=cython.ulonglong,
     )
+    cdef Py_ssize_t _row(self, Py_ssize_t at, Py_ssize_t limit, int opcode) noexcept
+
+    @cython.locals(bits=cython.ulonglong)
     cdef Py_ssize_t _digits(self, Py_ssize_t at, Py_ssize_t limit) noexcept
 
     @cython.locals(word=cython.ulonglong, bits=cython.ulonglong)

@@ -25,6 +25,8 @@ ZEROS = 0x30 * ONES
 ABOVE_NINE = 0x76 * ONES
 """...to which this does not set the high bits."""
 BREAKS, BACKSLASHES = 0x0A * ONES, 0x5C * ONES
+ROOM = 32
+"""Bytes behind which a row need not ask whether a number still lies within the limit."""
 _INT, _LONG, _FLOAT, _STRING, _UNICODE = 0x49, 0x4C, 0x46, 0x53, 0x56
 _PATTERNS = {
     _INT: runs.INT,
@@ -153,6 +155,8 @@ class Text:
         entries, wanted = 0, 2 if opcode == 0x73 else 1
         end = at
         while True:
+            if wanted == 1 and end < limit and self.window[end] in (_INT, _FLOAT):
+                at = end = self._row(end, limit, opcode)
             for _ in range(wanted):
                 if end >= limit:
                     return at
@@ -176,23 +180,52 @@ class Text:
             at = end
             self.entries = entries
 
+    def _row(self, at: int, limit: int, opcode: int) -> int:
+        """Position after the numbers of one kind and of the commonest form, each stored by the opcode behind it.
+
+        Such rows are what protocol 0 writes most. What cannot be guessed is computed: a branch costs more.
+        """
+        kind = self.window[at]
+        is_float = kind == _FLOAT
+        limit = min(limit, (self.whole - 1) << 3) - ROOM
+        while at < limit and self.window[at] == kind:
+            end = at + 1
+            if is_float:
+                end += self.window[end] == 45
+                if self.window[end + 1] != 46 or not 48 <= self.window[end] <= 57:
+                    break
+                end += 2
+            elif self.window[end] == 45:
+                end += 1
+            start, place, shift = end, end >> 3, 8 * (end & 7)
+            word, after = self.words[place], self.words[place + 1]
+            bits = _others(word >> shift | after << 63 - shift << 1)
+            if not bits:
+                word, after = after, self.words[place + 2]
+                bits = _others(word >> shift | after << 63 - shift << 1)
+                end += 8
+            if not bits:
+                word, after = after, self.words[place + 3]
+                bits = _others(word >> shift | after << 63 - shift << 1)
+                end += 8
+            end += _first(bits)
+            if self.window[end] != 10 or self.window[end + 1] != opcode:
+                break
+            if not is_float and (end == start or end - start > 18 or self.window[start] == 48):
+                break
+            at = end + 2
+        return at
+
     def _digits(self, at: int, limit: int) -> int:
-        """Position after the decimal digits from `at` on; of more than 23 it is one among them."""
-        place, shift = at >> 3, 8 * (at & 7)
-        if place + 3 >= self.whole:
-            while at < limit and 48 <= self.window[at] <= 57:
-                at += 1
-            return at
-        word, after = self.words[place], self.words[place + 1]
-        bits = _others(word >> shift | after << 63 - shift << 1)
-        if bits:
-            return at + _first(bits)
-        word, after = after, self.words[place + 2]
-        bits = _others(word >> shift | after << 63 - shift << 1)
-        if bits:
-            return at + 8 + _first(bits)
-        word, after = after, self.words[place + 3]
-        return at + 16 + _first(_others(word >> shift | after << 63 - shift << 1))
+        """Position after the decimal digits from `at` on."""
+        while at + 8 <= limit and (at >> 3) + 1 < self.whole:
+            bits = _others(self._word(at))
+            if bits:
+                return at + _first(bits)
+            at += 8
+        while at < limit and 48 <= self.window[at] <= 57:
+            at += 1
+        return at
 
     def _text(self, at: int, limit: int) -> int:
         """Position of the line break or backslash that comes next."""
@@ -246,29 +279,22 @@ class Text:
             while at < limit and self.window[at] != 10 and self.window[at] != 92 and self.window[at] != 39:
                 at += 1
             return at + 2 if at + 1 < limit and self.window[at] == 39 and self.window[at + 1] == 10 else -1
-        if at >= limit:
-            return -1
-        if opcode == _FLOAT:
-            at += self.window[at] == 45  # added, because nobody could guess it
-            start = at
-            while at < limit and 48 <= self.window[at] <= 57:
-                at += 1
-            if at == start or at - start > 18 or at >= limit or self.window[at] != 46:
-                return -1
-            at += 1
-        elif self.window[at] == 45:
+        if at < limit and self.window[at] == 45:
             at += 1
         start = at
         at = self._digits(at, limit)
-        if at >= limit:
+        if at == start or at - start > 18 or at >= limit:
             return -1
-        if opcode != _FLOAT:
-            if at == start or at - start > 18:
-                return -1
-            if self.window[start] == 48 and not self._is_zero(start, at, opcode):
-                return -1
-            if opcode == _LONG and self.window[at] == 76:
-                at += 1
+        if opcode == _FLOAT:
+            if self.window[at] == 46:
+                start = at
+                at = self._digits(at + 1, limit)
+                if at - start > 25:
+                    return -1
+        elif self.window[start] == 48 and not self._is_zero(start, at, opcode):
+            return -1
+        elif opcode == _LONG and self.window[at] == 76:
+            at += 1
         return at + 1 if at < limit and self.window[at] == 10 else -1
 
 

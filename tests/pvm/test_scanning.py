@@ -190,6 +190,30 @@ def test_the_compiled_way_through_what_is_stored_one_by_one(
         assert stored(data, opcode, every, first)[0] == end
 
 
+NUMBERS = st.one_of(
+    st.floats(-10, 10).map(lambda number: f"F{number!r}"),
+    st.floats().map(lambda number: f"F{number!r}"),
+    st.integers(-(10**19), 10**19).map(lambda number: f"I{number}"),
+    st.text("0123456789.-", max_size=24).map(lambda text: "FI"[len(text) % 2] + text),
+).map(lambda line: f"{line}\n".encode())
+
+
+@given(st.lists(NUMBERS, max_size=8), st.integers(0, 7), st.integers(0, 60))
+def test_the_compiled_way_through_rows_of_numbers(numbers: list[bytes], before: int, cut: int) -> None:
+    data = b"".join(number + b"a" for number in numbers)
+    limit = max(0, len(data) + 60 - cut)
+    window = b"a" * before + data + bytes(60)
+    with as_compiled():
+        text = Text(window)
+        end = text.stored(before, before + limit, 0x61, 0) - before
+    assert text.entries == 0
+    assert stored(data[:end], b"a", 1, 0) == (end, 0)
+    # not less than what is of the commonest form, unless the end is near
+    plain = re.compile(rb"(?:F-?[0-9]\.[0-9]{1,17}\na|I-?[1-9][0-9]{0,17}\na)*").match(data)
+    assert plain is not None
+    assert end >= min(plain.end(), limit - 40)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_the_compiled_way_through_a_pickle(seed: int) -> None:
     for data in honest.pickles(900 + seed, 60):
