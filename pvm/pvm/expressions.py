@@ -10,10 +10,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from heapq import heappush
 from itertools import groupby, islice
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from pvm import source
 from pvm.liveness import MANY, Uses
+from pvm.records import NamedTuple
 from pvm.trace import Trace
 from pvm.values import (
     Attribute,

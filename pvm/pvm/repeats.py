@@ -12,10 +12,10 @@ An item may look at nothing below itself but a receiver that is still there afte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pvm import usage
 from pvm.kinds import PLAIN, TUPLE, UNHASHABLE
+from pvm.records import NamedTuple
 from pvm.shapes import CHUNK, GET, PUTS, Shape, instructions, is_closed, periods
 
 MOST_CHUNKS = 128

@@ -10,9 +10,9 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
-from typing import NamedTuple
 
 from pvm import runs
+from pvm.records import NamedTuple
 
 MOST = 80
 """Instructions of the longest item."""
