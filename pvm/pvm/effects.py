@@ -242,13 +242,20 @@ def _member(world: Caller, base: tuple[Value, ...] | Container, key: Value) -> V
     return UNSET
 
 
+_CLASSES = frozenset(
+    ["builtins.dict", "builtins.list", "builtins.set"]
+    + [f"collections.abc.Mutable{kind}" for kind in ("Mapping", "Sequence", "Set")]
+)
+"""Their methods get the object as an argument."""
+
+
 def _owner(call: Call) -> Value:
     """The object whose bound method is called, for methods of `sys.modules` and namespaces."""
     callee = reveal(call.callee)
     if isinstance(callee, Global) and "." in callee.resolved[1]:
         module, name = callee.resolved
         base = name.rpartition(".")[0]
-        if module == "builtins" and base in ("dict", "list", "set"):
+        if f"{module}.{base}" in _CLASSES:
             return None
         return Global(call.offset, module, base, (module, base), (callee,))
     return getattr(callee, "base", None)
@@ -262,6 +269,7 @@ def _owner(call: Call) -> Value:
     "builtins.dict.__setitem__",
     "builtins.dict.setdefault",
     "builtins.list.__setitem__",
+    "collections.abc.MutableMapping.setdefault",
 )
 def _setitem(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
@@ -273,7 +281,12 @@ def _setitem(world: Caller, call: Call) -> Value | Unset:
 
 
 @effect(
-    "sys.modules.update", "builtins.dict.update", "builtins.dict.__ior__", "operator.ior", "operator.__ior__"
+    "sys.modules.update",
+    "builtins.dict.update",
+    "builtins.dict.__ior__",
+    "operator.ior",
+    "operator.__ior__",
+    "collections.abc.MutableMapping.update",
 )
 def _update(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
@@ -290,12 +303,16 @@ def _update(world: Caller, call: Call) -> Value | Unset:
     *(f"builtins.list.{method}" for method in ("append", "extend", "insert", "__iadd__")),
     *(f"builtins.set.{method}" for method in ("add", "update", "__ior__")),
     *(f"operator.{name}" for name in ("iadd", "iconcat", "__iadd__", "__iconcat__")),
+    *(f"operator.{name}" for name in ("imul", "__imul__", "delitem", "__delitem__")),
     *(f"heapq.{name}" for name in ("heappush", "heappushpop", "heapreplace")),
+    *(f"collections.abc.MutableSequence.{method}" for method in ("append", "extend", "__iadd__")),
 )
-def _grow(world: Caller, call: Call) -> Value | Unset:
-    """A list or set grows. Of the pickle's own ones nobody asks what they hold then."""
+def _change(world: Caller, call: Call) -> Value | Unset:
+    """A list or set, or what is like one, changes. Of the pickle's own ones nobody asks what they hold then."""
     if len(call.args) > 1 and isinstance(reveal(call.args[0]), Global) and _owner(call) is None:
-        world.append(call.args[0], call.args[1:], "extend", call.via, call.offset)
+        home, _, name = (path_of(call.callee) or "").rpartition(".")
+        how = f"__{name.strip('_')}__" if home == "operator" else "append" if home == "heapq" else name
+        world.append(call.args[0], call.args[1:], how, call.via, call.offset)
     return _pure(world, path_of(call.callee) or "", call)
 
 
