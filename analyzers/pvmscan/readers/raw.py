@@ -49,6 +49,8 @@ BEFORE = 4096
 """Bytes before a place that are searched for arguments that a pickle has put into its memo."""
 WITHIN = 300
 """Places in a name at which a pickle may begin as well: more than a name has letters."""
+_MARKED = frozenset(("INST", "OBJ"))
+"""Opcodes that call with all that lies above a mark."""
 _GETS = frozenset((b"g", b"h", b"j"))
 """Opcodes that take a value from the memo."""
 _LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
@@ -195,7 +197,7 @@ class _Walk:
             place = self.candidates.after(place + 1)
             if place >= end:
                 break
-            if self._worth_trying(place):
+            if self._worth_trying(place) and _sink(self._trial(self.data, place)):
                 yield place
 
     def _wants(self, trace: Trace, start: int) -> str | None:
@@ -203,12 +205,8 @@ class _Walk:
         stuck = start + trace.fault.offset - trace.start if trace.fault is not None else len(self.data)
         if self.data[stuck : stuck + 1] not in _GETS or not _imports_names(trace):
             return None
-        from pvm.trace import Import
-        from pvmscan.knowledge import Status, effects_of, load
 
-        paths = [path_of(event.value) for event in trace.events if isinstance(event, Import)]
-        sinks = (path for path in paths if path and effects_of(load(), path).status is Status.SINK)
-        return next(sinks, "")
+        return _sink(trace)
 
     def _earlier(self, start: int) -> int | None:
         """A place before, from which the instructions lead here and do something: arguments may come first."""
@@ -458,8 +456,20 @@ def _does_something(trace: Trace) -> bool:
     from pvm.values import Call
 
     return _imports_names(trace) and (
-        trace.complete or any(isinstance(event, Call) for event in trace.events)
+        # words in lines behind a bracket look like a call without arguments
+        trace.complete
+        or any(isinstance(event, Call) and (event.args or event.via not in _MARKED) for event in trace.events)
     )
+
+
+def _sink(trace: Trace) -> str:
+    """A sink that it names, or nothing."""
+    from pvm.trace import Import
+    from pvmscan.knowledge import Status, effects_of, load
+
+    paths = [path_of(event.value) for event in trace.events if isinstance(event, Import)]
+    sinks = (path for path in paths if path and effects_of(load(), path).status is Status.SINK)
+    return next(sinks, "")
 
 
 def _is_text(head: bytes) -> bool:

@@ -113,6 +113,17 @@ def test_arguments_that_the_memo_keeps(how: str) -> None:
     is_found(argument + b"\x85r\0\0\0\x000Vos\nVsystem\n\x93j\0\0\0\0R.")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"of them (comme\namd64\nou\narmel) there are few\n",
+        b"as one (in\nit\nor\nbeside it) says\n",
+    ],
+)
+def test_words_behind_a_bracket_are_no_call(text: bytes) -> None:
+    assert judged.verdict(b"\n" + text * 3, "x.txt") is Verdict.CLEAN
+
+
 def test_where_its_beginning_is_too_far_the_sink_is_told() -> None:
     far = b"S'" + b"x" * 10_000 + b"'\np0\n0c%s\n(g0\ntR."
     assert judged.verdict(b"\xff" + far % b"os\nsystem", "x.dat") is Verdict.INCOMPLETE
