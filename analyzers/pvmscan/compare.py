@@ -67,7 +67,7 @@ def compare(
     old: str | os.PathLike[str], new: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS
 ) -> Difference:
     """Compare two files; raise `OSError` where one cannot be opened."""
-    one, other = (_looked_at(os.fspath(path), options) for path in (old, new))
+    one, other = (_looked_at(path, options) for path in (old, new))
     return Difference(
         old=one[0],
         new=other[0],
@@ -80,11 +80,13 @@ def compare(
     )
 
 
-def _looked_at(path: str, options: ScanOptions) -> tuple[FileReport, dict[str, CalledPath]]:
+def _looked_at(
+    path: str | os.PathLike[str], options: ScanOptions
+) -> tuple[FileReport, dict[str, CalledPath]]:
     return scan_file(path, options), calls(path, options)
 
 
-def calls(path: str, options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, CalledPath]:
+def calls(path: str | os.PathLike[str], options: ScanOptions = DEFAULT_OPTIONS) -> dict[str, CalledPath]:
     """Every callee of a file's pickles, in the order of the first calls."""
     counts: Counter[str] = Counter()
     first: dict[str, tuple[str, str | None, int]] = {}

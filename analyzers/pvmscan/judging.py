@@ -82,6 +82,12 @@ class Judging:
             where = Location(stream.member, stream.offset)
             message = "its values refer to each other too often to be searched"
             self.file.tell(Problem(message, where, "limit"))
+        cut = context.cut_off()
+        if cut is not None:
+            message = (
+                "calls within calls were not followed to their end: there are more than the limit allows"
+            )
+            self.file.tell(Problem(message, Location(stream.member, cut.offset), "limit"))
         opened = self._layers(context, source, stream, way)
         counts = settled.counts if settled is not None else {}
         return max(verdict, self.uses.note(context, counts, opened, first=first))

@@ -200,11 +200,14 @@ def _denial(entry: Entry, message: str, place: Location, subject: str | None) ->
 # Reading ---------------------------------------------------------------------------------------------------
 
 
-def find(folder: str = ".", sources: Sequence[str] = ()) -> tuple[str | None, str | None]:
+def find(
+    folder: str | os.PathLike[str] = ".", sources: Sequence[str | os.PathLike[str]] = ()
+) -> tuple[str | None, str | None]:
     """The configuration file of a folder, and one that may not be trusted, unasked, for these sources.
 
     A file that lies in a scanned folder, or beside a scanned file, may come from whoever made what is scanned.
     """
+    folder = os.fspath(folder)
     for name in (FILE, PROJECT):
         path = os.path.join(folder, name)
         if not os.path.isfile(path) or (name == PROJECT and not _has_table(path)):
@@ -214,7 +217,7 @@ def find(folder: str = ".", sources: Sequence[str] = ()) -> tuple[str | None, st
     return None, None
 
 
-def _is_scanned(folder: str, sources: Sequence[str]) -> bool:
+def _is_scanned(folder: str, sources: Sequence[str | os.PathLike[str]]) -> bool:
     here = os.path.realpath(folder)
     for source in sources:
         if source == "-":
@@ -231,8 +234,9 @@ def _has_table(path: str) -> bool:
         return b"tool.pvmscan" in file.read()
 
 
-def load(path: str) -> Policy:
+def load(path: str | os.PathLike[str]) -> Policy:
     """Read a configuration file; raise `PolicyError` where it cannot be read or is wrong."""
+    path = os.fspath(path)
     tables = _parse(path)
     if os.path.basename(path) == PROJECT:
         tables = tables.get("tool", {}).get("pvmscan", {})

@@ -41,7 +41,7 @@ class ScanOptions:
     members: int = 100_000
     depth: int = 8
     opcodes: int = 100_000_000
-    packages: tuple[str, ...] = ()
+    packages: tuple[str | os.PathLike[str], ...] = ()
     """Folders, wheels and source archives of packages whose source is asked what their callables do."""
     resolve_installed: bool = False
     """Ask the source of what is installed here as well. Verdicts then depend on the machine."""
@@ -96,7 +96,7 @@ def _library(options: ScanOptions) -> Library:
 
 
 @cache
-def knowledge_of(packages: tuple[str, ...], resolve_installed: bool = False) -> Knowledge:
+def knowledge_of(packages: tuple[str | os.PathLike[str], ...], resolve_installed: bool = False) -> Knowledge:
     """What ships, with what the source of further packages says; raise `PackageError` where there is none."""
     if not packages and not resolve_installed:
         from pvmscan.knowledge.rulefiles import load
@@ -115,9 +115,11 @@ def scan(path: str | os.PathLike[str], *, options: ScanOptions = DEFAULT_OPTIONS
     return scan_paths([path], options=options)
 
 
-def scan_bytes(data: bytes, *, name: str = "<bytes>", options: ScanOptions = DEFAULT_OPTIONS) -> Report:
+def scan_bytes(
+    data: bytes, *, name: str | os.PathLike[str] = "<bytes>", options: ScanOptions = DEFAULT_OPTIONS
+) -> Report:
     """Judge bytes in memory."""
-    return Report((scan_source(Source(data, name), options),), tool(options))
+    return Report((scan_source(Source(data, os.fspath(name)), options),), tool(options))
 
 
 def scan_paths(
@@ -212,11 +214,17 @@ def _size(path: str) -> int:
         return 0
 
 
-def scan_file(path: str, options: ScanOptions = DEFAULT_OPTIONS, *, name: str | None = None) -> FileReport:
+def scan_file(
+    path: str | os.PathLike[str],
+    options: ScanOptions = DEFAULT_OPTIONS,
+    *,
+    name: str | os.PathLike[str] | None = None,
+) -> FileReport:
     """Judge one file; one that cannot be read is `incomplete`, with the reason.
 
     `name` is what the report calls a file of this machine, where that is not its path.
     """
+    path, name = os.fspath(path), None if name is None else os.fspath(name)
     try:
         if name is None and elsewhere(path):
             from pvmscan import remote

@@ -46,6 +46,9 @@ class Caller(Protocol):
     def set_item(self, target: Value, key: Value, value: Value, via: str, offset: int) -> None:
         """`target[key] = value`."""
 
+    def append(self, target: Value, items: tuple[Value, ...], how: str, via: str, offset: int) -> None:
+        """`target.extend(items)`, or another method."""
+
     def import_module(self, name: str, offset: int, via: str, call: Call) -> Value:
         """Import a module by name."""
 
@@ -239,19 +242,35 @@ def _member(world: Caller, base: tuple[Value, ...] | Container, key: Value) -> V
     return UNSET
 
 
+_CLASSES = frozenset(
+    ["builtins.dict", "builtins.list", "builtins.set"]
+    + [f"collections.abc.Mutable{kind}" for kind in ("Mapping", "Sequence", "Set")]
+)
+"""Their methods get the object as an argument."""
+
+
 def _owner(call: Call) -> Value:
     """The object whose bound method is called, for methods of `sys.modules` and namespaces."""
     callee = reveal(call.callee)
     if isinstance(callee, Global) and "." in callee.resolved[1]:
         module, name = callee.resolved
         base = name.rpartition(".")[0]
-        if (module, base) == ("builtins", "dict"):
+        if f"{module}.{base}" in _CLASSES:
             return None
         return Global(call.offset, module, base, (module, base), (callee,))
     return getattr(callee, "base", None)
 
 
-@effect("sys.modules.setdefault", "sys.modules.__setitem__", "operator.setitem", "builtins.dict.__setitem__")
+@effect(
+    "sys.modules.setdefault",
+    "sys.modules.__setitem__",
+    "operator.setitem",
+    "operator.__setitem__",
+    "builtins.dict.__setitem__",
+    "builtins.dict.setdefault",
+    "builtins.list.__setitem__",
+    "collections.abc.MutableMapping.setdefault",
+)
 def _setitem(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None or len(call.args) > 2 else (owner, *call.args)
@@ -261,15 +280,40 @@ def _setitem(world: Caller, call: Call) -> Value | Unset:
     return UNSET
 
 
-@effect("sys.modules.update", "builtins.dict.update")
+@effect(
+    "sys.modules.update",
+    "builtins.dict.update",
+    "builtins.dict.__ior__",
+    "operator.ior",
+    "operator.__ior__",
+    "collections.abc.MutableMapping.update",
+)
 def _update(world: Caller, call: Call) -> Value | Unset:
     owner = _owner(call)
     args = call.args if owner is None else (owner, *call.args)
-    new = reveal(args[1]) if len(args) == 2 else None
+    new, path = reveal(args[1]) if len(args) == 2 else None, path_of(call.callee) or ""
     if isinstance(new, Container) and new.kind == "dict":
         for key, value in new.pairs():
             world.set_item(args[0], key, value, call.via, call.offset)
-    return None
+        return args[0] if "ior" in path else None
+    return _pure(world, path, call) if path.startswith("operator.") else None
+
+
+@effect(
+    *(f"builtins.list.{method}" for method in ("append", "extend", "insert", "__iadd__")),
+    *(f"builtins.set.{method}" for method in ("add", "update", "__ior__")),
+    *(f"operator.{name}" for name in ("iadd", "iconcat", "__iadd__", "__iconcat__")),
+    *(f"operator.{name}" for name in ("imul", "__imul__", "delitem", "__delitem__")),
+    *(f"heapq.{name}" for name in ("heappush", "heappushpop", "heapreplace")),
+    *(f"collections.abc.MutableSequence.{method}" for method in ("append", "extend", "__iadd__")),
+)
+def _change(world: Caller, call: Call) -> Value | Unset:
+    """A list or set, or what is like one, changes. Of the pickle's own ones nobody asks what they hold then."""
+    if len(call.args) > 1 and isinstance(reveal(call.args[0]), Global) and _owner(call) is None:
+        home, _, name = (path_of(call.callee) or "").rpartition(".")
+        how = f"__{name.strip('_')}__" if home == "operator" else "append" if home == "heapq" else name
+        world.append(call.args[0], call.args[1:], how, call.via, call.offset)
+    return _pure(world, path_of(call.callee) or "", call)
 
 
 @effect("builtins.type")

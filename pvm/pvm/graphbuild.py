@@ -12,7 +12,6 @@ from pvm import render
 from pvm.paths import path_of
 from pvm.trace import Append, Build, Event, Import, SetAttribute, SetItem, Trace
 from pvm.values import (
-    UNSET,
     Attribute,
     Buffer,
     Call,
@@ -118,7 +117,7 @@ class Builder:
             case Call():
                 kind, label = "call", render.call_text(value, limit=120)
                 more["mode"] = value.mode
-                if value.result is not UNSET:
+                if not isinstance(value.result, Unset):
                     more["result"] = render.text(value, limit=120)
             case Container():
                 kind, label = value.kind, render.text(value, limit=80)

@@ -16,11 +16,13 @@ from pvm.errors import Reject
 from pvm.namespace import EXTENSION_TABLES, Namespace, module_value, state_parts
 from pvm.paths import path_of
 from pvm.trace import Append, Build, Import, SetAttribute, SetItem
-from pvm.values import UNSET, Call, Container, Global, Node, Unknown, Unset, Value, reveal
+from pvm.values import CUT, UNSET, Call, Container, Global, Node, Unknown, Unset, Value, reveal
 from pvm.world import World
 
 HOOKS = frozenset({"append", "extend", "add", "__setstate__", "__setitem__"})
 """Attributes of an object that opcodes call."""
+MAX_DEPTH = 32
+"""Calls within calls that are followed."""
 _NO_CALLS = frozenset({str, bytes, int, float, bool, type(None)})
 LAZY = frozenset(
     [
@@ -121,12 +123,14 @@ class Interpreter(World):
     def call(self, call: Call) -> Value:
         """A call was made: find out what it returns and what it calls in turn."""
         self.events.append(call)
-        self.steps += 1
         path = path_of(call.callee)
         self.iterators = self.iterators or path in LAZY or path in PASSIVE
-        if self.steps > self.limits.fold_steps or self.depth > 32:
-            return call
         if path is not None and not self.iterators and effects.is_inert(path):
+            return call
+        # the file bounds the calls of its opcodes and the objects that these make, not what calls call in turn
+        self.steps += self.depth > 0 and call.mode != "new"
+        if self.steps > self.limits.fold_steps or self.depth > MAX_DEPTH:
+            call.result = CUT
             return call
         self.depth += 1
         try:

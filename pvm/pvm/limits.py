@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     fold_bytes: int = 1 << 20
     """Size of a value that `fold` will compute."""
     fold_steps: int = 1_000_000
-    """Calls that `fold` will evaluate, all together."""
+    """Calls within calls that are followed, all together."""
 
 
 DEFAULT = Limits()

@@ -41,7 +41,7 @@ from pvm.trace import (
     SetItem,
     Trace,
 )
-from pvm.values import UNSET, Call, Container, Global, Unset, Value, reveal
+from pvm.values import Call, Container, Global, Unset, Value, reveal
 
 Plain: TypeAlias = Union[bool, int, float, str, "list[Plain]", "dict[str, Plain]", None]
 
@@ -128,7 +128,7 @@ def _call(event: Call, budget: _Budget) -> tuple[str, dict[str, Plain]]:
         "splat": None if event.splat is None else _plain(event.splat, event.offset, budget, 0),
         "kwargs": _keywords(event, budget),
         "result": None if isinstance(event.result, Unset) else _plain(event.result, None, budget, 0),
-        "known": event.result is not UNSET,
+        "known": not isinstance(event.result, Unset),
     }
 
 

@@ -240,6 +240,8 @@ class Unset:
 
 
 UNSET = Unset()
+CUT = Unset()
+"""The same, where a limit kept the result from being worked out."""
 
 Constant: TypeAlias = None | bool | int | float | str | bytes
 Value: TypeAlias = (

@@ -18,6 +18,11 @@ import pytest
 
 import assemble as asm
 import keras_cases
+from pvm import effects
+from pvm.decode import Data
+from pvm.interpreter import Interpreter
+from pvm.limits import Limits
+from pvm.trace import Event
 from pvmscan import Verdict, scan_bytes
 from wire_builder import field, number
 
@@ -70,6 +75,64 @@ def in_code(count: int) -> bytes:
         asm.glob("dill._dill", "_create_code"), asm.number(0), asm.tuple_of(*names), asm.data(b"\0" * 8)
     )
     return asm.program(4, asm.call(asm.glob("dill._dill", "_create_function"), code, asm.EMPTY_DICT))
+
+
+def nested(count: int, *parts: bytes) -> bytes:
+    """A call within so many others."""
+    own = asm.glob("operator", "call")
+    return asm.call(own, *[own] * count, *parts)
+
+
+def looked_up_deep_inside(count: int) -> bytes:
+    """A call of an attribute of which nothing else tells what it is."""
+    found = nested(count, asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), asm.text("system"))
+    return asm.program(4, asm.call(found, asm.text(asm.COMMAND)))
+
+
+def handed_over_deep_inside(count: int) -> bytes:
+    """An attribute that somebody unknown gets, which was looked up deep inside."""
+    found = nested(count, asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), asm.text("system"))
+    return asm.program(4, asm.call(asm.glob("some.lib", "Thing"), asm.list_of(found)))
+
+
+def named_deep_inside(count: int) -> bytes:
+    """A name that is put together there."""
+    name = nested(count, asm.glob("operator", "add"), asm.text("sys"), asm.text("tem"))
+    return asm.program(4, asm.call(asm.stack_global(asm.text("os"), name), asm.text(asm.COMMAND)))
+
+
+def made_deep_inside(count: int) -> bytes:
+    """An object, by way of so many functions that call their argument."""
+    found = asm.call(asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), asm.text("system"))
+    return asm.program(
+        4, nested(count, asm.glob("copyreg", "__newobj__"), found, asm.text(asm.COMMAND)) + asm.POP + asm.NONE
+    )
+
+
+def prepared_within_prepared(count: int) -> bytes:
+    """A function with its arguments, within so many of the same kind."""
+    partial = asm.glob("functools", "partial")
+    found = asm.call(partial, asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), asm.text("system"))
+    for _ in range(count):
+        found = asm.call(partial, found)
+    return asm.program(4, asm.call(asm.call(found), asm.text(asm.COMMAND)))
+
+
+def behind_calls(count: int) -> bytes:
+    """A look-up behind many calls that calls have made."""
+    calls = asm.call(asm.glob("builtins", "map"), asm.glob("builtins", "len"), asm.list_of(asm.text("x")))
+    decoys = (asm.call(asm.glob("builtins", "list"), calls) + asm.POP) * count
+    found = asm.call(asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), asm.text("system"))
+    given = asm.call(asm.glob("operator", "call"), found, asm.text(asm.COMMAND))
+    return asm.program(4, decoys + given)
+
+
+def behind_results(count: int) -> bytes:
+    """A name behind many values that were worked out."""
+    joined = asm.call(asm.glob("operator", "add"), asm.text("sys"), asm.text("tem"))
+    decoys = (asm.call(asm.glob("operator", "add"), asm.text("a"), asm.text("b")) + asm.POP) * count
+    found = asm.call(asm.glob("builtins", "getattr"), asm.glob("shutil", "os"), joined)
+    return asm.program(4, decoys + asm.call(found, asm.text(asm.COMMAND)))
 
 
 # Source ----------------------------------------------------------------------------------------------------
@@ -245,6 +308,13 @@ CASES: list[tuple[Padded, str, int]] = [
     (handed_over, "m.pkl", 1001),
     (among_attributes, "m.pkl", 1001),
     (in_code, "m.pkl", 2001),
+    (looked_up_deep_inside, "m.pkl", 33),
+    (looked_up_deep_inside, "m.pkl", 300),
+    (handed_over_deep_inside, "m.pkl", 33),
+    (named_deep_inside, "m.pkl", 33),
+    (made_deep_inside, "m.pkl", 33),
+    (prepared_within_prepared, "m.pkl", 33),
+    (prepared_within_prepared, "m.pkl", 300),
     (imported_as, "m.py", 40),
     (imported_as, "m.py", 200),
     (assigned_to, "m.py", 200),
@@ -307,3 +377,30 @@ def test_nor_does_it_behind_a_limit_that_is_too_high_to_reach_here(
     owner = importlib.import_module(f"pvmscan.{module}")
     monkeypatch.setattr(owner, constant, 100)
     holds(padded, name, 200)
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits of a run that are quickly reached."""
+    attach = Interpreter.attach
+
+    def limited(world: Interpreter, events: list[Event], limits: Limits, data: Data) -> None:
+        attach(world, events, limits._replace(fold_steps=100), data)
+
+    monkeypatch.setattr(Interpreter, "attach", limited)
+    monkeypatch.setattr(effects, "MAX_FOLDED", 100)
+
+
+@pytest.mark.parametrize("padded", [behind_calls, behind_results])
+@pytest.mark.usefixtures("few_steps")
+def test_nor_does_it_behind_what_calls_may_cost(padded: Padded) -> None:
+    holds(padded, "m.pkl", 200)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_many_calls_of_opcodes_are_no_limit() -> None:
+    """Honest files have any number of objects."""
+    found = asm.call(asm.glob("builtins", "getattr"), asm.glob("torch", "Tensor"), asm.text("size"))
+    cls, base = asm.glob("some.lib", "Thing"), asm.glob("builtins", "object")
+    old = asm.call(asm.glob("copyreg", "_reconstructor"), cls, base, asm.NONE)
+    assert not scan_bytes(asm.program(2, asm.list_of(*[found, old] * 300))).files[0].errors

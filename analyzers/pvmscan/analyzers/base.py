@@ -13,7 +13,7 @@ from pvm.paths import is_class_name, path_of
 from pvm.records import NamedTuple, dataclass, field
 from pvm.render import call_text, text
 from pvm.trace import Import, Trace
-from pvm.values import Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal
+from pvm.values import CUT, Attribute, Call, Container, Global, Node, Unknown, Unset, Value, reveal
 from pvmscan.knowledge import GRADES, Judgement, Knowledge, Rule, Status, effects_of
 from pvmscan.report import Confidence, Finding, Location, Severity, Step, Verdict
 
@@ -113,6 +113,10 @@ class Context:
             if judgement.status is not Status.UNKNOWN:
                 return Judged(call, f"{made}.__call__", judgement)
         return Judged(call, None, Judgement(Status.UNKNOWN))
+
+    def cut_off(self) -> Call | None:
+        """A call that was not followed, because of a limit for calls within calls."""
+        return next((judged.call for judged in self.calls if judged.call.result is CUT), None)
 
     def sink_of(self, value: Value) -> tuple[str, Judgement] | None:
         """The sink that a value is, or calls when it is called; looks through partial and containers."""

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -48,6 +49,9 @@ def write(records: Iterable[dict[str, Any]], path: str | os.PathLike[str]) -> in
         os.replace(half, path)
     except OSError as error:
         raise ParquetError(f"{os.fspath(path)} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):  # there is one only where this has failed
+            os.remove(half)
     return count
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -184,7 +185,7 @@ class _Batch:
             "facts": self.cache is not None and not self.limits.options.asks_more,
         }
         try:
-            future = executor.submit(judge, json.dumps(order))
+            future = executor.submit(judge, json.dumps(order, default=os.fspath))
         except Exception as error:
             self.again.append(task)
             if isinstance(error, BrokenExecutor):

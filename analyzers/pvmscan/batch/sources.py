@@ -19,16 +19,23 @@ class ListError(ValueError):
     """A line of a list of sources cannot be read: which one, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Item:
     """One source of a batch."""
 
     name: str
     """What `pvmscan.scan.scan_file` takes."""
-    size: int | None = None
+    size: int | None
     """Bytes; None where nobody knows before it is opened."""
-    identity: str | None = None
+    identity: str | None
     """What names this content for good, such as a strong etag; None to have it computed from the content."""
+
+    def __init__(
+        self, name: str | os.PathLike[str], size: int | None = None, identity: str | None = None
+    ) -> None:
+        values = (os.fspath(name), size, identity)
+        for field, value in zip(("name", "size", "identity"), values, strict=True):
+            object.__setattr__(self, field, value)
 
     @property
     def key(self) -> str:
@@ -52,7 +59,7 @@ def key_of(name: str) -> str:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def file_item(path: str) -> Item:
+def file_item(path: str | os.PathLike[str]) -> Item:
     """A local file with its size."""
     try:
         return Item(path, os.path.getsize(path))

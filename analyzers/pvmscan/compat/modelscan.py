@@ -222,7 +222,7 @@ class ModelScan:
         category = SkipCategories.SCAN_NOT_SUPPORTED
         return [ModelScanSkipped("pvmscan", category, reason, self._source(one)) for one, reason in reasons]
 
-    def is_compatible(self, path: str) -> bool:
+    def is_compatible(self, path: str | os.PathLike[str]) -> bool:
         """Does a name look like that of a model? pvmscan reads files of any name."""
         scanners = self._settings["scanners"].values()
         known = [suffix for one in scanners for suffix in one.get("supported_extensions", ())]

@@ -71,32 +71,35 @@ class ScanFilter:
     exclude_dir: list[re.Pattern[str]] = field(default_factory=list)
     include_dir: list[re.Pattern[str]] = field(default_factory=list)
 
-    def wants_file(self, path: str) -> bool:
+    def wants_file(self, path: str | os.PathLike[str]) -> bool:
         """Is a file to be scanned?"""
         return _wanted(path, self.include, self.exclude)
 
-    def wants_folder(self, path: str) -> bool:
+    def wants_folder(self, path: str | os.PathLike[str]) -> bool:
         """Is a folder to be walked?"""
         return _wanted(path, self.include_dir, self.exclude_dir)
 
 
-def _wanted(path: str, include: list[re.Pattern[str]], exclude: list[re.Pattern[str]]) -> bool:
-    if any(pattern.search(path) for pattern in exclude):
+def _wanted(
+    path: str | os.PathLike[str], include: list[re.Pattern[str]], exclude: list[re.Pattern[str]]
+) -> bool:
+    name = os.fspath(path)
+    if any(pattern.search(name) for pattern in exclude):
         return False
-    return not include or any(pattern.search(path) for pattern in include)
+    return not include or any(pattern.search(name) for pattern in include)
 
 
 def scan_file_path(path: str | os.PathLike[str], strict: bool = False) -> ScanResult:
     """Scan a file; raise `OSError` where it cannot be opened."""
     with open(path, "rb"):
-        return _result(_scan_file(os.fspath(path)), strict)
+        return _result(_scan_file(path), strict)
 
 
 def scan_bytes(
     data: IO[bytes], file_id: str | os.PathLike[str], file_ext: str | None = None, strict: bool = False
 ) -> ScanResult:
     """Scan what a binary file still holds. The extension makes no difference: content decides."""
-    return _result(_scan_bytes(data.read(), name=os.fspath(file_id)).files[0], strict)
+    return _result(_scan_bytes(data.read(), name=file_id).files[0], strict)
 
 
 def scan_pickle_bytes(

@@ -1,6 +1,7 @@
 """Places in the middle of data that look like the start of a pickle.
 
-One pattern for each way to start, each with a literal first byte: so the search runs at the speed of memchr.
+One pattern for each way to start, each with a literal first byte: so the search runs at the speed of memchr. Of a mark,
+behind which arguments of any length may stand, is asked whether instructions lead from it to a name (`Chains`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,15 @@ from pvm import regex
 from pvm.records import NamedTuple
 from pvmscan.buffer import forget
 from pvmscan.readers.base import Buffer
+from pvmscan.readers.chains import NAME, NAMES, Chains
 
-_NAME = rb"[A-Za-z_][\w.]{0,63}"
-_GLOBAL = rb"c" + _NAME + rb"\n" + _NAME + rb"\n"
+_GLOBAL = rb"c" + NAMES
+_MEMO = rb"(?:\x94|q[\s\S]|r[\s\S]{4}|p\d{1,9}\n)?"
+_TEXT = (
+    rb"(?:(?:[\x8cU][\x01-\xff]|[XT][\x01-\xff]\0\0\0|\x8d[\x01-\xff]\0{7})%s|V%s\n|S'%s'\n|S\"%s\"\n)"
+    % ((NAME,) * 4)
+)
+"""A name, as any opcode writes text."""
 _STEP = (
     rb"(?:[().02\]}NPQVGJKMTUXBC\x80\x82-\x85\x88-\x8f\x94-\x97]"
     rb"|[IL]\s*[-+0-9]|F\s*[-+.0-9inIN]|S\s*['\"]|p\s*[-+0-9]%s)"
@@ -30,7 +37,7 @@ _FIRST = regex.later(_GLOBAL)
 _SOLID = regex.later(rb"\S")
 PIECE = 1 << 23
 """Bytes that are searched at a time: most content lies in a mapped file, and what was searched is forgotten."""
-REACH = 512
+REACH = 1024
 """Bytes that decide about a place, more than any pattern has, not counting the white space within it."""
 MUCH = 1 << 20
 """Bytes of white space in a row of which most are left out."""
@@ -41,25 +48,20 @@ _PATTERNS = (
     regex.later(rb"\x80[\x00-\x05](?=[\x95}\](cCXUVSIFGJKLMNBT)\x8a-\x8f\x88\x89\x80\x82-\x84\x96\x97Pi])"),
     # GLOBAL with names, and an opcode that can follow, or nothing more: the next text of a table
     regex.later(rb"c(?=" + _GLOBAL[1:] + rb"(?:" + _ON_ONE + rb"|(c)|\0|\Z))"),
-    # a mark, arguments, and INST or GLOBAL with names
-    regex.later(rb"\((?=[SVUXIKJNc(][\s\S]{0,120}?[ic]" + _NAME + rb"\n" + _NAME + rb"\n)"),
-    # two short strings for STACK_GLOBAL
+    # a mark, the first of several, and an opcode that needs no more than marks
+    regex.later(rb"\((?<!\(\()(?=" + _STEP % (rb"|[cio]") + rb")"),
+    # STACK_GLOBAL, behind what can be the end of a name
     regex.later(
-        rb"\x8c[\x01-\x40](?=" + _NAME + rb"(?:\x94|q.|0)?\x8c[\x01-\x40]" + _NAME + rb"(?:\x94|q.)?\x93)"
-    ),
-    regex.later(
-        rb"X[\x01-\x40]\0\0\0(?="
-        + _NAME
-        + rb"(?:\x94|q.|0)?X[\x01-\x40]\0\0\0"
-        + _NAME
-        + rb"(?:\x94|q.)?\x93)"
+        rb"\x93(?:(?<=[\w\0-\x02]\w\w\x93)|(?<=\w\w\x94\x93)|(?<=\w\wq[\s\S]\x93)|(?<=\w\wr[\s\S]{4}\x93)"
+        rb"|(?<=[\w'\"]\n\x93)|(?<=[\w'\"]\n\x94\x93)|(?<=[\w'\"]\nq[\s\S]\x93)|(?<=[\w'\"]\nr[\s\S]{4}\x93)"
+        rb"|(?<=p\d\n\x93)|(?<=p\d\d\n\x93))"
     ),
 )
-
-_BEGINNINGS = dict(
-    zip((b"\x80", b"c", b"(", b"\x8c", b"X"), (_PATTERNS[0], _FIRST, *_PATTERNS[2:]), strict=True)
-)
-"""The first bytes of all of them, and what follows there; behind a GLOBAL nothing more is asked."""
+_PROTO, _MARK, _STACK_GLOBAL = 0, 2, 3
+_TEXTS = frozenset(bytes([opcode]) for opcode in b"\x8c\x8dXUTVS")
+_TWO_TEXTS = regex.later(_TEXT + _MEMO + rb"0?" + _TEXT + _MEMO + rb"\x93\Z")
+_LONGEST = 600
+"""Bytes of two names as text, at most."""
 
 
 class _Window(NamedTuple):
@@ -87,6 +89,7 @@ class Candidates:
         self._found = [False] * len(_PATTERNS)
         """Is there one?"""
         self._window = _Window(-1, b"", 0, 0, 0, 0)
+        self.chains = Chains(data)
         self._ends: dict[int, bool] = {}
         """What is known of places where one GLOBAL follows another: lists of words are full of them."""
 
@@ -108,10 +111,17 @@ class Candidates:
         window = self._at(position)
         shift = window.shift
         for match in _PATTERNS[number].finditer(window.text, position - shift, window.end):
-            if match.start() >= window.stop:
+            at = match.start()
+            if number == _STACK_GLOBAL:
+                at = _texts_before(window.text, at, position - shift)
+            if at >= window.stop:
                 break
-            if match.lastindex is None or self._leads(match.start(1) + shift):
-                self._next[number], self._found[number] = match.start() + shift, True
+            if at >= 0 and (
+                self.chains.lead(at + shift)
+                if number == _MARK
+                else match.lastindex is None or self._leads(match.start(1) + shift)
+            ):
+                self._next[number], self._found[number] = at + shift, True
                 return
         self._next[number], self._found[number] = window.next, False
 
@@ -159,7 +169,20 @@ class Candidates:
         return found
 
 
+def _texts_before(text: Buffer, at: int, low: int) -> int:
+    """Where the two names of a STACK_GLOBAL begin; negative if they are not there, or below a limit."""
+    base = max(at - _LONGEST, low, 0)
+    match = _TWO_TEXTS.search(text[base : at + 1])
+    return -1 if match is None else base + match.start()
+
+
 def begins(data: bytes) -> bool:
-    """Does the data begin like a pickle?"""
-    pattern = _BEGINNINGS.get(data[:1])
-    return pattern is not None and pattern.match(data) is not None
+    """Does the data begin like a pickle? They may be cut off."""
+    first = data[:1]
+    if first == b"c":
+        return _FIRST.match(data) is not None  # behind a GLOBAL nothing more is asked
+    if first == b"(":
+        return _PATTERNS[_MARK].match(data) is not None and Chains(data).lead(0, cut=True)
+    if first == b"\x80":
+        return _PATTERNS[_PROTO].match(data) is not None
+    return first in _TEXTS and Candidates(data).after(0) == 0

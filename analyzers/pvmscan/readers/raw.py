@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pvm
 from pvm import dialects, regex, skeleton
 from pvm.limits import Limits
+from pvm.paths import path_of
 from pvm.skeleton import Skeleton
 from pvm.usage import NeedsMachine
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Source, Stream
@@ -38,10 +39,20 @@ TRIED, TRIED_FOR_BYTE = 100_000, 32
 """Instructions at places in the middle of data that any source may cost, and more for each of its bytes: a small
 file of nothing but such places is not worth a second.
 """
+BEGINNING = 32
+"""Instructions that take as long as it does to begin such a run."""
 TRIAL_CONSTANT = 4096
 """Bytes of a constant that such a run decodes: no name is longer."""
 WINDOW = 1 << 16
 """Bytes that it looks at first, so that a line without end costs no more."""
+BEFORE = 4096
+"""Bytes before a place that are searched for arguments that a pickle has put into its memo."""
+WITHIN = 300
+"""Places in a name at which a pickle may begin as well: more than a name has letters."""
+_MARKED = frozenset(("INST", "OBJ"))
+"""Opcodes that call with all that lies above a mark."""
+_GETS = frozenset((b"g", b"h", b"j"))
+"""Opcodes that take a value from the memo."""
 _LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
 """Opcodes whose argument is a line."""
 BYTES_AS_OPCODE = 16
@@ -50,7 +61,7 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _FEW = 256
 """Bytes of content of which is asked whether any pickle can be there, before the machine is imported."""
 _POSSIBLE = regex.later(
-    rb"[(.)\]}NIFLSVPGKJMTUXBCcighj\x80\x82-\x84\x88-\x8f\x95-\x97]|[\s\S]+?(?:[\x80\x8cX]|[ci].*\n)|"
+    rb"[(.)\]}NIFLSVPGKJMTUXBCcighj\x80\x82-\x84\x88-\x8f\x95-\x97]|[\s\S]+?(?:[\x80\x93]|[ci].*\n)|"
     + re.escape(_LFS)
 )
 """It begins with an opcode that takes nothing from the stack, or what `Candidates` looks for is in it; or it says that
@@ -91,6 +102,12 @@ class _Walk:
         """Where this source has spent its share of the instructions for places in the middle of data."""
         self.faulty = False
         """A short run has come to a fault here already, so the skeletal pass cannot speak for it."""
+        self.lacks: str | None = None
+        """That run has asked for a value that the memo does not have, which an earlier place may give: the sink that
+        it had imported, or nothing.
+        """
+        self.low = 0
+        """Where the last pickle ended."""
         self.newline = 0, -1
         """From where on a newline was looked for, and where it is."""
 
@@ -106,8 +123,14 @@ class _Walk:
             start = position
             first = start in (0, self.found)
             if not first and not self._worth_trying(start):
-                position = self.candidates.after(start + 1)
-                continue
+                sink = self.lacks
+                before = None if sink is None else self._earlier(start)
+                if before is None:
+                    if sink:
+                        yield Problem(f"a pickle names {sink}, but not where it begins", self._at(start))
+                    position = self.candidates.after(start + 1)
+                    continue
+                start = before
             run = (self._skim(start) if first or not self.faulty else None) or self._run(start)
             if not self._plausible(start, run):
                 if start == 0:
@@ -118,8 +141,9 @@ class _Walk:
             run.release()
             for inner, trace in run.nested.items():
                 yield self._stream(inner, _Run((trace,)))
-            for other in run.resumes[1:]:
+            for other in run.resumes[1:] if first else [*run.resumes[1:], *self._within(start)]:
                 yield from self._also_at(other)
+            self.low = run.resumes[0] if run.resumes else max(start, run.stuck) + 1
             if run.resumes:
                 position = self._after(start, run)
                 yield from self.facts
@@ -160,13 +184,45 @@ class _Walk:
             trace = self._trial(self.data, start)
         undecided = trace.fault is not None and trace.fault.kind == "limit"
         self.faulty = trace.fault is not None and not undecided
+        self.lacks = self._wants(trace, start) if self.faulty else None
         differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
         return undecided or differs or _does_something(trace)
+
+    def _within(self, start: int) -> Iterator[int]:
+        """Places in the name that a pickle begins with: letters before it could make it that of something else."""
+        if self.data[start] not in b"cV":
+            return
+        place, end = start, self._newline(start)
+        for _ in range(WITHIN):
+            place = self.candidates.after(place + 1)
+            if place >= end:
+                break
+            if self._worth_trying(place) and _sink(self._trial(self.data, place)):
+                yield place
+
+    def _wants(self, trace: Trace, start: int) -> str | None:
+        """Does it name something, and then miss a value of the memo? The sink that it names, or nothing."""
+        stuck = start + trace.fault.offset - trace.start if trace.fault is not None else len(self.data)
+        if self.data[stuck : stuck + 1] not in _GETS or not _imports_names(trace):
+            return None
+
+        return _sink(trace)
+
+    def _earlier(self, start: int) -> int | None:
+        """A place before, from which the instructions lead here and do something: arguments may come first."""
+        low = max(self.low, start - BEFORE)
+        self.budget.tried -= start - low
+        for place in self.candidates.chains.leading_to(start, low):
+            if self.budget.tried <= self.floor:
+                break
+            if self._worth_trying(place):
+                return place
+        return None
 
     def _trial(self, data: Buffer, start: int) -> Trace:
         limits = Limits(opcodes=TRIAL, constant_bytes=TRIAL_CONSTANT)
         trace = pvm.run(data, start=start, encoding="any", limits=limits)
-        self.budget.tried -= trace.opcodes
+        self.budget.tried -= trace.opcodes + BEGINNING
         return trace
 
     def _newline(self, position: int) -> int:
@@ -400,8 +456,20 @@ def _does_something(trace: Trace) -> bool:
     from pvm.values import Call
 
     return _imports_names(trace) and (
-        trace.complete or any(isinstance(event, Call) for event in trace.events)
+        # words in lines behind a bracket look like a call without arguments
+        trace.complete
+        or any(isinstance(event, Call) and (event.args or event.via not in _MARKED) for event in trace.events)
     )
+
+
+def _sink(trace: Trace) -> str:
+    """A sink that it names, or nothing."""
+    from pvm.trace import Import
+    from pvmscan.knowledge import Status, effects_of, load
+
+    paths = [path_of(event.value) for event in trace.events if isinstance(event, Import)]
+    sinks = (path for path in paths if path and effects_of(load(), path).status is Status.SINK)
+    return next(sinks, "")
 
 
 def _is_text(head: bytes) -> bool:

@@ -34,6 +34,46 @@ def test_a_write_to_a_global_is_dangerous(code: bytes, rule: str) -> None:
     assert finding.payload
 
 
+PATHS, MODULES = asm.glob("sys", "path"), asm.glob("sys", "modules")
+ONE, PAIR = asm.text(asm.INERT), asm.value({"x": 1})
+WRITERS = {
+    "builtins list.append": (PATHS, ONE),
+    "builtins list.extend": (PATHS, asm.list_of(ONE)),
+    "builtins list.insert": (PATHS, asm.number(0), ONE),
+    "builtins list.__iadd__": (PATHS, asm.list_of(ONE)),
+    "builtins list.__setitem__": (PATHS, asm.number(0), ONE),
+    "operator iadd": (PATHS, asm.list_of(ONE)),
+    "operator iconcat": (PATHS, asm.list_of(ONE)),
+    "_operator iadd": (PATHS, asm.list_of(ONE)),
+    "operator setitem": (MODULES, ONE, asm.NONE),
+    "operator ior": (MODULES, PAIR),
+    "operator imul": (PATHS, asm.number(0)),
+    "operator delitem": (MODULES, ONE),
+    "collections.abc MutableMapping.update": (MODULES, PAIR),
+    "collections.abc MutableSequence.append": (PATHS, ONE),
+    "heapq heappush": (PATHS, ONE),
+    "builtins dict.update": (MODULES, PAIR),
+    "builtins dict.setdefault": (MODULES, ONE, asm.NONE),
+    "builtins dict.__ior__": (MODULES, PAIR),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_function_that_writes_to_its_argument_is_a_write(writer: str) -> None:
+    function, given = asm.glob(*writer.split()), WRITERS[writer]
+    found = judged.found(asm.program(4, asm.call(function, *given)), "tampering/module-table")
+    assert found.verdict is Verdict.DANGEROUS
+    own = asm.EMPTY_LIST if given[0] == PATHS else asm.EMPTY_DICT
+    rules = judged.rules(asm.program(4, asm.call(function, own, *given[1:])))
+    assert not any(rule.startswith("tampering") for rule in rules)
+
+
+def test_functions_that_only_compute_still_do() -> None:
+    name = asm.call(asm.glob("operator", "iadd"), asm.text("sys"), asm.text("tem"))
+    code = asm.call(asm.stack_global(asm.text("os"), name), COMMAND)
+    assert SHELL in judged.rules(asm.program(4, code))
+
+
 def test_a_write_to_an_object_that_cannot_be_told_is_reported() -> None:
     assert "tampering/global-write" in judged.rules(
         asm.program(2, asm.set_item(asm.ext(9), asm.text("x"), asm.NONE))

@@ -123,6 +123,7 @@ def test_the_file_is_there_when_all_of_it_is(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(RuntimeError):
         parquet.write(torn(), tmp_path / "t.parquet")
     assert (tmp_path / "t.parquet").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
 
 
 def test_what_cannot_be_written_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,3 +133,4 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "folder").mkdir()
     with pytest.raises(parquet.ParquetError, match="folder cannot be written"):
         parquet.write([], tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

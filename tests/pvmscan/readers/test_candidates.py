@@ -107,17 +107,27 @@ PARTS = (
 BEGINNINGS = (
     b"cos\nsystem\n",
     b"\x80\x02}q\x00.",
-    b"\x8c\x02os\x8c\x06system\x93",
     b"(S'x'\nios\nsystem\n",
+    b"(cos\nsystem\no",
+    b"\x8c\x02os\x8c\x06system\x93",
+    b"\x8d\x02" + bytes(7) + b"os\x8c\x06system\x93",
     b"X\x02\0\0\0osX\x06\0\0\0system\x93",
+    b"U\x02os\x94T\x06\0\0\0systemq\x05\x93",
+    b"Vos\np0\nVsystem\nr\1\0\0\0\x93",
+    b"S'os'\nS\"system\"\n\x94\x93",
 )
 
 
-def test_every_way_to_begin_has_its_first_byte() -> None:
-    ways = [pattern for pattern in candidates._PATTERNS if any(pattern.match(data) for data in BEGINNINGS)]
-    assert len(ways) == len(candidates._PATTERNS)
-    assert all(begins(data) for data in BEGINNINGS)
-    assert {data[:1] for data in BEGINNINGS} == set(candidates._BEGINNINGS)
+@pytest.mark.parametrize("data", BEGINNINGS)
+def test_every_way_to_begin_is_one(data: bytes) -> None:
+    assert begins(data) and Candidates(data).after(0) == 0
+    assert places(b"\xff" * 20 + data)[0] == 20
+
+
+@pytest.mark.parametrize("size", [10, 500, 5000])
+def test_a_head_may_be_cut_off_in_the_arguments(size: int) -> None:
+    data = b"(S'" + b"x" * 10_000 + b"'\nios\nsystem\n"
+    assert begins(data[:size]) and not begins(b"(" + bytes(size))
 
 
 def test_no_run_that_calls_something_begins_elsewhere() -> None:
