@@ -1,12 +1,12 @@
 """The search for garbage in cycles, held back while a file is judged.
 
-A scan makes very many objects that stay, and hardly a cycle. Python begins a search after each few hundred that are new,
+A scan makes very many objects that stay, and hardly a cycle. Python begins a search after every few hundred new ones,
 and walks over those that stay again and again: the more a file makes it hold, the larger the part of the time that goes
 there. So meanwhile a search begins after `APART` new objects.
 
-How often it begins is the whole process', which may be somebody's program. There it is only put off, neither switched
-off nor are objects frozen: garbage of other threads goes a little later. What the program has set itself counts: nothing
-is done where it searches more rarely or not at all, or changes it meanwhile.
+How often it begins is the whole process', which may be somebody's program. There it is only put off, not switched off,
+and no object is frozen: garbage of other threads goes a little later. What the program has set itself counts: where it
+searches more rarely or not at all, or changes that meanwhile, it is left alone.
 """
 
 from __future__ import annotations

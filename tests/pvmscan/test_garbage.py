@@ -30,7 +30,12 @@ def usual() -> Iterator[None]:
 def test_it_is_rare_while_a_file_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     real = FILE.FileScan.judge
-    monkeypatch.setattr(FILE.FileScan, "judge", lambda one: (seen.append(gc.get_threshold()), real(one))[1])
+
+    def judge(scanning: object) -> None:
+        seen.append(gc.get_threshold())
+        real(scanning)
+
+    monkeypatch.setattr(FILE.FileScan, "judge", judge)
     scan_bytes(b"\x80\x02N.")
     assert seen == [(APART, *USUAL[1:])]
     assert gc.get_threshold() == USUAL

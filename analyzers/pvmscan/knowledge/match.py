@@ -12,7 +12,7 @@ from pvm.records import NamedTuple
 
 T = TypeVar("T")
 MAX_REMEMBERED = 5_000
-"""Paths of which an index knows the answer: no honest file asks for so many, and others choose how many they ask for."""
+"""Paths of which an index knows the answer: no honest file asks for so many, others may for any number."""
 _TOKEN = regex.later(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
 _LITERAL = regex.later(r"[^*?\[]*")
 

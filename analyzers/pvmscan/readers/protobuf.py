@@ -72,8 +72,9 @@ class Wire:
     def fields(self, *names: str) -> Iterator[tuple[str, int, int]]:
         """Name and span of every field of these names that has a length."""
         known = {number: name for number, (name, _) in self.schema[self.kind].items() if name in names}
+        message = wire.Message(self.data, self.start, self.stop, self.notes)
         try:
-            for number, start, stop in wire.Message(self.data, self.start, self.stop, self.notes).spans(known):
+            for number, start, stop in message.spans(known):
                 yield known[number], start, stop
         except wire.Malformed as fault:
             self.notes.stop(fault.offset, f"in a {self.kind}: {fault}")
