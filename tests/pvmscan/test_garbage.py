@@ -16,7 +16,18 @@ from pvmscan import scan_bytes, streams
 from pvmscan.garbage import APART, Rarely
 
 FILE = sys.modules["pvmscan.filescan"]
-USUAL = (321, 7, 9)
+
+
+def kept(*thresholds: int) -> tuple[int, ...]:
+    """What Python keeps of thresholds: from 3.14 on the third has no meaning."""
+    before = gc.get_threshold()
+    gc.set_threshold(*thresholds)
+    after = gc.get_threshold()
+    gc.set_threshold(*before)
+    return after
+
+
+USUAL = kept(321, 7, 9)
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +68,14 @@ def test_it_is_put_back_after_a_mistake() -> None:
 def test_who_searches_no_more_often_is_left_alone(own: tuple[int, int, int]) -> None:
     gc.set_threshold(*own)
     with Rarely():
-        assert gc.get_threshold() == own
-    assert gc.get_threshold() == own
+        assert gc.get_threshold() == kept(*own)
+    assert gc.get_threshold() == kept(*own)
 
 
 def test_what_is_set_meanwhile_counts() -> None:
     with Rarely():
         gc.set_threshold(55, 5, 5)
-    assert gc.get_threshold() == (55, 5, 5)
+    assert gc.get_threshold() == kept(55, 5, 5)
 
 
 @given(st.lists(st.booleans(), max_size=30))
