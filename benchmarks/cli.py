@@ -29,7 +29,9 @@ def _parser() -> argparse.ArgumentParser:
         "--kinds", action="append", default=[], choices=KINDS, help="only contenders of this kind"
     )
     parser.add_argument("--no-peers", action="store_true", help="without other scanners")
-    parser.add_argument("--no-growth", action="store_true", help="without the growth series")
+    series = parser.add_mutually_exclusive_group()
+    series.add_argument("--no-growth", action="store_true", help="without the growth series")
+    series.add_argument("--only-growth", action="store_true", help="nothing but the growth series")
     parser.add_argument("--repeat", type=int, metavar="N", help="rounds (5; quick: 3)")
     parser.add_argument(
         "--slow-repeat", type=int, metavar="N", help="rounds for what takes more than 2 s (as for the rest)"
@@ -78,6 +80,7 @@ def _measured(arguments: argparse.Namespace) -> Results:
         only=tuple(arguments.only),
         kinds=tuple(arguments.kinds),
         peers=not (arguments.no_peers or arguments.quick),
+        stages=not arguments.only_growth,
         growth=not arguments.no_growth,
         repeat=arguments.repeat,
         slow_repeat=arguments.slow_repeat,

@@ -33,6 +33,7 @@ class Choices:
     only: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     peers: bool = True
+    stages: bool = True
     growth: bool = True
     repeat: int | None = None
     slow_repeat: int | None = None
@@ -81,12 +82,15 @@ class Suite:
         """One for each file and way, then one for each growth series."""
         jobs: list[Callable[[], None]] = [
             partial(self._measure_stage, WORKLOADS[name], stage, way)
-            for stage in self.plan["stage"]
+            for stage in self._stages()
             for name in wanted(self._stage_workloads(stage), self.choices.only)
             for way in stage["ways"]
             if way == HELP or way in WORKLOADS[name].ways
         ]
         return [*jobs, *self._growth_jobs(self.plan["growth"])] if self.choices.growth else jobs
+
+    def _stages(self) -> list[dict[str, Any]]:
+        return self.plan["stage"] if self.choices.stages else []
 
     def _stage_workloads(self, stage: dict[str, Any]) -> list[str]:
         names = [
@@ -100,7 +104,7 @@ class Suite:
         """Installing must not happen beside a measurement. What cannot be installed is skipped later, by name."""
         needed = {one.environment for one in self.contenders}
         names = wanted(WORKLOADS, self.choices.only)
-        planned = {name for stage in self.plan["stage"] for name in self._stage_workloads(stage)}
+        planned = {name for stage in self._stages() for name in self._stage_workloads(stage)}
         needed |= {made_in for name in planned & set(names) if (made_in := WORKLOADS[name].environment)}
         for name in sorted(needed):
             try:

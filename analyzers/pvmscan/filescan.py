@@ -117,12 +117,13 @@ class FileScan:
             self.tell(mistake(error, placed(Location(stream.member, stream.offset), source)))
 
     def _stream(self, stream: Stream, source: Source, way: Way) -> None:
-        skeleton = stream.skeleton
+        found = stream.skeleton
         # an analyzer of somebody else may look at data as well
-        if skeleton is not None and not skeleton.usage.names and not plugins("pvmscan.analyzers"):
+        if found is not None and not found.usage.names and not plugins("pvmscan.analyzers"):
             # nothing is imported or called, so there is nothing that analyzers could look at
-            self.streams.append(data_report(stream, skeleton, source.loader))
+            self.streams.append(data_report(stream, found, source.loader))
             return
+        del found  # whoever judges lets go of it
         from pvmscan.judging import Judging
         from pvmscan.uses import Uses
 

@@ -49,17 +49,20 @@ class Judging:
         self.file.streams.append(stream_report(stream, outlines, verdict))
 
     def _settled(self, stream: Stream, source: Source) -> tuple[Settled, ...]:
-        """What stands for the runs of a stream; nothing where the whole runs are needed."""
+        """What stands for the runs of a stream; nothing where the whole runs are needed. The skeleton, which may take
+        much memory, is let go of.
+        """
+        found, stream.skeleton = stream.skeleton, None
         # an analyzer of somebody else may want arguments that the skeletal pass does not have
-        if stream.skeleton is None or plugins("pvmscan.analyzers"):
+        if found is None or plugins("pvmscan.analyzers"):
             return ()
         dialect = dialects.every(source.loader)[0]
-        parts = split(stream.skeleton, self.knowledge, dialect)
+        parts = split(found, self.knowledge, dialect)
         if not any(parts.matters):
             return (parts.settled,)
         from pvmscan.rest import rest  # here, because it needs the machine
 
-        others = rest(stream.skeleton, parts, dialect)
+        others = rest(found, parts, dialect)
         return () if others is None else (parts.settled, others)
 
     def _trace(

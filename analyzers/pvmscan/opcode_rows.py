@@ -72,7 +72,7 @@ class Recorder:
             events=[_event(event, opcode.name) for event in events],
         )
         self.seen += len(events)
-        self.depth, self.memo = depth, len(state.memo)
+        self.depth, self.memo = depth, state.filled
         self.keep(row)
 
     def _memo(self, opcode: Opcode, state: State) -> str:

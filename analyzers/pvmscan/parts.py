@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import dialects
+from pvm.dialects import Dialect
 from pvm.records import replace
 from pvm.skeleton import Skeleton
 from pvmscan.readers import Fact, Source, Stream
@@ -72,10 +74,21 @@ def stream_report(stream: Stream, traces: Sequence[Trace], verdict: Verdict) -> 
         verdict=verdict,
         protocol=max(trace.protocol for trace in traces),
         opcodes=first.opcodes or None,
-        dialects=tuple(str(trace.dialect) for trace in traces),
+        dialects=_named(tuple([trace.dialect for trace in traces])),
         stop=first.stop,
         fault=None if fault is None else f"{fault.reason} (at {fault.offset})",
     )
+
+
+@lru_cache(256)
+def _named(known: tuple[Dialect, ...]) -> tuple[str, ...]:
+    """The names of dialects, which many reports share."""
+    return tuple(map(str, known))
+
+
+@cache
+def _first_of(loader: str) -> tuple[str, ...]:
+    return _named(dialects.every(loader)[:1])
 
 
 def data_report(stream: Stream, skeleton: Skeleton, loader: str) -> StreamReport:
@@ -88,7 +101,7 @@ def data_report(stream: Stream, skeleton: Skeleton, loader: str) -> StreamReport
         verdict=Verdict.CLEAN,
         protocol=skeleton.protocol,
         opcodes=None,
-        dialects=(str(dialects.every(loader)[0]),),
+        dialects=_first_of(loader),
         stop=skeleton.stop,
         fault=None,
     )

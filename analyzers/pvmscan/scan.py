@@ -19,6 +19,7 @@ from pvmscan.buffer import Mapped
 from pvmscan.ceiling import at_most
 from pvmscan.deadline import OutOfTime, within
 from pvmscan.filescan import FileScan, mistake
+from pvmscan.garbage import Rarely
 from pvmscan.knowledge import KNOWLEDGE_VERSION
 from pvmscan.knowledge.shards import Library, shipped
 from pvmscan.plugins import installed, plugins
@@ -261,7 +262,7 @@ def scan_source(source: Source, options: ScanOptions = DEFAULT_OPTIONS) -> FileR
         knowledge()  # what is wrong with packages or rules of others is told before anything is judged
     scanning = FileScan(source, options.budget(), knowledge)
     try:
-        with within(options.seconds), at_most(options.memory_bytes):
+        with Rarely(), within(options.seconds), at_most(options.memory_bytes):
             scanning.judge()
     except OutOfTime:
         message = f"not judged to its end within {options.seconds:g} seconds"
@@ -302,7 +303,7 @@ def _streams(source: Source, options: ScanOptions) -> Iterator[Stream]:
     found = _found(source, options.budget())
     while True:
         try:
-            with within(options.seconds), at_most(options.memory_bytes):
+            with Rarely(), within(options.seconds), at_most(options.memory_bytes):
                 stream = next(found, None)
         except OutOfTime:
             raise TimeoutError(f"not read to its end within {options.seconds:g} seconds") from None

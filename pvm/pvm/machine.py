@@ -110,6 +110,7 @@ def _straight(state: State, start: int, most: int) -> int:
         state.limits.constant_bytes,
         state.is_ascii,
         state.absent,
+        state.dense,
     )
     if count:
         state.offset = end

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_QUIRKS = 1000
 MAX_SPREAD = 10_000
 """A longer list that is spread into arguments stays one value."""
+_MODULUS = sys.hash_info.modulus
 _ASCII = frozenset({"ascii", "any"})
 """Encodings in which a string of Python 2 of ASCII bytes is that text."""
 Inline: TypeAlias = Callable[["State", Value], None]
@@ -63,10 +64,13 @@ class State:
         self.marks: list[int] = []
         self.fence = 0
         """Height of the stack at the newest mark: nothing below can be reached."""
+        self.dense: list[Value] = []
+        """Memo entries that were filled in the order of their indices, from 0 on."""
         self.memo: dict[int | bytes, Value] = {}
+        """Those from the first on that was not."""
         self.leaps = leaps
         self.absent = 0
-        """Memo entries that are filled in stretches leapt over, and not in `memo`."""
+        """Memo entries that are filled in stretches leapt over, and in neither."""
         self.protocol = 0
         self.offset = start
         """Offset of the instruction that runs."""
@@ -87,7 +91,7 @@ class State:
         for what, value, limit in (
             ("instructions", opcodes, self.limits.opcodes),
             ("values on the stack", len(self.stack), self.limits.stack),
-            ("memo entries", len(self.memo) + self.absent, self.limits.memo),
+            ("memo entries", self.filled, self.limits.memo),
         ):
             if value > limit:
                 raise Reject(f"more than {limit} {what}", kind="limit")
@@ -131,22 +135,31 @@ class State:
 
     # Memo and constants ----------------------------------------------------------------------------------
 
+    @property
+    def filled(self) -> int:
+        """How many memo entries are filled."""
+        return len(self.dense) + len(self.memo) + self.absent
+
     def put(self, index: int) -> None:
         """Remember the top value under an index."""
         value = self.top()
         if index < 0:
             raise Reject("a negative memo index")
-        self.memo[_slot(index)] = value
+        if index < _MODULUS:
+            straight.put(index, value, self.dense, self.memo)
+        else:
+            self.memo[_slot(index)] = value
 
     def get(self, index: int) -> None:
         """Push a remembered value."""
-        try:
-            self.stack.append(self.memo[_slot(index)])
-        except KeyError:
-            if self.leaps is not None:
-                self.stack.append(self.leaps.recall(self, index))
-                return
-            raise Reject(f"memo entry {index} was never filled") from None
+        if 0 <= index < len(self.dense):
+            self.stack.append(self.dense[index])
+        elif index >= 0 and (slot := _slot(index)) in self.memo:
+            self.stack.append(self.memo[slot])
+        elif self.leaps is not None:
+            self.stack.append(self.leaps.recall(self, index))
+        else:
+            raise Reject(f"memo entry {index} was never filled")
 
     def push_text(self, count: int) -> None:
         """Push a unicode constant of that many bytes."""
@@ -279,8 +292,8 @@ def _slot(index: int) -> int | bytes:
     """The key of a memo index. Hashes of integers are taken modulo `2**61 - 1`, so a pickle could write many indices
     that have the same; those of bytes are not known beforehand.
     """
-    if index < sys.hash_info.modulus:
-        return straight.slot(index) if index > 0 else index
+    if index < _MODULUS:
+        return straight.slot(index)
     return index.to_bytes(index.bit_length() // 8 + 1, "little")
 
 

@@ -1,9 +1,11 @@
 # C types for the compiled build of straight.py; the Python source is the same.
 cimport cython
 
-cdef long long SPARSE
+cdef long long SPARSE, WIDE
 
 cpdef long long slot(long long index)
+
+cpdef put(long long index, object value, list dense, dict memo)
 
 cdef bint _are_plain(list keys) except -1
 
@@ -14,5 +16,5 @@ cdef bint _are_plain(list keys) except -1
 )
 cpdef tuple run(
     object data, object window, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t most, list stack, list marks, dict memo,
-    Py_ssize_t longest, bint strings, Py_ssize_t absent
+    Py_ssize_t longest, bint strings, Py_ssize_t absent, list dense=*
 )

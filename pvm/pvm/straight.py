@@ -28,17 +28,31 @@ _INDEX = re.compile(rb"(?:0|[1-9][0-9]{0,17})\n")
 _DOUBLE = struct.Struct(">d")
 _MISSING = object()
 
-SPARSE = 1 << 25
-"""More memo entries than any limit allows: beyond it, indices are not the number of those before."""
+SPARSE, WIDE = 1 << 25, 1 << 32
+"""More memo entries than any limit allows: beyond it, indices are not the number of those before. More than four bytes
+can say.
+"""
 
 
 def slot(index: int) -> int:
     """The key of a memo index below `2**61 - 1`.
 
     A dict begins to search at the lowest bits of an integer. Indices that are alike in them, as multiples of 4096 are,
-    would make it search ever longer.
+    would make it search ever longer. So their lowest bits come last: then neighbours are neighbours in its table too.
     """
-    return index if index < SPARSE else index ^ index >> 16
+    if index < SPARSE:
+        return index
+    return ~(index >> 12 | (index & 0xFFF) << 20) if index < WIDE else index ^ index >> 16
+
+
+def put(index: int, value: Any, dense: list[Any], memo: dict[Any, Any]) -> None:
+    """Enter a value into the memo, under an index below `2**61 - 1`."""
+    if index < len(dense):
+        dense[index] = value
+    elif index == len(dense) and not memo:
+        dense.append(value)
+    else:
+        memo[slot(index)] = value
 
 
 BEGINS = frozenset(b"(NKMJGX\x8c\x88\x89)U\x94qrhj]}\x8fueas\x85\x86\x87tIFLVSpgC\x8a")
@@ -65,13 +79,17 @@ def run(
     longest: int,
     strings: bool,
     absent: int,
+    dense: list[Any] | None = None,
 ) -> tuple[int, int]:
     """Execute instructions between two positions, at most so many; where the next one stands, and how many there were.
 
     `window` is the data, or a view of it. A constant of more than `longest` bytes is left to its handler, and so are
     strings of Python 2 unless `strings` says that they are text in ASCII. So many memo entries are `absent`: what fills
-    them was leapt over.
+    them was leapt over. `dense` has the entries that were filled in the order of their indices from 0 on, until the
+    first that was not: from then on `memo` has what is not there.
     """
+    if dense is None:
+        dense = []
     pos, count = start, 0
     op = n = end = height = low = high = 0
     height = len(stack)
@@ -87,7 +105,11 @@ def run(
         elif op == 0x94:  # MEMOIZE
             if height <= low:
                 break
-            memo[len(memo) + absent] = stack[height - 1]
+            n = len(dense) + len(memo) + absent
+            if n == len(dense):
+                dense.append(stack[height - 1])
+            else:
+                memo[n] = stack[height - 1]
             pos += 1
         elif op == 0x8C or op == 0x58:  # SHORT_BINUNICODE, BINUNICODE
             if pos + 5 > stop:
@@ -134,10 +156,8 @@ def run(
             n = window[end - 1]
             if end - pos == 5:
                 n = n << 24 | window[pos + 3] << 16 | window[pos + 2] << 8 | window[pos + 1]
-                if n >= SPARSE:
-                    n = slot(n)
             if op == 0x68 or op == 0x6A:
-                value = memo.get(n, _MISSING)
+                value = dense[n] if n < len(dense) else memo.get(slot(n), _MISSING)
                 if value is _MISSING:
                     break
                 stack.append(value)
@@ -145,7 +165,10 @@ def run(
             else:
                 if height <= low:
                     break
-                memo[n] = stack[height - 1]
+                if n == len(dense) and not memo:  # as `put` does: interpreted, a call would take longer
+                    dense.append(stack[height - 1])
+                else:
+                    put(n, stack[height - 1], dense, memo)
             pos = end
         elif op == 0x4E or op == 0x88 or op == 0x89:  # NONE, NEWTRUE, NEWFALSE
             stack.append(None if op == 0x4E else op == 0x88)
@@ -231,13 +254,13 @@ def run(
             if plain is None:
                 break
             end = plain.end()
-            index = slot(int(data[pos + 1 : end - 1]))
+            n = int(data[pos + 1 : end - 1])
             if op == 0x70:
                 if height <= low:
                     break
-                memo[index] = stack[height - 1]
+                put(n, stack[height - 1], dense, memo)
             else:
-                value = memo.get(index, _MISSING)
+                value = dense[n] if n < len(dense) else memo.get(slot(n), _MISSING)
                 if value is _MISSING:
                     break
                 stack.append(value)

@@ -1,5 +1,6 @@
 """Straight runs leave what the handlers leave: the machine with an observer executes one instruction at a time."""
 
+import io
 import mmap
 import pickle
 import sys
@@ -172,6 +173,36 @@ def test_memo_indices_however_far_apart_and_however_written(dialect: dialects.Di
         assert run(program, dialect=dialect).result == tuple(range(len(FAR)))
 
 
+INDEX = st.integers(0, 6) | st.sampled_from((255, *FAR[2:8]))
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "memoize", "get"]), INDEX, st.booleans()), max_size=30)
+
+
+@given(STEPS)
+def test_the_memo_is_that_of_an_unpickler_in_whatever_order_it_is_filled(
+    steps: list[tuple[str, int, bool]],
+) -> None:
+    """The dict that an unpickler keeps: MEMOIZE takes the number of its entries."""
+    memo: dict[int, int] = {}
+    program, expected = [b"\x80\x04("], []
+    for number, (what, index, binary) in enumerate(steps):
+        if what == "get":
+            if index not in memo:
+                continue
+            program.append(written(b"gj", index, binary))
+            expected.append(memo[index])
+        else:
+            program += [
+                b"K" + bytes([number]),
+                b"\x94" if what == "memoize" else written(b"pr", index, binary),
+            ]
+            memo[index if what == "put" else len(memo)] = number
+            expected.append(number)
+    data = b"".join([*program, b"t."])
+    assert pickle._Unpickler(io.BytesIO(data)).load() == tuple(expected)
+    for run in (stepped, swallowed):
+        assert run(data).result == tuple(expected)
+
+
 @given(st.integers(0, MODULUS - 1), st.integers(0, MODULUS - 1))
 def test_no_two_memo_indices_have_one_key(left: int, right: int) -> None:
     assert (straight.slot(left) == straight.slot(right)) == (left == right)
@@ -181,3 +212,16 @@ def test_no_two_memo_indices_have_one_key(left: int, right: int) -> None:
 def test_memo_indices_that_are_alike_in_their_lowest_bits_have_other_keys(step: int) -> None:
     keys = {straight.slot(2**32 - 1 - step * number) % 2**16 for number in range(4000)}
     assert len(keys) > 2000
+
+
+def test_multiples_of_4096_are_neighbours() -> None:
+    """So a dict of many takes no longer for each than one of a few."""
+    keys = [straight.slot(2**31 - 1 - 4096 * number) for number in range(4000)]
+    assert keys == list(range(keys[0], keys[0] + 4000))
+
+
+def test_memo_entries_in_order_take_eight_bytes_each() -> None:
+    """A dict of them takes ten times as much."""
+    state = State(b"]" + b"\x94" * 10_000 + b".", DIALECTS[0], Interpreter())
+    machine._loop(state, None)
+    assert (len(state.dense), state.memo, state.filled) == (10_000, {}, 10_000)

@@ -11,7 +11,8 @@ from pvm import regex
 from pvm.records import NamedTuple
 
 T = TypeVar("T")
-MAX_REMEMBERED = 50_000
+MAX_REMEMBERED = 5_000
+"""Paths of which an index knows the answer: no honest file asks for so many, others may for any number."""
 _TOKEN = regex.later(r"\*\*|\*|\?|\[[^\]]*\]|[^*?\[]+")
 _LITERAL = regex.later(r"[^*?\[]*")
 

@@ -69,39 +69,29 @@ class Wire:
         """Where it starts."""
         return self.start
 
-    def fields(self) -> Iterator[tuple[int, int, int]]:
-        """Number and span of every field that has a length."""
+    def fields(self, *names: str) -> Iterator[tuple[str, int, int]]:
+        """Name and span of every field of these names that has a length."""
+        known = {number: name for number, (name, _) in self.schema[self.kind].items() if name in names}
+        message = wire.Message(self.data, self.start, self.stop, self.notes)
         try:
-            for number, kind, start, stop, _ in wire.Message(
-                self.data, self.start, self.stop, self.notes
-            ).rows():
-                if kind == wire.BYTES:
-                    yield number, start, stop
+            for number, start, stop in message.spans(known):
+                yield known[number], start, stop
         except wire.Malformed as fault:
             self.notes.stop(fault.offset, f"in a {self.kind}: {fault}")
-            if fault.cut is not None:
-                yield fault.cut.number, fault.cut.start, fault.cut.stop
-
-    def spans(self, name: str) -> Iterator[tuple[int, int]]:
-        """Where the contents of a field lie."""
-        known = self.schema[self.kind]
-        for number, start, stop in self.fields():
-            if number in known and known[number][0] == name:
-                yield start, stop
+            if fault.cut is not None and fault.cut.number in known:
+                yield known[fault.cut.number], fault.cut.start, fault.cut.stop
 
     def gather(self, *names: str) -> tuple[list[bytes], ...]:
         """The contents of several fields of text or bytes, in one pass."""
-        known = self.schema[self.kind]
         found: dict[str, list[bytes]] = {name: [] for name in names}
-        for number, start, stop in self.fields():
-            if number in known and known[number][0] in found:
-                found[known[number][0]].append(bytes(self.data[start:stop]))
+        for name, start, stop in self.fields(*names):
+            found[name].append(bytes(self.data[start:stop]))
         return tuple(found.values())
 
     def all(self, name: str) -> Iterator[Message]:
         """The messages in a field."""
         kind = next(entry[1] for entry in self.schema[self.kind].values() if entry[0] == name)
-        for start, stop in self.spans(name):
+        for _, start, stop in self.fields(name):
             if self.depth >= MAX_DEPTH:
                 return self.notes.stop(start, "nested deeper than the limit allows")
             yield Wire(self.data, start, stop, kind, self.schema, self.notes, self.depth + 1)
@@ -109,7 +99,7 @@ class Wire:
 
     def texts(self, name: str) -> Iterator[bytes]:
         """The contents of a field of text or bytes."""
-        for start, stop in self.spans(name):
+        for _, start, stop in self.fields(name):
             yield bytes(self.data[start:stop])
 
 

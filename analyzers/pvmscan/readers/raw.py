@@ -330,6 +330,7 @@ class _Walk:
 
     def _stream(self, start: int, run: _Run) -> Stream:
         self.found = run.resumes[0] if run.resumes else -1
+        found, run.skeleton = run.skeleton, None  # it takes much memory, and whoever judges lets go of it
         return Stream(
             self.source.member,
             start,
@@ -337,7 +338,7 @@ class _Walk:
             self.format,
             self.data,
             machine=lambda: self._machine(start, run),
-            skeleton=run.skeleton,
+            skeleton=found,
         )
 
     def _machine(self, start: int, run: _Run) -> Iterator[Trace]:

@@ -63,7 +63,7 @@ def long_binput(state: State) -> None:
 @opcode("MEMOIZE")
 def memoize(state: State) -> None:
     """Remember the top value under the number of filled slots."""
-    state.put(len(state.memo) + state.absent)
+    state.put(state.filled)
 
 
 @opcode("GET")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +66,63 @@ def test_limits_on_fields_and_depth() -> None:
         while True:
             (only,) = inner
             inner = inner.inner(only)
+
+
+def told(fields: Iterator[tuple[int, int, int]]) -> tuple[list[tuple[int, int, int]], object]:
+    """The fields before a message ends or stops being one, and why it does."""
+    found = []
+    while True:
+        try:
+            found.append(next(fields))
+        except StopIteration:
+            return found, None
+        except Malformed as stop:
+            return found, (str(stop), stop.offset, stop.cut)
+
+
+TAGS = st.integers(1, 40) | st.integers(1, 1 << 29)
+NUMBERS = st.integers(0, 300) | st.integers(0, 1 << 70)
+FIELDS = st.recursive(
+    st.one_of(
+        st.builds(number, TAGS, NUMBERS),
+        st.builds(field, TAGS, st.binary(max_size=3) | st.binary(min_size=128, max_size=140)),
+        st.sampled_from([b"\x1d" + bytes(4), b"\x21" + bytes(8), b"\xfd\x3f" + bytes(4), b"\x88\x80\0\1"]),
+        st.binary(max_size=3),
+    ),
+    lambda inner: st.lists(inner, max_size=6).map(lambda parts: b"\x13" + b"".join(parts) + b"\x14"),
+    max_leaves=20,
+)
+
+
+@given(st.lists(FIELDS, max_size=20).map(b"".join), st.sets(st.integers(1, 40)), st.integers(0, 3000))
+def test_stepping_over_what_nobody_asks_for_reads_the_same(data: bytes, asked: set[int], more: int) -> None:
+    """The same spans, the same end, and as many fields spent."""
+    slow, fast = message(data, 3000), message(data, 3000)
+    every = ((one.number, one.start, one.stop) for one in slow if one.kind == BYTES and one.number in asked)
+    assert told(fast.spans(asked)) == told(every)
+    assert fast.allowance.fields == slow.allowance.fields
+    spent = 3000 - slow.allowance.fields
+    if more < spent:
+        assert "limit" in str(told(message(data, more).spans(asked))[1])
+
+
+def test_long_runs_of_numbers_are_stepped_over_at_once() -> None:
+    data = (number(15, 1) + number(1000, 1 << 40)) * 2500 + field(1, b"x") + number(2, 3) * 5000
+    counted = Counted(data)
+    whole = Message(counted, 0, len(data), Allowance(20_000))
+    assert len(list(whole.spans({1}))) == 1
+    assert whole.allowance.fields == 20_000 - 10_001
+    assert counted.looks < 100
+
+
+class Counted(bytes):
+    """Counts how often a single byte is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(place)
 
 
 @given(st.binary(max_size=60))
