@@ -21,8 +21,8 @@ import fuzzloop  # noqa: E402
 import honest  # noqa: E402
 import mixed  # noqa: E402
 from both_ways import both, told, unordered  # noqa: E402
+from pvm import stretches  # noqa: E402
 from pvm.stretches import Stretches  # noqa: E402
-from pvmscan import rest  # noqa: E402
 
 
 def check(chance: random.Random) -> None:
@@ -40,7 +40,7 @@ def check(chance: random.Random) -> None:
 
 if __name__ == "__main__":
     eager = pytest.MonkeyPatch()
-    eager.setattr(rest, "WORTH", 0)
-    eager.setattr(rest, "SHARE", 0)
+    eager.setattr(stretches, "WORTH", 0)
+    eager.setattr(stretches, "SHARE", 0)
     eager.setattr(Stretches, "shortest", 8)
     sys.exit(fuzzloop.run(__doc__, check))

@@ -42,6 +42,9 @@ class Split(NamedTuple):
     matters: list[bool]
 
 
+_WAYS = ("REDUCE", "NEWOBJ")
+
+
 def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     """The short trace of what makes no difference, in the first dialect of the format, and what is not in it."""
     used = found.usage
@@ -52,6 +55,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     judged: dict[str, Judgement] = {}
     calls: list[Call] = []
     matters: list[bool] = []
+    deciding = used.deciding()
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]
         value = world.find(
@@ -60,7 +64,9 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
         made = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
         vias = [via for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)) if made[column]]
         path = path_of(value)
-        matters.append(path is None or _matters(path, vias, knowledge, judged))
+        # who looks at its arguments may call any other global
+        ways = _WAYS if any(deciding) else vias
+        matters.append(path is None or deciding[number] or _matters(path, ways, knowledge, judged))
         if matters[number]:
             trace.events.pop()
             continue

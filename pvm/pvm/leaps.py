@@ -52,6 +52,8 @@ class Leaps:
 
     def take(self, state: State) -> bool:
         """Leap over the stretch that begins here, unless its receiver is another than the one expected."""
+        if state.world.changed:
+            raise Needed
         start, end, low, high, frame_end = self.stretches.found[self._place]
         self._place += 1
         kind, least = _FILLS[state.data[end - 1]]
@@ -67,7 +69,7 @@ class Leaps:
     def recall(self, state: State, index: int) -> Value:
         """A memo entry that was filled in a stretch."""
         entry = self.stretches.entry(index)
-        if entry is None:
+        if entry is None or state.world.changed:
             raise Needed
         if entry >= 0:
             stack: list[Value] = []

@@ -34,6 +34,7 @@ from pvm.kinds import (
     HOLE,
     LIST,
     MAKES,
+    OPAQUE,
     PERSISTENT,
     SET,
     SWALLOWED,
@@ -646,7 +647,11 @@ def _loop(
                         raise NeedsMachine("the stack is too short")
                     target = stack[sp - 1]
                     if target >= 0 or (-target & 15) != CALL:
-                        raise NeedsMachine("a state for something else than an instance")
+                        if target >= 0 or (-target & 15) != OPAQUE:
+                            raise NeedsMachine("a state for something else than an instance")
+                        batches.last = base + pos
+                        pos += 1
+                        continue
                     counts[(-target >> 4) * 8 + BUILD] += 1
                     pos += 1
                 elif op == 0x7D:  # EMPTY_DICT
@@ -895,11 +900,21 @@ def _loop(
                     if value >= 0 or (kind != TUPLE and kind != UNHASHABLE and kind != MAKES):
                         raise NeedsMachine("unusual arguments")
                     if target >= 0 or (-target & 15) != GLOBAL:
-                        raise NeedsMachine("a callee that is no global")
+                        if target >= 0 or (-target & 15) != OPAQUE:
+                            raise NeedsMachine("a callee that is no global")
+                        batches.last = base + pos  # what it returns is opaque as well
+                        pos += 1
+                        continue
                     n = -value >> 4 if kind == MAKES else 0
                     kind = flags[number]
                     if kind >= DECIDES or (kind > EVALUATES and n == 0):
-                        raise NeedsMachine("a callee that looks at its arguments")
+                        if kind != DECIDES or weigh:
+                            raise NeedsMachine("a callee that looks at its arguments")
+                        counts[number * 8 + REDUCE] += 1
+                        stack[sp - 1] = -(number * 16 + 16 + OPAQUE)
+                        batches.last = base + pos
+                        pos += 1
+                        continue
                     counts[number * 8 + REDUCE] += 1
                     if kind > EVALUATES:
                         number = used.classes[n]

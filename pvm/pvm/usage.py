@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pvm import names, regex
+from pvm import names, regex, stretches
 from pvm.decode import Data
 
 REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT = range(6)
@@ -16,9 +16,10 @@ imports. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only it
 COLUMNS = 8
 """Counts kept for each global: a power of two above the highest column."""
 
-PLAIN, EVALUATES, RECONSTRUCTS, DECIDES = range(4)
+PLAIN, EVALUATES, RECONSTRUCTS, DECIDES, LEFT = range(5)
 """What a call of a global asks of the machine: nothing; to compute the result; to see which class it makes;
-to look at the arguments, because it calls or resolves what they say."""
+to look at the arguments, because it calls or resolves what they say; to run the whole pickle, because it does the same
+in one that is too small for leaps."""
 
 MAX_NAME = 4096
 _RECONSTRUCTOR = "copyreg._reconstructor"
@@ -41,6 +42,7 @@ class Usage:
         self.protocol = 0
         self.names: list[tuple[str, str]] = []
         """(module, name) as written."""
+        self.paths: list[str] = []
         self.vias: list[str] = []
         self.offsets: list[int] = []
         """Where each was first imported."""
@@ -77,8 +79,10 @@ class Usage:
         self.names.append((module, name))
         self.vias.append(via)
         self.offsets.append(offset)
-        self.flags.append(flag_of(path))
-
+        self.paths.append(path)
+        flag = flag_of(path)
+        small = len(self.data) - self.start < stretches.WORTH
+        self.flags.append(LEFT if flag == DECIDES and small else flag)
         if path == "builtins.object":
             self._object = number
         return number
@@ -91,6 +95,14 @@ class Usage:
             self._made[cls] = len(self.classes)
             self.classes.append(cls)
         return self._made[cls]
+
+    def deciding(self) -> list[bool]:
+        """Which globals look at their arguments when they are called; none where no such call is made. The machine
+        alone knows what the calls of these do.
+        """
+        decides = [flag == DECIDES for flag in self.flags]
+        called = self.counts[REDUCE::COLUMNS]
+        return decides if any(map(min, decides, called)) else [False] * len(decides)
 
     def check_hooks(self, end: int) -> None:
         """Leave it to the machine if a state written so far may have replaced a method that opcodes call."""

@@ -10,7 +10,7 @@ import pytest
 import honest
 import mixed
 from both_ways import both, told, unordered
-from pvm import skeleton
+from pvm import skeleton, stretches
 from pvm.dialects import dialect
 from pvm.stretches import Stretches
 from pvm.usage import NeedsMachine
@@ -25,8 +25,8 @@ from pvmscan.settle import Settled, split
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leap wherever that is possible."""
-    monkeypatch.setattr(rest, "WORTH", 0)
-    monkeypatch.setattr(rest, "SHARE", 0)
+    monkeypatch.setattr(stretches, "WORTH", 0)
+    monkeypatch.setattr(stretches, "SHARE", 0)
     monkeypatch.setattr(Stretches, "shortest", 8)
 
 
