@@ -46,7 +46,7 @@ def _deciding(rng: random.Random, arg: Any, shared: list[Any]) -> Any:
     """
     system = rng.choice([os.system, Calling(getattr, _module(rng, "os"), "system"), os.getcwd])
     container = rng.choice([["fresh"], {"fresh": 1}, *shared[1:3]])
-    match rng.randrange(24):
+    match rng.randrange(26):
         case 0:
             return Calling(Calling(getattr, _module(rng, "os"), "system"), arg)
         case 1:
@@ -92,6 +92,10 @@ def _deciding(rng: random.Random, arg: Any, shared: list[Any]) -> Any:
             return Calling(wrapper, state={"shape": (1,)})
         case 22:
             return Calling(copyreg.add_extension, "os", "system", 7)
+        case 23:
+            return Calling(Calling(rng.choice([honest.Plain, _unknown, collections.OrderedDict])), arg)
+        case 24:
+            return Calling(operator.itemgetter(rng.choice([0, "a"])), arg)
         case _:
             return Calling(
                 rng.choice([list, dict, bytes]), Calling(rng.choice([zip, enumerate, iter]), arg)

@@ -26,13 +26,14 @@ def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:
     trace = excerpt(found, parts.matters, dialect)
     if trace is None or (any(found.usage.deciding()) and _is_large(trace)):
         return None
-    paths = harmless(found, parts.matters)
-    known = [
-        event
-        for event in trace.events
-        if isinstance(event, Import) and not event.computed and path_of(event.value) in paths
-    ]
-    return Settled(trace, {event.offset: 0 for event in known}, parts.settled.judged)
+    paths, used = harmless(found, parts.matters), found.usage
+    firsts = dict(zip(reversed(used.names), reversed(used.offsets), strict=True))
+    counts: dict[int, int] = {}
+    for event in trace.events:
+        if isinstance(event, Import) and not event.computed and path_of(event.value) in paths:
+            event.offset = firsts[event.module, event.name]  # where the short trace has it
+            counts[event.offset] = 0
+    return Settled(trace, counts, parts.settled.judged)
 
 
 def _is_large(trace: Trace) -> bool:

@@ -52,8 +52,6 @@ class Leaps:
 
     def take(self, state: State) -> bool:
         """Leap over the stretch that begins here, unless its receiver is another than the one expected."""
-        if state.world.changed:
-            raise Needed
         start, end, low, high, frame_end = self.stretches.found[self._place]
         self._place += 1
         kind, least = _FILLS[state.data[end - 1]]
@@ -66,10 +64,15 @@ class Leaps:
         state.frame_end = frame_end
         return True
 
+    def check(self, state: State) -> None:
+        """The run has ended: what was leapt over would have meant something else if names led somewhere else."""
+        if state.world.changed:
+            raise Needed
+
     def recall(self, state: State, index: int) -> Value:
         """A memo entry that was filled in a stretch."""
         entry = self.stretches.entry(index)
-        if entry is None or state.world.changed:
+        if entry is None:
             raise Needed
         if entry >= 0:
             stack: list[Value] = []

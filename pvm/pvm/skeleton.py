@@ -43,7 +43,19 @@ from pvm.kinds import (
 )
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.stretches import NESTED, Stretches
-from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
+from pvm.usage import (
+    APPEND,
+    BUILD,
+    CALLED,
+    DECIDES,
+    EVALUATES,
+    IMPORT,
+    NEWOBJ,
+    PLAIN,
+    REDUCE,
+    SETITEM,
+    NeedsMachine,
+)
 
 COMPILED: bool = not __file__.endswith(".py")
 
@@ -900,15 +912,20 @@ def _loop(
                     if value >= 0 or (kind != TUPLE and kind != UNHASHABLE and kind != MAKES):
                         raise NeedsMachine("unusual arguments")
                     if target >= 0 or (-target & 15) != GLOBAL:
-                        if target >= 0 or (-target & 15) != OPAQUE:
+                        kind = -target & 15
+                        if target >= 0 or used.small or (kind != OPAQUE and kind != CALL):
                             raise NeedsMachine("a callee that is no global")
-                        batches.last = base + pos  # what it returns is opaque as well
+                        if kind == CALL:
+                            number = -target >> 4
+                            counts[number * 8 + CALLED] += 1
+                            stack[sp - 1] = -(number * 16 + 16 + OPAQUE)
+                        batches.last = base + pos  # what an opaque value returns is opaque as well
                         pos += 1
                         continue
                     n = -value >> 4 if kind == MAKES else 0
                     kind = flags[number]
                     if kind >= DECIDES or (kind > EVALUATES and n == 0):
-                        if kind != DECIDES or weigh:
+                        if kind != DECIDES or used.small:
                             raise NeedsMachine("a callee that looks at its arguments")
                         counts[number * 8 + REDUCE] += 1
                         stack[sp - 1] = -(number * 16 + 16 + OPAQUE)

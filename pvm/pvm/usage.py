@@ -10,16 +10,15 @@ import re
 from pvm import names, regex, stretches
 from pvm.decode import Data
 
-REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT = range(6)
+REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT, CALLED = range(7)
 """Columns of the counts: calls by opcode, BUILD, items added by APPEND(S) or ADDITEMS, items set by SETITEM(S),
-imports. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__` runs."""
+imports, calls of what it returned. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__` runs."""
 COLUMNS = 8
 """Counts kept for each global: a power of two above the highest column."""
 
-PLAIN, EVALUATES, RECONSTRUCTS, DECIDES, LEFT = range(5)
+PLAIN, EVALUATES, RECONSTRUCTS, DECIDES = range(4)
 """What a call of a global asks of the machine: nothing; to compute the result; to see which class it makes;
-to look at the arguments, because it calls or resolves what they say; to run the whole pickle, because it does the same
-in one that is too small for leaps."""
+to look at the arguments, because it calls or resolves what they say."""
 
 MAX_NAME = 4096
 _RECONSTRUCTOR = "copyreg._reconstructor"
@@ -39,6 +38,8 @@ class Usage:
     def __init__(self, data: Data, start: int) -> None:
         self.data = data
         self.start = start
+        self.small = len(data) - start < stretches.WORTH
+        """What needs the machine is too small for leaps, so the whole of it is left to the machine at once."""
         self.protocol = 0
         self.names: list[tuple[str, str]] = []
         """(module, name) as written."""
@@ -80,9 +81,7 @@ class Usage:
         self.vias.append(via)
         self.offsets.append(offset)
         self.paths.append(path)
-        flag = flag_of(path)
-        small = len(self.data) - self.start < stretches.WORTH
-        self.flags.append(LEFT if flag == DECIDES and small else flag)
+        self.flags.append(flag_of(path))
         if path == "builtins.object":
             self._object = number
         return number
@@ -97,12 +96,13 @@ class Usage:
         return self._made[cls]
 
     def deciding(self) -> list[bool]:
-        """Which globals look at their arguments when they are called; none where no such call is made. The machine
-        alone knows what the calls of these do.
+        """Which globals return what is called, or look at their arguments when they are called; none where there is no
+        such call. Only the machine knows what these calls do.
         """
-        decides = [flag == DECIDES for flag in self.flags]
-        called = self.counts[REDUCE::COLUMNS]
-        return decides if any(map(min, decides, called)) else [False] * len(decides)
+        looks = [flag == DECIDES for flag in self.flags]
+        returns = [count > 0 for count in self.counts[CALLED::COLUMNS]]
+        calls = any(returns) or any(map(min, looks, self.counts[REDUCE::COLUMNS]))
+        return [calls and any(both) for both in zip(looks, returns, strict=True)]
 
     def check_hooks(self, end: int) -> None:
         """Leave it to the machine if a state written so far may have replaced a method that opcodes call."""
