@@ -2,9 +2,9 @@
 
     python fuzz/fuzz_skeleton.py --programs 100000 --seed 1
 
-Takes random programs, the same with callees that look at their arguments, calls that matter between honest values, honest
-pickles, and honest pickles with a byte or two replaced. Where callees look at their arguments the pass speaks only
-together with a machine that leaps. `PVM_PURE=1` tries the
+Takes random programs, the same with callees that look at their arguments, calls that matter between honest values,
+honest pickles, and honest pickles with a byte or two replaced. Where callees look at their arguments the pass speaks
+only together with a machine that leaps. `PVM_PURE=1` tries the
 interpreted build where a compiled one is there.
 """
 

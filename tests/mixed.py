@@ -45,6 +45,7 @@ def _deciding(rng: random.Random, arg: Any, shared: list[Any]) -> Any:
     files hold; `arg` is part of the honest values, or a text.
     """
     system = rng.choice([os.system, Calling(getattr, _module(rng, "os"), "system"), os.getcwd])
+    made: Any = rng.choice([honest.Plain, collections.OrderedDict, _unknown])
     container = rng.choice([["fresh"], {"fresh": 1}, *shared[1:3]])
     match rng.randrange(26):
         case 0:
@@ -82,9 +83,7 @@ def _deciding(rng: random.Random, arg: Any, shared: list[Any]) -> Any:
         case 18:
             return Calling(Calling(getattr, _module(rng, "collections"), "OrderedDict"), arg)
         case 19:
-            return Calling(
-                functools.partial(rng.choice([honest.Plain, collections.OrderedDict, _unknown])), arg
-            )
+            return Calling(functools.partial(made), arg)
         case 20:
             return Calling(Calling(operator.getitem, ("text", 2), 0), arg)
         case 21:
@@ -93,13 +92,11 @@ def _deciding(rng: random.Random, arg: Any, shared: list[Any]) -> Any:
         case 22:
             return Calling(copyreg.add_extension, "os", "system", 7)
         case 23:
-            return Calling(Calling(rng.choice([honest.Plain, _unknown, collections.OrderedDict])), arg)
+            return Calling(Calling(made), arg)
         case 24:
             return Calling(operator.itemgetter(rng.choice([0, "a"])), arg)
         case _:
-            return Calling(
-                rng.choice([list, dict, bytes]), Calling(rng.choice([zip, enumerate, iter]), arg)
-            )
+            return Calling(rng.choice([list, dict, bytes]), Calling(rng.choice([zip, enumerate, iter]), arg))
 
 
 def _unknown(*args: Any) -> None:

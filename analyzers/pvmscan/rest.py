@@ -14,8 +14,8 @@ from pvmscan.analyzers.resource_bomb import expanded
 from pvmscan.settle import Settled, Split
 
 LARGE = 1 << 30
-"""Values that a walk may visit in an excerpt. What was leapt over is less (`pvm.skeleton`), so that both together are no
-bomb either (`resource_bomb`)."""
+"""Values that a walk may visit in an excerpt. What was leapt over is bounded by the skeletal pass, so that both
+together are no bomb either (`resource_bomb`)."""
 
 
 def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:

@@ -1,10 +1,10 @@
 """An excerpt of a run: the machine leaps over all that has nothing to do with some of the pickle's globals.
 
 Big files in which a few calls matter are data for the most part. An excerpt is given only if nobody could tell it from
-the whole run by what these globals do: it came to the STOP that the skeletal pass has seen, without a quirk, and no call
-or write of theirs reaches into what was leapt over. That a callee looks at its arguments makes no exception: whatever it
-could read is reached from its call, also what is added later, and what follows a write to modules or classes is not
-leapt over (`pvm.leaps`).
+the whole run by what these globals do: it came to the STOP that the skeletal pass has seen, without a quirk, no call
+or write of theirs reaches into what was leapt over, and no name was made to lead elsewhere (`pvm.leaps`). Callees that
+look at their arguments are no exception: all that they could read is reached from their calls, also what is added
+later.
 """
 
 from __future__ import annotations
@@ -98,5 +98,6 @@ def _is_harmless(call: Call, harmless: set[str]) -> bool:
     computed, or called by another function.
     """
     callee = call.callee
-    plain = isinstance(callee, Global) and not callee.sources
-    return plain and call.via in _OPCODES and callee.path in harmless
+    if not isinstance(callee, Global) or callee.sources or call.via not in _OPCODES:
+        return False
+    return callee.path in harmless

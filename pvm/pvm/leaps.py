@@ -9,7 +9,8 @@ been seen, except constants and other globals.
 
 The machine leaps over a stretch: the container gets one `Leapt`, the memo entries stay out. Whoever asks for such
 an entry gets it decoded if it is a constant or a global; for anything else, `Needed` says that the pickle has to
-be run without leaps. So has one in which an argument that matters reaches a `Leapt`.
+be run without leaps. So has one that writes to modules, classes or their tables: what a stretch imports and calls
+could be something else. And so has one in which an argument that matters reaches a `Leapt` (`pvm.excerpt`).
 """
 
 from __future__ import annotations

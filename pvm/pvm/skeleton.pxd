@@ -48,6 +48,9 @@ cdef int _add_weight(
     long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
 ) except -1
 
+@cython.locals(kind=cython.longlong, number=cython.longlong)
+cdef long long _opaque(object used, long long[::1] counts, long long target) except 1
+
 @cython.locals(place=Py_ssize_t)
 cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1
 

@@ -12,7 +12,8 @@ from pvm.decode import Data
 
 REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT, CALLED = range(7)
 """Columns of the counts: calls by opcode, BUILD, items added by APPEND(S) or ADDITEMS, items set by SETITEM(S),
-imports, calls of what it returned. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__` runs."""
+imports, calls of what it returned. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__`
+runs."""
 COLUMNS = 8
 """Counts kept for each global: a power of two above the highest column."""
 

@@ -52,14 +52,14 @@ def test_the_report_is_that_of_the_whole_run(seed: int, monkeypatch: pytest.Monk
         monkeypatch.setattr(Stretches, "before", lambda found, position: Stretches())
     outcomes: list[tuple[bool, bool] | None] = []
     rng = random.Random(seed)
-    for number in range(250):
+    for number in range(200):
         data = honest.damaged(number, mixed.program(rng)) if number % 5 == 4 else mixed.program(rng)
         quick, full = both(data, "x.pkl", monkeypatch, reads=True)
         assert unordered(told(quick)) == unordered(told(full)), data
         outcomes.append(run_of(data))
     for decides in (False, True):
-        assert outcomes.count((decides, True)) > 14
-        assert outcomes.count((decides, False)) > 5
+        assert outcomes.count((decides, True)) > 10
+        assert outcomes.count((decides, False)) > 3
 
 
 COMMAND = b"cos\nsystem\nX\x0a\0\0\0echo inert\x85R"
