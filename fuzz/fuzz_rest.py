@@ -21,8 +21,8 @@ import fuzzloop  # noqa: E402
 import honest  # noqa: E402
 import mixed  # noqa: E402
 from both_ways import both, told, unordered  # noqa: E402
+from pvm import stretches  # noqa: E402
 from pvm.stretches import Stretches  # noqa: E402
-from pvmscan import rest  # noqa: E402
 
 
 def check(chance: random.Random) -> None:
@@ -34,13 +34,13 @@ def check(chance: random.Random) -> None:
     with patch.context() as first:
         if chance.random() < 0.5:  # as if the first pass had found nothing
             first.setattr(Stretches, "before", lambda found, position: Stretches())
-        quick, full = both(data, "x.pkl", patch)
+        quick, full = both(data, "x.pkl", patch, reads=True)
     assert unordered(told(quick)) == unordered(told(full)), data.hex()
 
 
 if __name__ == "__main__":
     eager = pytest.MonkeyPatch()
-    eager.setattr(rest, "WORTH", 0)
-    eager.setattr(rest, "SHARE", 0)
+    eager.setattr(stretches, "WORTH", 0)
+    eager.setattr(stretches, "SHARE", 0)
     eager.setattr(Stretches, "shortest", 8)
     sys.exit(fuzzloop.run(__doc__, check))

@@ -12,12 +12,19 @@ from pvmscan.report import FileReport
 from pvmscan.scan import scan_bytes
 
 
-def both(data: bytes, name: str, patch: pytest.MonkeyPatch) -> tuple[FileReport, FileReport]:
-    """The report as it is, and as it is when the machine judges everything."""
+def both(
+    data: bytes, name: str, patch: pytest.MonkeyPatch, *, reads: bool = False
+) -> tuple[FileReport, FileReport]:
+    """The report as it is, and as it is when the machine judges everything; with `reads`, when it also says where
+    pickles end and whether they are some.
+    """
     quick = scan_bytes(data, name=name).files[0]
     stream = raw._Walk._stream
     with patch.context() as without:
-        without.setattr(raw._Walk, "_stream", lambda *place: replace(stream(*place), skeleton=None))
+        if reads:
+            without.setattr(raw._Walk, "_skim", lambda walk, start: None)
+        else:
+            without.setattr(raw._Walk, "_stream", lambda *place: replace(stream(*place), skeleton=None))
         return quick, scan_bytes(data, name=name).files[0]
 
 

@@ -2,7 +2,9 @@
 
 `split` gives a short trace that stands for everything in a run that makes no difference: such globals imported once,
 every such callee called once with arguments of which nothing is known. The analyzers judge it like any other. It is
-given only if they could not say more about it. The globals that do matter are left to the machine (`pvmscan.rest`).
+given only if they could not say more about it. The globals that do matter are left to the machine (`pvmscan.rest`), and
+with them all that look at their arguments: since these may call any other, with whatever they get, a global makes no
+difference beside them only if no call of it would.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ class Split(NamedTuple):
     matters: list[bool]
 
 
+_WAYS = ("REDUCE", "NEWOBJ")
+
+
 def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     """The short trace of what makes no difference, in the first dialect of the format, and what is not in it."""
     used = found.usage
@@ -52,6 +57,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     judged: dict[str, Judgement] = {}
     calls: list[Call] = []
     matters: list[bool] = []
+    deciding = used.deciding()
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]
         value = world.find(
@@ -60,7 +66,8 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
         made = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
         vias = [via for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)) if made[column]]
         path = path_of(value)
-        matters.append(path is None or _matters(path, vias, knowledge, judged))
+        ways = _WAYS if any(deciding) else vias
+        matters.append(path is None or deciding[number] or _matters(path, ways, knowledge, judged))
         if matters[number]:
             trace.events.pop()
             continue

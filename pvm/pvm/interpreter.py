@@ -118,6 +118,12 @@ class Interpreter(World):
             return self.find(pair[0], pair[1], protocol=protocol, offset=offset, via=via, dialect=dialect)
         return super().extension(code, protocol=protocol, offset=offset, via=via, dialect=dialect)
 
+    @property
+    def changed(self) -> bool:
+        """Has the pickle written to modules, classes, tables of them, or to a name that is not known?"""
+        space = self.namespace
+        return bool(space.modules or space.objects or space.tainted or self.extensions)
+
     # Calls -----------------------------------------------------------------------------------------------
 
     def call(self, call: Call) -> Value:

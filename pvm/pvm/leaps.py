@@ -9,7 +9,8 @@ been seen, except constants and other globals.
 
 The machine leaps over a stretch: the container gets one `Leapt`, the memo entries stay out. Whoever asks for such
 an entry gets it decoded if it is a constant or a global; for anything else, `Needed` says that the pickle has to
-be run without leaps. So has one in which an argument that matters reaches a `Leapt`.
+be run without leaps. So has one that writes to modules, classes or their tables: what a stretch imports and calls
+could be something else. And so has one in which an argument that matters reaches a `Leapt` (`pvm.excerpt`).
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class Leaps:
         state.input.leap(end, frame_end)
         state.frame_end = frame_end
         return True
+
+    def check(self, state: State) -> None:
+        """The run has ended: what was leapt over would have meant something else if names led somewhere else."""
+        if state.world.changed:
+            raise Needed
 
     def recall(self, state: State, index: int) -> Value:
         """A memo entry that was filled in a stretch."""

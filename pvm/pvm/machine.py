@@ -52,6 +52,8 @@ def run(
     except Reject as reject:
         offset = state.offset if reject.offset is None else reject.offset
         state.trace.fault = Fault(offset, reject.reason, reject.kind)
+    if leaps is not None:
+        leaps.check(state)
     return state.trace
 
 

@@ -3,11 +3,11 @@ cimport cython
 from pvm.scanning cimport Text
 
 cdef bint COMPILED
-cdef long SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
+cdef long OPAQUE, SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
 cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, MAX_HEIGHT
 cdef long long MAX_GAP, MAX_GROWTH, MOST
-cdef long APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
+cdef long APPEND, BUILD, CALLED, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
 @cython.final
 cdef class Batches:
@@ -47,6 +47,9 @@ cdef int _new_weight(
 cdef int _add_weight(
     long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
 ) except -1
+
+@cython.locals(kind=cython.longlong, number=cython.longlong)
+cdef long long _opaque(object used, long long[::1] counts, long long target) except 1
 
 @cython.locals(place=Py_ssize_t)
 cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1

@@ -7,8 +7,12 @@ number of the global that it is or was made by. Nothing is decoded, and calls of
 
 The pass speaks only for programs that mean the same to all loaders and whose calls the machine would not
 evaluate. It raises `NeedsMachine` at the first thing beyond that: a fault, a quirk, an opcode that honest files
-hardly use, a callee whose arguments decide what happens next. So a skeleton says neither more nor less than the
-machine; `tests/pvm/test_skeleton.py` compares the two.
+hardly use. So a skeleton says neither more nor less than the machine; `tests/pvm/test_skeleton.py` compares the two.
+
+What a callee returns whose arguments decide what happens, and what a result returns that is called, is `OPAQUE`: the
+pass knows that there is a value, and follows what only moves it, calls it or gives it a state. Such a skeleton
+(`Usage.deciding`) says nothing by itself: the machine has to come to the same end, with leaps at most (`pvm.excerpt`).
+A small pickle of that kind is left to the machine at once.
 
 The same source runs interpreted and compiled (`skeleton.pxd` gives the C types). Where an interpreter wants one
 call for many items and a compiler a loop, `COMPILED` chooses.
@@ -34,6 +38,7 @@ from pvm.kinds import (
     HOLE,
     LIST,
     MAKES,
+    OPAQUE,
     PERSISTENT,
     SET,
     SWALLOWED,
@@ -42,7 +47,19 @@ from pvm.kinds import (
 )
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.stretches import NESTED, Stretches
-from pvm.usage import APPEND, BUILD, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM, NeedsMachine
+from pvm.usage import (
+    APPEND,
+    BUILD,
+    CALLED,
+    DECIDES,
+    EVALUATES,
+    IMPORT,
+    NEWOBJ,
+    PLAIN,
+    REDUCE,
+    SETITEM,
+    NeedsMachine,
+)
 
 COMPILED: bool = not __file__.endswith(".py")
 
@@ -81,7 +98,7 @@ class _MuchSharing(Exception):
 
 
 class Skeleton:
-    """What the pass found. It reached STOP, and every loader would."""
+    """What the pass found. It reached STOP, and every loader would, unless there are callees that decide."""
 
     __slots__ = ("persistent", "protocol", "result", "start", "stop", "stretches", "usage")
 
@@ -236,6 +253,19 @@ def _made(used: usage.Usage, cls: int, base: int) -> int:
     if (-cls & 15) != GLOBAL or (-base & 15) != GLOBAL:
         return 0
     return used.reconstructs(-cls >> 4, -base >> 4)
+
+
+def _opaque(used: usage.Usage, counts: Any, target: int) -> int:
+    """Call a global that looks at its arguments, or a result: what comes back, only the machine knows."""
+    kind, number = -target & 15, -target >> 4
+    if target >= 0 or kind == SWALLOWED or kind > CALL or used.small:
+        raise NeedsMachine("a callee of which only the machine knows what it does")
+    if kind == OPAQUE:
+        return target
+    if kind == GLOBAL and used.flags[number] != DECIDES:
+        raise NeedsMachine("unusual arguments of copyreg._reconstructor")
+    counts[number * 8 + (REDUCE if kind == GLOBAL else CALLED)] += 1
+    return -(number * 16 + 16 + OPAQUE)
 
 
 class Batches:
@@ -661,9 +691,12 @@ def _loop(
                     if sp <= fence:
                         raise NeedsMachine("the stack is too short")
                     target = stack[sp - 1]
-                    if target >= 0 or (-target & 15) != CALL:
+                    if target < 0 and (-target & 15) == CALL:
+                        counts[(-target >> 4) * 8 + BUILD] += 1
+                    elif target < 0 and (-target & 15) == OPAQUE:
+                        batches.last = base + pos
+                    else:
                         raise NeedsMachine("a state for something else than an instance")
-                    counts[(-target >> 4) * 8 + BUILD] += 1
                     pos += 1
                 elif op == 0x7D:  # EMPTY_DICT
                     stack[sp] = a_dict
@@ -910,18 +943,18 @@ def _loop(
                     number = -target >> 4
                     if value >= 0 or (kind != TUPLE and kind != UNHASHABLE and kind != MAKES):
                         raise NeedsMachine("unusual arguments")
-                    if target >= 0 or (-target & 15) != GLOBAL:
-                        raise NeedsMachine("a callee that is no global")
                     n = -value >> 4 if kind == MAKES else 0
-                    kind = flags[number]
+                    kind = flags[number] if target < 0 and (-target & 15) == GLOBAL else DECIDES
                     if kind >= DECIDES or (kind > EVALUATES and n == 0):
-                        raise NeedsMachine("a callee that looks at its arguments")
-                    counts[number * 8 + REDUCE] += 1
-                    if kind > EVALUATES:
-                        number = used.classes[n]
-                        counts[number * 8 + NEWOBJ] += 1
-                        kind = PLAIN
-                    stack[sp - 1] = -(number * 16 + (EVALUATED if kind else CALL))
+                        stack[sp - 1] = _opaque(used, counts, target)
+                        batches.last = base + pos
+                    else:
+                        counts[number * 8 + REDUCE] += 1
+                        if kind > EVALUATES:
+                            number = used.classes[n]
+                            counts[number * 8 + NEWOBJ] += 1
+                            kind = PLAIN
+                        stack[sp - 1] = -(number * 16 + (EVALUATED if kind else CALL))
                     pos += 1
                 elif op == 0x55 or op == 0x43:  # SHORT_BINSTRING, SHORT_BINBYTES
                     stack[sp] = base + pos

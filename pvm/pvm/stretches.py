@@ -8,6 +8,10 @@ Stretch: TypeAlias = tuple[int, int, int, int, int]
 """Where a MARK stands; the position right after the opcode that adds the items to a container; memo entries before
 it, and after; the end of the frame in which it ends, -1 outside of frames."""
 
+WORTH = 1 << 14
+"""Bytes of a pickle in which it pays to look for leaps..."""
+SHARE = 0.5
+"""...and the part of it that has to be leapt over."""
 NESTED = 64
 """Marks in each other, at most, in which stretches are looked for thoroughly."""
 MOST_REWRITTEN = 1000

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
-from pvm import names, regex
+from pvm import names, regex, stretches
 from pvm.decode import Data
 
-REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT = range(6)
+REDUCE, NEWOBJ, BUILD, APPEND, SETITEM, IMPORT, CALLED = range(7)
 """Columns of the counts: calls by opcode, BUILD, items added by APPEND(S) or ADDITEMS, items set by SETITEM(S),
-imports. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__` runs."""
+imports, calls of what it returned. A call of a class by `copyreg._reconstructor` counts as NEWOBJ: only its `__new__`
+runs."""
 COLUMNS = 8
 """Counts kept for each global: a power of two above the highest column."""
 
@@ -38,9 +39,12 @@ class Usage:
     def __init__(self, data: Data, start: int) -> None:
         self.data = data
         self.start = start
+        self.small = len(data) - start < stretches.WORTH
+        """What needs the machine is too small for leaps, so the whole of it is left to the machine at once."""
         self.protocol = 0
         self.names: list[tuple[str, str]] = []
         """(module, name) as written."""
+        self.paths: list[str] = []
         self.vias: list[str] = []
         self.offsets: list[int] = []
         """Where each was first imported."""
@@ -77,8 +81,8 @@ class Usage:
         self.names.append((module, name))
         self.vias.append(via)
         self.offsets.append(offset)
+        self.paths.append(path)
         self.flags.append(flag_of(path))
-
         if path == "builtins.object":
             self._object = number
         return number
@@ -91,6 +95,15 @@ class Usage:
             self._made[cls] = len(self.classes)
             self.classes.append(cls)
         return self._made[cls]
+
+    def deciding(self) -> list[bool]:
+        """Which globals return what is called, or look at their arguments when they are called; none where there is no
+        such call. Only the machine knows what these calls do.
+        """
+        looks = [flag == DECIDES for flag in self.flags]
+        returns = [count > 0 for count in self.counts[CALLED::COLUMNS]]
+        calls = any(returns) or any(map(min, looks, self.counts[REDUCE::COLUMNS]))
+        return [calls and any(both) for both in zip(looks, returns, strict=True)]
 
     def check_hooks(self, end: int) -> None:
         """Leave it to the machine if a state written so far may have replaced a method that opcodes call."""

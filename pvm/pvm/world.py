@@ -217,6 +217,11 @@ class World:
         return value
 
     @property
+    def changed(self) -> bool:
+        """Has the pickle written to what names lead to, so that the same name may mean something else from now on?"""
+        return bool(self.extensions)
+
+    @property
     def accepts_unregistered(self) -> bool:
         """Another part of the loading process may have registered a code, or passed buffers."""
         return isinstance(self.shapes, Depends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import pickle
+import random
 import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -13,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import honest
+import mixed
 import programs
 import pvm
-from pvm import skeleton
+from pvm import skeleton, stretches
 from pvm.stretches import Stretches
 from pvm.usage import APPEND, NeedsMachine, Usage
-from skeletal import agrees_with_machine, agrees_with_unpickler, skim
+from skeletal import agrees_with_machine, agrees_with_unpickler, deciding, skim
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -307,3 +309,67 @@ def test_swallowed_constants_fill_the_entries_that_were_written(
     every, get = [*range(count)], b"j\7\0\0\0\x86."
     assert agrees_with_machine(items(every) + get)
     assert skim(items([count + 5 if index == 7 else index for index in every]) + get) is None
+
+
+# Callees that look at their arguments ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pickle is too small for leaps."""
+    monkeypatch.setattr(stretches, "WORTH", 0)
+    monkeypatch.setattr(stretches, "SHARE", 0)
+    monkeypatch.setattr(Stretches, "shortest", 8)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", range(2))
+def test_callees_that_decide_are_followed_where_the_machine_agrees(seed: int) -> None:
+    spoken, rng = 0, random.Random(seed)
+    programs_of = islice(programs.stream(4000 + seed, edge=0.06), 2000)
+    for program in [*map(deciding, programs_of), *(mixed.program(rng) for _ in range(150))]:
+        found = skim(program)
+        agrees = agrees_with_machine(program)
+        agrees_with_unpickler(program)
+        spoken += agrees and found is not None and any(found.usage.deciding())
+    assert spoken > 20
+
+
+GETATTR = b"cbuiltins\ngetattr\ncm\nC\n\x8c\x01x\x86R"
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [
+        (GETATTR + b".", ["builtins.getattr"]),
+        (GETATTR + b")R}b.", ["builtins.getattr"]),  # the result is called, and gets a state
+        (b"}" + GETATTR + b"K\x01s.", ["builtins.getattr"]),  # it may be a key
+        (b"cm\nC\n)R)R.", ["m.C"]),  # whatever returns what is called
+        (b"cbuiltins\ngetattr\n0cm\nC\n)R)R.", ["builtins.getattr", "m.C"]),
+        (b"cbuiltins\ngetattr\n.", []),  # imported alone, it decides nothing
+        (b"cm\nC\n)R.", []),
+    ],
+)
+def test_which_globals_decide(program: bytes, names: list[str]) -> None:
+    found = skeleton.run(program)
+    every = zip(found.usage.paths, found.usage.deciding(), strict=True)
+    assert [path for path, decides in every if decides] == names
+    assert agrees_with_machine(program)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"]" + GETATTR + b"R.",  # a list is called
+        GETATTR + b"K\x01a.",  # items for what nobody knows
+        GETATTR + b"K\x01K\x02s.",
+        GETATTR + b")\x81.",
+        b"cm\nf\n" + GETATTR + b"R.",  # arguments that nobody knows
+        b"\x8c\x01m" + GETATTR + b"\x93.",  # a name that nobody knows
+        b"cbuiltins\nbytes\n)R)R.",  # the machine evaluates what is called
+    ],
+)
+def test_what_is_done_with_results_otherwise_is_left_to_the_machine(program: bytes) -> None:
+    assert skim(program) is None

@@ -241,6 +241,8 @@ class _Walk:
             return None
         if found.usage.names and _names_arrays(found):
             return None
+        if any(found.usage.deciding()) and not self._agrees(found):
+            return None
         if (
             start == 0
             and found.result >= 0
@@ -249,6 +251,26 @@ class _Walk:
             self.format = "torch-legacy"
         self.budget.opcodes -= (found.stop - start) // BYTES_AS_OPCODE
         return _Run(skeleton=found)
+
+    def _agrees(self, found: Skeleton) -> bool:
+        """Where callees look at their arguments, the machine has the last word: does it come to the same end, and to
+        no array of joblib that nobody has named?
+        """
+        from pvm.excerpt import excerpt
+        from pvm.leaps import Needed
+        from pvmscan.readers import joblib
+
+        lookout = joblib.Lookout()
+
+        def inline(state: State, value: Value) -> None:
+            if joblib.is_wrapper(value) or lookout.sees(state, value) or lookout.named:
+                raise Needed
+
+        dialect = dialects.every(self.source.loader)[0]
+        trace = excerpt(found, found.usage.deciding(), dialect, inline)
+        if trace is not None:
+            self._spend(trace)
+        return trace is not None
 
     def _run(self, start: int) -> _Run:
         nested: dict[int, Trace] = {}
