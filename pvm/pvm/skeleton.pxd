@@ -76,7 +76,7 @@ cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
     persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, reach=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,
     stop=Py_ssize_t, edge=Py_ssize_t, end=Py_ssize_t, n=cython.longlong, value=cython.longlong,
     target=cython.longlong, kind=cython.longlong, place=Py_ssize_t, number=cython.longlong,
-    growth=cython.longlong, op=cython.int, compiled=cython.bint, ascii=cython.bint, deferred=cython.bint,
+    growth=cython.longlong, op=cython.int, compiled=cython.bint, checked=cython.bint, deferred=cython.bint,
     goal=Py_ssize_t, look_at=Py_ssize_t, plain=cython.longlong, a_tuple=cython.longlong, empty=cython.longlong, a_list=cython.longlong,
     a_dict=cython.longlong, a_set=cython.longlong, short=Py_ssize_t, misses=cython.int, tries=cython.int,
     watched=cython.bint, batches=Batches, matters=cython.longlong[::1],

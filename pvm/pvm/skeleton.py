@@ -375,7 +375,7 @@ def _loop(
     empty = a_tuple if weigh else -(16 + TUPLE)
     swallow, pending = runs.constants, runs.Pending(data)
     misses = tries = kept = 0
-    ascii = False
+    checked = False
     short = runs.SHORT
     deferred = False
     twins: Any = None
@@ -470,10 +470,10 @@ def _loop(
                     n = window[pos + 1]
                     end = pos + 2 + n
                     if compiled:
-                        ascii = text.is_text(pos + 2, end, edge)
+                        checked = text.is_text(pos + 2, end, edge)
                     else:
-                        ascii = window[pos + 2 : end].isascii()
-                    if not ascii:
+                        checked = window[pos + 2 : end].isascii()
+                    if not checked:
                         check_text(data, base + pos + 2, n)
                     stack[sp] = base + pos
                     sp += 1
@@ -922,10 +922,10 @@ def _loop(
                     end = pos + 5 + n
                     if op == 0x58:
                         if compiled:
-                            ascii = n <= LONG and text.is_text(pos + 5, end, edge)
+                            checked = n <= LONG and text.is_text(pos + 5, end, edge)
                         else:
-                            ascii = n <= LONG and window[pos + 5 : end].isascii()
-                        if not ascii:
+                            checked = n <= LONG and window[pos + 5 : end].isascii()
+                        if not checked:
                             check_text(data, base + pos + 5, n)
                     stack[sp] = base + pos
                     sp += 1
