@@ -7,18 +7,18 @@ that are no pickle, every place that looks like the start of one is tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pvm
 from pvm import dialects, regex, skeleton
 from pvm.limits import Limits
-from pvm.paths import path_of
 from pvm.skeleton import Skeleton
 from pvm.usage import NeedsMachine
+from pvmscan.readers.attempt import Run, does_something, imports_names, sink_of
 from pvmscan.readers.base import UNRECOGNISED, Budget, Buffer, Fact, Item, Source, Stream
 from pvmscan.readers.candidates import Candidates
-from pvmscan.readers.torchmagic import MAGIC, MAGIC_LONG, PICKLES
+from pvmscan.readers.torchmagic import MAGIC_LONG, PICKLES
 from pvmscan.report import Location, Problem
 
 if TYPE_CHECKING:
@@ -26,13 +26,10 @@ if TYPE_CHECKING:
     from pvm.trace import Trace
     from pvm.values import Value
 
-_NAME = regex.later(r"[A-Za-z_][\w.]*")
 _MODEL_NAME = regex.later(
     r"\.(pkl|pickle|pk|p|joblib|dill|sav|pt|pth|bin|ckpt|model|mdl|weights|dump|th)(\.\w{1,4})?$",
     re.IGNORECASE,
 )
-KEPT_EVENTS = 100_000
-"""Events of several runs that stay in memory until they are judged; where there are more, each is run again then."""
 TRIAL = 1000
 """Instructions after which a run in the middle of data is taken seriously."""
 TRIED, TRIED_FOR_BYTE = 100_000, 32
@@ -49,8 +46,6 @@ BEFORE = 4096
 """Bytes before a place that are searched for arguments that a pickle has put into its memo."""
 WITHIN = 300
 """Places in a name at which a pickle may begin as well: more than a name has letters."""
-_MARKED = frozenset(("INST", "OBJ"))
-"""Opcodes that call with all that lies above a mark."""
 _GETS = frozenset((b"g", b"h", b"j"))
 """Opcodes that take a value from the memo."""
 _LINES = frozenset(bytes([opcode]) for opcode in b"FILPSVcgip")
@@ -94,7 +89,7 @@ class _Walk:
         self.format = "pickle"
         self.found = 0
         """Where a loader goes on that reads one pickle after the other."""
-        self.legacy: list[tuple[int, _Run]] = []
+        self.legacy: list[tuple[int, Run]] = []
         """The pickles of a torch file of the old format: storages follow the last of them."""
         self.facts: list[Fact] = []
         self.candidates = Candidates(source.data)
@@ -140,7 +135,7 @@ class _Walk:
             yield self._stream(start, run)
             run.release()
             for inner, trace in run.nested.items():
-                yield self._stream(inner, _Run((trace,)))
+                yield self._stream(inner, Run((trace,)))
             for other in run.resumes[1:] if first else [*run.resumes[1:], *self._within(start)]:
                 yield from self._also_at(other)
             self.low = run.resumes[0] if run.resumes else max(start, run.stuck) + 1
@@ -154,7 +149,7 @@ class _Walk:
             message = f"only {len(self.legacy)} of the five pickles are there that torch.load reads"
             yield Problem(message, self._at(self.found), "truncated")
 
-    def _after(self, start: int, run: _Run) -> int:
+    def _after(self, start: int, run: Run) -> int:
         """Where to go on behind a pickle: storages of the old torch format are no pickles."""
         position = run.resumes[0]
         if self.format == "torch-legacy":
@@ -186,7 +181,7 @@ class _Walk:
         self.faulty = trace.fault is not None and not undecided
         self.lacks = self._wants(trace, start) if self.faulty else None
         differs = any(quirk.id != "late-proto" for quirk in trace.quirks)
-        return undecided or differs or _does_something(trace)
+        return undecided or differs or does_something(trace)
 
     def _within(self, start: int) -> Iterator[int]:
         """Places in the name that a pickle begins with: letters before it could make it that of something else."""
@@ -197,16 +192,15 @@ class _Walk:
             place = self.candidates.after(place + 1)
             if place >= end:
                 break
-            if self._worth_trying(place) and _sink(self._trial(self.data, place)):
+            if self._worth_trying(place) and sink_of(self._trial(self.data, place)):
                 yield place
 
     def _wants(self, trace: Trace, start: int) -> str | None:
         """Does it name something, and then miss a value of the memo? The sink that it names, or nothing."""
         stuck = start + trace.fault.offset - trace.start if trace.fault is not None else len(self.data)
-        if self.data[stuck : stuck + 1] not in _GETS or not _imports_names(trace):
+        if self.data[stuck : stuck + 1] not in _GETS or not imports_names(trace):
             return None
-
-        return _sink(trace)
+        return sink_of(trace)
 
     def _earlier(self, start: int) -> int | None:
         """A place before, from which the instructions lead here and do something: arguments may come first."""
@@ -233,7 +227,7 @@ class _Walk:
             self.newline = position, end if end >= 0 else len(self.data)
         return self.newline[1]
 
-    def _skim(self, start: int) -> _Run | None:
+    def _skim(self, start: int) -> Run | None:
         """The skeletal pass; None where the pickle needs the machine."""
         try:
             found = skeleton.run(self.data, start, limit=self.budget.opcodes * BYTES_AS_OPCODE)
@@ -250,7 +244,7 @@ class _Walk:
         ):
             self.format = "torch-legacy"
         self.budget.opcodes -= (found.stop - start) // BYTES_AS_OPCODE
-        return _Run(skeleton=found)
+        return Run(skeleton=found)
 
     def _agrees(self, found: Skeleton) -> bool:
         """Where callees look at their arguments, the machine has the last word: does it come to the same end, and to
@@ -272,11 +266,11 @@ class _Walk:
             self._spend(trace)
         return trace is not None
 
-    def _run(self, start: int) -> _Run:
+    def _run(self, start: int) -> Run:
         nested: dict[int, Trace] = {}
         before = self.budget.opcodes
         limits = self._limits()
-        run = _Run(self._stories(start, limits, nested), nested=nested, limits=limits)
+        run = Run(self._stories(start, limits, nested), nested=nested, limits=limits)
         if start not in (0, self.found):
             self.budget.tried -= before - self.budget.opcodes
         if start == 0 and run.magic:
@@ -317,7 +311,7 @@ class _Walk:
             # a loader that knows nothing of joblib's arrays would run their bytes
             plain = pvm.run(self.data, start=start, encoding="any", limits=limits)
             self._spend(plain)
-            if _imports_names(plain, arrays):
+            if imports_names(plain, arrays):
                 yield plain
 
     def _spend(self, trace: Trace) -> None:
@@ -327,7 +321,7 @@ class _Walk:
         default = Limits()
         return default._replace(opcodes=max(1, min(default.opcodes, self.budget.opcodes)))
 
-    def _plausible(self, start: int, run: _Run) -> bool:
+    def _plausible(self, start: int, run: Run) -> bool:
         """Would a loader get anywhere here? At the start of a file less is asked for than in its middle."""
         if run.acts:
             return True
@@ -340,7 +334,7 @@ class _Walk:
         # lines of words can look like a GLOBAL: without a call or an end, the name has to speak for it
         return run.names and (self.source.expected or self._named())
 
-    def _declared(self, run: _Run) -> bool:
+    def _declared(self, run: Run) -> bool:
         """It begins as a pickle and runs for a while, or it is known that a loader runs it."""
         begins = self.data[:1] == b"\x80" and len(self.data) > 2 and self.data[1] <= 5
         return begins and (self.source.expected or run.length > 3)
@@ -350,7 +344,7 @@ class _Walk:
         called = self.source.depth == 0 and _MODEL_NAME.search(self.source.name) is not None
         return called or not _is_text(bytes(self.data[:512]))
 
-    def _stream(self, start: int, run: _Run) -> Stream:
+    def _stream(self, start: int, run: Run) -> Stream:
         self.found = run.resumes[0] if run.resumes else -1
         found, run.skeleton = run.skeleton, None  # it takes much memory, and whoever judges lets go of it
         return Stream(
@@ -363,7 +357,7 @@ class _Walk:
             skeleton=found,
         )
 
-    def _machine(self, start: int, run: _Run) -> Iterator[Trace]:
+    def _machine(self, start: int, run: Run) -> Iterator[Trace]:
         """The runs, again if they were not kept."""
         return iter(run.traces) if run.kept else self._stories(start, run.limits or self._limits(), {})
 
@@ -372,7 +366,7 @@ class _Walk:
         if run.names:
             yield self._stream(start, run)
 
-    def _not_a_pickle(self, run: _Run) -> Iterator[Item]:
+    def _not_a_pickle(self, run: Run) -> Iterator[Item]:
         head = bytes(self.data[:512])
         if head.startswith(_LFS):
             yield Problem("a Git LFS pointer: the file itself is not here", self._at(0), "unreadable")
@@ -395,104 +389,6 @@ def _names_arrays(skeleton: Skeleton) -> bool:
     from pvmscan.readers import joblib
 
     return any(map(joblib.WRAPPER.search, names))
-
-
-def _imports_names(trace: Trace, within: Sequence[range] = ()) -> bool:
-    """It imports something that can exist, so a loader would have done something here."""
-    from pvm.trace import Import
-
-    return any(
-        isinstance(event, Import)
-        and (not within or any(event.offset in span for span in within))
-        and (_NAME.fullmatch(event.module) is not None or (event.value is not None and event.computed))
-        for event in trace.events
-    )
-
-
-class _Run:
-    """What running the bytes from one place gave: the skeleton, or the runs of the machine, in which at least one."""
-
-    def __init__(
-        self,
-        traces: Iterable[Trace] = (),
-        skeleton: Skeleton | None = None,
-        nested: dict[int, Trace] | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        self.skeleton = skeleton
-        self.limits = limits
-        self.nested = nested if nested is not None else {}
-        """Pickles of object arrays inside, by their place."""
-        self.traces: list[Trace] = []
-        self.kept = skeleton is None
-        """The traces are at hand as a whole; else they are outlines."""
-        self.names = self.acts = self.complete = self.magic = False
-        """It imports something that can exist; a loader gets somewhere; to the end; the result is torch's number."""
-        self.length = self.end = self.stuck = 0
-        """Instructions, or a bound of their number; the farthest end; where the first run got stuck."""
-        self.resumes: list[int] = []
-        """Where loaders go on."""
-        self.reason = ""
-        if skeleton is not None:
-            self.names = self.acts = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
-            self.complete = True
-            self.length = skeleton.stop - skeleton.start - 1
-            self.resumes = [skeleton.stop]
-            self.end = self.stuck = skeleton.stop
-        for trace in traces:
-            self._add(trace)
-            del trace
-
-    def _add(self, trace: Trace) -> None:
-        if not self.traces:
-            self.magic = trace.result == MAGIC
-            self.stuck = trace.fault.offset if trace.fault else trace.start
-            self.reason = trace.fault.reason if trace.fault else ""
-        self.names = self.names or _imports_names(trace)
-        self.acts = self.acts or _does_something(trace)
-        self.complete = self.complete or trace.complete
-        self.length = max(self.length, trace.opcodes)
-        self.end = max(self.end, _end(trace))
-        if trace.resume is not None and trace.resume not in self.resumes:
-            self.resumes = sorted([*self.resumes, trace.resume])
-        self.traces.append(trace)
-        only = len(self.traces) == 1 and trace.complete and trace.story is not None
-        if not only:  # others follow, or came before
-            self.release()
-
-    def release(self) -> None:
-        """Let go of what took much memory; who asks for it again has it run again."""
-        if sum(len(one.events) for one in self.traces) > KEPT_EVENTS:
-            self.kept = False
-        if not self.kept:
-            self.traces = [one.outline() for one in self.traces]
-
-
-def _end(trace: Trace) -> int:
-    if trace.stop is not None:
-        return trace.stop
-    return trace.fault.offset if trace.fault else trace.start
-
-
-def _does_something(trace: Trace) -> bool:
-    """In the middle of other data: it imports a name, and calls it or comes to a proper end."""
-    from pvm.values import Call
-
-    return _imports_names(trace) and (
-        # words in lines behind a bracket look like a call without arguments
-        trace.complete
-        or any(isinstance(event, Call) and (event.args or event.via not in _MARKED) for event in trace.events)
-    )
-
-
-def _sink(trace: Trace) -> str:
-    """A sink that it names, or nothing."""
-    from pvm.trace import Import
-    from pvmscan.knowledge import Status, effects_of, load
-
-    paths = [path_of(event.value) for event in trace.events if isinstance(event, Import)]
-    sinks = (path for path in paths if path and effects_of(load(), path).status is Status.SINK)
-    return next(sinks, "")
 
 
 def _is_text(head: bytes) -> bool:

@@ -18,7 +18,8 @@ import pvm
 from pvm import dialects, machine
 from pvm.trace import Trace
 from pvmscan import Verdict
-from pvmscan.readers import Budget, Source, raw
+from pvmscan.readers import Budget, Source, attempt, raw
+from pvmscan.readers.attempt import Run
 from pvmscan.readers.candidates import Candidates
 from pvmscan.readers.raw import Raw
 from pvmscan.report import Problem
@@ -243,7 +244,7 @@ def test_words_in_lines_are_looked_at_once_and_briefly(monkeypatch: pytest.Monke
     runs: list[int] = []
     whole = raw._Walk._run
 
-    def counted(walk: raw._Walk, start: int) -> raw._Run:
+    def counted(walk: raw._Walk, start: int) -> Run:
         runs.append(start)
         return whole(walk, start)
 
@@ -326,7 +327,7 @@ def runs_of(data: bytes, patch: pytest.MonkeyPatch) -> list[int]:
 
     with patch.context() as watched:
         watched.setattr(machine, "run", counted)
-        watched.setattr(raw, "KEPT_EVENTS", 20)
+        watched.setattr(attempt, "KEPT_EVENTS", 20)
         judged.file(data)
     return started
 
