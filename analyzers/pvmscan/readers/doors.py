@@ -55,7 +55,8 @@ class Look:
         self.name = source.name.lower().removesuffix("\n")
         self.member = (source.member or "").lower().removesuffix("\n")
         self._stripped: dict[bytes, bytes] = {}
-        self._fields: dict[frozenset[int], bool] = {}
+        self._numbers = fields(self.data, self.size)
+        self._seen: set[int | None] = set()
         self._words: dict[bytes, bool] = {}
 
     def behind(self, leading: bytes) -> bytes:
@@ -92,10 +93,13 @@ class Look:
 
     def has_field(self, wanted: frozenset[int]) -> bool:
         """Has the outer message of Protocol Buffers one of these fields, with a length?"""
-        if wanted not in self._fields:
-            numbers = fields(self.data, self.size)
-            self._fields[wanted] = any(number is None or number in wanted for number in numbers)
-        return self._fields[wanted]
+        if not self._seen.isdisjoint(wanted) or None in self._seen:
+            return True
+        for number in self._numbers:  # goes on where another door has left off
+            self._seen.add(number)
+            if number is None or number in wanted:
+                return True
+        return False
 
 
 def _stands(word: bytes, piece: bytes) -> bool:

@@ -233,9 +233,9 @@ class _Walk:
             found = skeleton.run(self.data, start, limit=self.budget.opcodes * BYTES_AS_OPCODE)
         except NeedsMachine:
             return None
-        if found.usage.names and _names_arrays(found):
-            return None
-        if any(found.usage.deciding()) and not self._agrees(found):
+        if found.usage.names and (
+            _names_arrays(found) or (any(found.usage.deciding()) and not self._agrees(found))
+        ):
             return None
         if (
             start == 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import assemble as asm
@@ -221,8 +221,11 @@ def test_a_stream_of_pickles_is_as_bad_as_its_worst(parts: list[bytes]) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200).filter(lambda junk: b"os" not in junk))
 def test_no_junk_in_front_hides_a_payload(junk: bytes) -> None:
-    """A loader that seeks to the pickle runs it."""
-    assert judged.verdict(junk + asm.malicious(4)) >= Verdict.SUSPICIOUS
+    """A loader that seeks to the pickle runs it. What is a constant of another pickle is data."""
+    data = junk + asm.malicious(4)
+    stop = pvm.run(data, encoding="any").stop
+    assume(stop is None or stop <= len(junk))
+    assert judged.verdict(data) >= Verdict.SUSPICIOUS
 
 
 @pytest.mark.parametrize(
