@@ -58,6 +58,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     calls: list[Call] = []
     matters: list[bool] = []
     deciding = used.deciding()
+    decides = any(deciding)
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]
         value = world.find(
@@ -66,7 +67,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
         made = used.counts[number * COLUMNS : (number + 1) * COLUMNS]
         vias = [via for via, column in (("REDUCE", REDUCE), ("NEWOBJ", NEWOBJ)) if made[column]]
         path = path_of(value)
-        ways = _WAYS if any(deciding) else vias
+        ways = _WAYS if decides else vias
         matters.append(path is None or deciding[number] or _matters(path, ways, knowledge, judged))
         if matters[number]:
             trace.events.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +12,7 @@ from both_ways import both, told
 from corpus import CORPUS, rows
 from pvm import skeleton
 from pvm.dialects import dialect
-from pvm.usage import NeedsMachine
+from pvm.usage import NeedsMachine, Usage
 from pvmscan.knowledge import load
 from pvmscan.settle import split
 
@@ -60,3 +61,18 @@ def test_callees_whose_arguments_matter_are_not_settled(program: bytes) -> None:
 def test_plain_data_and_own_classes_are_settled() -> None:
     assert settled(pickle.dumps({"a": [1, 2.5, "x", (None, True)]}))
     assert settled(pickle.dumps([honest.Plain()], 2))
+
+
+def test_what_decides_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each global again."""
+    gone: list[int] = []
+
+    class Watched(list[bool]):
+        def __iter__(self) -> Iterator[bool]:
+            gone.append(1)
+            return super().__iter__()
+
+    monkeypatch.setattr(Usage, "deciding", lambda used: Watched([False] * len(used.names)))
+    data = b"".join(b"ccollections\nname%d\n0" % number for number in range(50)) + b"N."
+    split(skeleton.run(data), load(), dialect("c"))
+    assert len(gone) <= 2
