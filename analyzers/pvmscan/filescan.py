@@ -48,8 +48,8 @@ class FileScan:
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
         findings = sorted(self._findings.values(), key=_rank)
-        judged = worst(one.verdict for one in findings), worst(one.verdict for one in self.streams)
-        verdict = worst([*judged, *(Verdict.INCOMPLETE for _ in self.problems)])
+        judged = [one.verdict for one in (*findings, *self.streams)]
+        verdict = worst([*judged, Verdict.INCOMPLETE] if self.problems else judged)
         more = f"{self._untold} more problems are not listed"
         untold = [Problem(more, kind="limit")] if self._untold else []
         nothing = not (self.streams or findings or self.problems or self._recognised)

@@ -93,15 +93,5 @@ def _first_of(loader: str) -> tuple[str, ...]:
 
 def data_report(stream: Stream, skeleton: Skeleton, loader: str) -> StreamReport:
     """A pickle of nothing but data, as the first dialect of its format reads it."""
-    return StreamReport(
-        member=stream.member,
-        offset=stream.offset,
-        length=stream.length,
-        format=stream.format,
-        verdict=Verdict.CLEAN,
-        protocol=skeleton.protocol,
-        opcodes=None,
-        dialects=_first_of(loader),
-        stop=skeleton.stop,
-        fault=None,
-    )
+    place = stream.member, stream.offset, stream.length, stream.format
+    return StreamReport(*place, Verdict.CLEAN, skeleton.protocol, None, _first_of(loader), skeleton.stop, None)

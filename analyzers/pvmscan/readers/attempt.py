@@ -24,6 +24,12 @@ _MARKED = frozenset(("INST", "OBJ"))
 class Run:
     """What running the bytes from one place gave: the skeleton, or the runs of the machine, in which at least one."""
 
+    names = acts = complete = magic = False
+    """It imports something that can exist; a loader gets somewhere; to the end; the result is torch's number."""
+    length = end = stuck = 0
+    """Instructions, or a bound of their number; the farthest end; where the first run got stuck."""
+    reason = ""
+
     def __init__(
         self,
         traces: Iterable[Trace] = (),
@@ -38,15 +44,11 @@ class Run:
         self.traces: list[Trace] = []
         self.kept = skeleton is None
         """The traces are at hand as a whole; else they are outlines."""
-        self.names = self.acts = self.complete = self.magic = False
-        """It imports something that can exist; a loader gets somewhere; to the end; the result is torch's number."""
-        self.length = self.end = self.stuck = 0
-        """Instructions, or a bound of their number; the farthest end; where the first run got stuck."""
         self.resumes: list[int] = []
         """Where loaders go on."""
-        self.reason = ""
         if skeleton is not None:
-            self.names = self.acts = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
+            if skeleton.usage.names:
+                self.names = self.acts = any(_NAME.fullmatch(module) for module, _ in skeleton.usage.names)
             self.complete = True
             self.length = skeleton.stop - skeleton.start - 1
             self.resumes = [skeleton.stop]
@@ -74,6 +76,8 @@ class Run:
 
     def release(self) -> None:
         """Let go of what took much memory; who asks for it again has it run again."""
+        if not self.traces:
+            return
         if sum(len(one.events) for one in self.traces) > KEPT_EVENTS:
             self.kept = False
         if not self.kept:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from importlib import import_module
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, TypeAlias
 
 from pvm.records import NamedTuple
 from pvmscan.buffer import walk
@@ -21,6 +21,8 @@ from pvmscan.readers.pieces import soon
 
 HEAD = 1024
 """First bytes of which most conditions speak."""
+SMALL = 512
+"""Bytes of content that is too small for some conditions."""
 TAIL = 22 + 0xFFFF
 """An end record of zip and the longest comment (APPNOTE 4.3.16)."""
 FEW = 400
@@ -54,6 +56,9 @@ class Look:
         self.head = bytes(source.data[:HEAD])
         self.name = source.name.lower().removesuffix("\n")
         self.member = (source.member or "").lower().removesuffix("\n")
+        called = self.name.endswith(ENDINGS) or self.member.endswith(ENDINGS)
+        self.kind: Kind = self.head[:1], self.size > SMALL, called
+        """All that the doors ask before they look closer."""
         self._stripped: dict[bytes, bytes] = {}
         self._numbers = fields(self.data, self.size)
         self._seen: set[int | None] = set()
@@ -182,12 +187,29 @@ def _varint(data: Buffer, at: int, size: int) -> tuple[int, int]:
     return 0, size + 1
 
 
+Kind: TypeAlias = tuple[bytes, bool, bool]
+"""Of content: its first byte; has it more bytes than `SMALL`; is it called as something that a door knows by name?"""
+
+
 class Condition(NamedTuple):
     """One condition of a row."""
 
     holds: Callable[[Look], bool]
     firsts: frozenset[int] | None = None
     """First bytes with which it can hold; None for all."""
+    large: bool = False
+    """It can hold for more bytes than `SMALL` only..."""
+    called: bool = False
+    """...or only where the name says something."""
+
+    def can_hold(self, kind: Kind) -> bool:
+        """For such content?"""
+        first, large, called = kind
+        return (
+            (self.firsts is None or self.firsts.issuperset(first))
+            and large >= self.large
+            and called >= self.called
+        )
 
 
 def _starts(row: dict[str, Any]) -> Condition:
@@ -195,7 +217,7 @@ def _starts(row: dict[str, Any]) -> Condition:
     at, leading = row.get("at", 0), bytes.fromhex(row.get("after", ""))
     if at:
         end = at + max(map(len, prefixes))
-        return Condition(lambda look: bytes(look.data[at:end]).startswith(prefixes))
+        return Condition(lambda look: bytes(look.data[at:end]).startswith(prefixes), large=at >= SMALL)
     firsts = frozenset(leading) | {prefix[0] for prefix in prefixes}
     if leading:
         return Condition(lambda look: look.behind(leading).startswith(prefixes) or look.blank, firsts)
@@ -210,13 +232,11 @@ def _steps(row: dict[str, Any]) -> Condition:
     magic = bytes.fromhex(row["steps"])
 
     def holds(look: Look) -> bool:
-        if look.size <= 512:
-            return look.head.startswith(magic)
-        places = [0, *takewhile(lambda at: at < look.size, (512 << step for step in count()))]
+        places = [*takewhile(lambda at: at < look.size, (512 << step for step in count()))]
         soon(look.data, lambda: ((at, at + len(magic)) for at in places))
         return any(look.data[at : at + len(magic)] == magic for at in places)
 
-    return Condition(holds)
+    return Condition(holds, large=True)
 
 
 def _tail(row: dict[str, Any]) -> Condition:
@@ -259,7 +279,7 @@ def _words(row: dict[str, Any]) -> Condition:
 
 def _name(row: dict[str, Any]) -> Condition:
     ends = tuple(row["name"])
-    return Condition(lambda look: look.name.endswith(ends) or look.member.endswith(ends))
+    return Condition(lambda look: look.name.endswith(ends) or look.member.endswith(ends), called=True)
 
 
 _CONDITIONS: dict[str, Callable[[dict[str, Any]], Condition]] = {
@@ -293,17 +313,15 @@ class Door:
         made: Reader = getattr(import_module(f"pvmscan.readers.{module}"), name)()
         return made
 
-    def conditions(self, first: bytes) -> tuple[Callable[[Look], bool], ...] | None:
-        """Those that can hold for content with this first byte, of which one must; None if none is needed."""
+    def conditions(self, kind: Kind) -> tuple[Callable[[Look], bool], ...] | None:
+        """Those that can hold for such content, of which one must; None if none is needed."""
         if not self._conditions:
             return None
-        return tuple(
-            one.holds for one in self._conditions if one.firsts is None or one.firsts.issuperset(first)
-        )
+        return tuple(one.holds for one in self._conditions if one.can_hold(kind))
 
     def opens(self, look: Look) -> bool:
         """Is asking the reader worth while?"""
-        conditions = self.conditions(look.head[:1])
+        conditions = self.conditions(look.kind)
         return conditions is None or any(holds(look) for holds in conditions)
 
     def sniff(self, source: Source) -> bool:
@@ -317,18 +335,20 @@ class Door:
 
 DOORS = tuple(map(Door, table("doors")["readers"]))
 """Of all readers, in the order in which they read."""
+ENDINGS = tuple({ending for row in table("doors")["readers"] for ending in row.get("name", ())})
+"""All that a door knows by its name."""
 
 
 @cache
-def _rows(first: bytes) -> tuple[tuple[Door, tuple[Callable[[Look], bool], ...] | None], ...]:
-    """The doors that content with this first byte can open, with their conditions."""
-    rows = ((door, door.conditions(first)) for door in DOORS)
+def _rows(kind: Kind) -> tuple[tuple[Door, tuple[Callable[[Look], bool], ...] | None], ...]:
+    """The doors that such content can open, with their conditions."""
+    rows = ((door, door.conditions(kind)) for door in DOORS)
     return tuple((door, conditions) for door, conditions in rows if conditions is None or conditions)
 
 
 def opened(look: Look) -> Iterator[Door]:
     """The doors that open, in their order."""
-    for door, conditions in _rows(look.head[:1]):
+    for door, conditions in _rows(look.kind):
         if conditions is None:
             yield door
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pvm
@@ -77,34 +78,39 @@ class Raw:
         if not (
             source.expected or source.depth == 0 or len(source.data) > _FEW or _POSSIBLE.match(source.data)
         ):
-            return  # most archives hold notes of a few bytes
-        yield from _Walk(source, budget).items()
+            return iter(())  # most archives hold notes of a few bytes
+        return _Walk(source, budget).items()
 
 
 class _Walk:
+    format = "pickle"
+    found = 0
+    """Where a loader goes on that reads one pickle after the other."""
+    low = 0
+    """Where the last pickle ended."""
+    faulty = False
+    """A short run has come to a fault here already, so the skeletal pass cannot speak for it."""
+    lacks: str | None = None
+    """That run has asked for a value that the memo does not have, which an earlier place may give: the sink that
+    it had imported, or nothing.
+    """
+    newline = 0, -1
+    """From where on a newline was looked for, and where it is."""
+
     def __init__(self, source: Source, budget: Budget) -> None:
         self.source = source
         self.budget = budget
         self.data = source.data
-        self.format = "pickle"
-        self.found = 0
-        """Where a loader goes on that reads one pickle after the other."""
         self.legacy: list[tuple[int, Run]] = []
         """The pickles of a torch file of the old format: storages follow the last of them."""
         self.facts: list[Fact] = []
-        self.candidates = Candidates(source.data)
         self.floor = max(0, budget.tried - TRIED - TRIED_FOR_BYTE * len(source.data))
         """Where this source has spent its share of the instructions for places in the middle of data."""
-        self.faulty = False
-        """A short run has come to a fault here already, so the skeletal pass cannot speak for it."""
-        self.lacks: str | None = None
-        """That run has asked for a value that the memo does not have, which an earlier place may give: the sink that
-        it had imported, or nothing.
-        """
-        self.low = 0
-        """Where the last pickle ended."""
-        self.newline = 0, -1
-        """From where on a newline was looked for, and where it is."""
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """Where in the middle of data a pickle may begin."""
+        return Candidates(self.data)
 
     def items(self) -> Iterator[Item]:
         """Pickle after pickle; then, where none follows, the places that look like one."""
@@ -347,15 +353,8 @@ class _Walk:
     def _stream(self, start: int, run: Run) -> Stream:
         self.found = run.resumes[0] if run.resumes else -1
         found, run.skeleton = run.skeleton, None  # it takes much memory, and whoever judges lets go of it
-        return Stream(
-            self.source.member,
-            start,
-            run.end - start,
-            self.format,
-            self.data,
-            machine=lambda: self._machine(start, run),
-            skeleton=found,
-        )
+        machine = lambda: self._machine(start, run)  # noqa: E731 - most are never asked for it
+        return Stream(self.source.member, start, run.end - start, self.format, self.data, machine, found)
 
     def _machine(self, start: int, run: Run) -> Iterator[Trace]:
         """The runs, again if they were not kept."""
