@@ -164,9 +164,13 @@ def _repeats(used: usage.Usage, at: int) -> Any:
     return Repeats(used, at)
 
 
+ZERO: Any = array("q", [0]) if COMPILED else [0]
+"""A vector of one integer: a machine word where that pays."""
+
+
 def _zeros(size: int) -> Any:
-    """A vector of integers: machine words where that pays."""
-    return array("q", [0]) * size if COMPILED else [0] * size
+    """A vector of so many."""
+    return ZERO * size
 
 
 BLOCK: Any = _zeros(1 << 12)
@@ -363,9 +367,10 @@ def _loop(
     marks: Any = _zeros(0)
     weights: Any = _zeros(2)
     weighed = 1
-    window: Any = data[:0]
     widths: Any = WIDTHS
-    text, items = Text(window), Items(stack)
+    window: Any = None
+    text: Any = None  # of the window
+    items = Items(stack)
     sp = height = fence = filled = holes = persistent = 0
     base = safe = frame_end = -1
     reach = FIRST

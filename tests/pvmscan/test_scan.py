@@ -130,9 +130,24 @@ def test_a_file_that_may_not_be_read_is_incomplete(tmp_path: Path, monkeypatch: 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(MODULE, "open", refuse, raising=False)
+    monkeypatch.setattr(os, "open", refuse)
     file = scan(path).files[0]
     assert file.verdict is Verdict.INCOMPLETE
     assert "Permission denied" in file.errors[0].message
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, "x.pkl", b"N.")
+    opened = os.open
+
+    def late(*where: Any) -> int:
+        path.write_bytes(b"N." + asm.malicious())
+        return opened(*where)
+
+    monkeypatch.setattr(os, "open", late)
+    assert scan(path).verdict is Verdict.DANGEROUS
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no device files here")

@@ -19,8 +19,10 @@ from pvmscan.report import Location, Problem, Verdict
 
 _NAMED = re.compile(r"(\.ya?ml|(^|[/!])MLmodel)$", re.IGNORECASE)
 _TELLING = re.compile(
-    rb"(^|\n)[ \t-]*[\"']?(_target_|loader_module)[\"']?[ \t]*:|!!p(y|%)|tag:yaml\.org,2002:|(^|\n)%TAG\s"
+    rb"(^|\n)[ \t-]*[\"']?(_target_|loader_module)[\"']?[ \t]*:|!!(p(y|%)|%)|!<(tag:yaml\.org,2002:|[^>\s]{0,50}%)"
+    rb"|(^|\n)%TAG[ \t]+!"
 )
+"""A key; a tag of Python's, each letter of which may be an escape (YAML 1.2.2, 5.6); what defines a prefix for tags."""
 _TAG = re.compile(r"tag:yaml\.org,2002:python/([\w/]+):([\w.]+)")
 """`!!python/tuple` and its like, without a name, are data."""
 _CALLS = frozenset({"object/apply", "object/new", "object", "new"})

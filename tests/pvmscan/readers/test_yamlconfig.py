@@ -22,6 +22,9 @@ SHELL, UNKNOWN = "named-callable/shell-command", "named-callable/unknown"
     "a: !!python/object/apply:os.system ['echo inert']",
     "a: !!python/name:os.system ''",
     "a: !<tag:yaml.org,2002:python/object/new:subprocess.Popen> [x]",
+    "a: !<t%61g:yaml.org,2002:python/object/new:subprocess.Popen> [x]",
+    "a: !!%70ython/object/new:subprocess.Popen [x]",
+    "%TAG !e! t%61g:yaml.org,2002:python/\n---\na: !e!object/new:subprocess.Popen [x]",
     "flavors:\n  python_function:\n    loader_module: os.system\n",
 ])  # fmt: skip
 def test_a_sink_is_dangerous(text: str) -> None:
