@@ -94,4 +94,6 @@ def _first_of(loader: str) -> tuple[str, ...]:
 def data_report(stream: Stream, skeleton: Skeleton, loader: str) -> StreamReport:
     """A pickle of nothing but data, as the first dialect of its format reads it."""
     place = stream.member, stream.offset, stream.length, stream.format
-    return StreamReport(*place, Verdict.CLEAN, skeleton.protocol, None, _first_of(loader), skeleton.stop, None)
+    return StreamReport(
+        *place, Verdict.CLEAN, skeleton.protocol, None, _first_of(loader), skeleton.stop, None
+    )

@@ -178,7 +178,9 @@ def _scan_batch(options: ScanOptions, paths: list[str]) -> list[FileReport]:
     contents = [_small(path) for path in paths]
     with deadline.in_turn(options.seconds), ceiling.in_turn(options.memory_bytes):
         return [
-            scan_file(path, options) if content is None else scan_source(Source(content, path, origin=0), options)
+            scan_file(path, options)
+            if content is None
+            else scan_source(Source(content, path, origin=0), options)
             for path, content in zip(paths, contents, strict=True)
         ]
 

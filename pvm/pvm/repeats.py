@@ -218,8 +218,8 @@ class Repeats:
         shape, twins = watched.shape, 0
         indices: list[int] | None = None
         while True:
-            end, chunks = shape.follow(window, pos, edge, self._chunks)
-            found = agree = chunks * CHUNK
+            end, found = shape.follow(window, pos, edge, self._chunks)
+            agree = found
             if shape.columns and found:
                 indices = indices or watched.indices()
                 rows: list[tuple[bytes, ...]] = shape.row.findall(window, pos, end)
@@ -230,7 +230,7 @@ class Repeats:
             if agree < found:
                 self._chunks = max(1, agree // CHUNK)
                 return pos, twins, True
-            if chunks < self._chunks:
+            if found < self._chunks * CHUNK:
                 return pos, twins, False
             self._chunks = min(2 * self._chunks, MOST_CHUNKS)
 

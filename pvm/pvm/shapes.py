@@ -163,8 +163,16 @@ class Shape:
     @cached_property
     def chunk(self) -> re.Pattern[bytes]:
         """A chunk of items."""
-        item = runs.GROUP.sub(b"(?:", b"".join(self.pieces))
-        return re.compile(rb"(?:%s){%d}%s" % (item, CHUNK, runs.AT_ONCE), re.DOTALL)
+        return re.compile(rb"(?:%s){%d}%s" % (self._item, CHUNK, runs.AT_ONCE), re.DOTALL)
+
+    @cached_property
+    def last(self) -> re.Pattern[bytes]:
+        """Items that are less than a chunk."""
+        return re.compile(rb"(?:%s){0,%d}%s" % (self._item, CHUNK - 1, runs.AT_ONCE), re.DOTALL)
+
+    @property
+    def _item(self) -> bytes:
+        return runs.GROUP.sub(b"(?:", b"".join(self.pieces))
 
     @cached_property
     def row(self) -> re.Pattern[bytes]:
@@ -188,13 +196,15 @@ class Shape:
         return -1
 
     def follow(self, window: bytes, at: int, edge: int, most: int) -> tuple[int, int]:
-        """Where so many chunks of items end, at most; and how many there were."""
+        """Where so many chunks of items end, at most; and how many items there were."""
         for chunks in range(most):
             found = self.chunk.match(window, at, edge)
             if found is None:
-                return at, chunks
+                last = self.last.match(window, at, edge)
+                end = at if last is None else last.end()
+                return end, chunks * CHUNK + len(self.row.findall(window, at, end))
             at = found.end()
-        return at, most
+        return at, most * CHUNK
 
 
 def _fills(piece: bytes) -> bool:
