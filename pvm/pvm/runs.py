@@ -73,13 +73,17 @@ class Shape:
         """The memo indices stand in the items, and have to be in order."""
 
     @cached_property
+    def few(self) -> re.Pattern[bytes]:
+        """As many items as are worth it; made when the first run may come along."""
+        return self._times(FEW)
+
+    @cached_property
     def patterns(self) -> list[tuple[int, re.Pattern[bytes]]]:
-        """For so many items at once, most first; made when the first run comes along."""
-        item = GROUP.sub(b"(?:", self.item)
-        return [
-            (size, re.compile(rb"(?:%s){%d}%s" % (item, size, AT_ONCE), re.DOTALL))
-            for size in (BATCH, BATCH // 10, FEW)
-        ]
+        """For so many items at once, most first; made when one has come."""
+        return [*((size, self._times(size)) for size in (BATCH, BATCH // 10)), (FEW, self.few)]
+
+    def _times(self, size: int) -> re.Pattern[bytes]:
+        return re.compile(rb"(?:%s){%d}%s" % (GROUP.sub(b"(?:", self.item), size, AT_ONCE), re.DOTALL)
 
     @cached_property
     def index(self) -> re.Pattern[bytes]:
@@ -142,7 +146,7 @@ def _numbers(window: bytes, at: int, edge: int) -> tuple[int, int]:
 
 def _many(window: bytes, at: int, edge: int, shape: Shape) -> Run:
     items = 0
-    if shape.patterns[-1][1].match(window, at, edge) is None:  # not even a few
+    if shape.few.match(window, at, edge) is None:
         return at, 0, 0, shape
     for size, pattern in shape.patterns:
         match = pattern.match(window, at, edge)
