@@ -48,7 +48,7 @@ class FileScan:
     def report(self) -> FileReport:
         """Everything about the file, as far as it was judged."""
         findings = sorted(self._findings.values(), key=_rank)
-        judged = [one.verdict for one in (*findings, *self.streams)]
+        judged = [*(one.verdict for one in findings), *(one.verdict for one in self.streams)]
         verdict = worst([*judged, Verdict.INCOMPLETE] if self.problems else judged)
         more = f"{self._untold} more problems are not listed"
         untold = [Problem(more, kind="limit")] if self._untold else []

@@ -6,18 +6,25 @@ PyTorch: `torch/serialization.py` of 2.x (`_save`, `_legacy_save`); NumPy: `nump
 from __future__ import annotations
 
 import array
+import io
 import pickle
 import random
 import struct
+import sys
+import types
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 SEED = 20_260_101
 EPOCH = (1980, 1, 1, 0, 0, 0)
 FLOAT_BYTES = 4
+MEGABYTE = 1 << 20
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
@@ -29,21 +36,57 @@ def weights(floats: int) -> bytes:
     return array.array("f", (rng.gauss(0, 0.02) for _ in range(floats))).tobytes()
 
 
-def _text(text: str) -> bytes:
-    raw = text.encode()
-    return b"X" + struct.pack("<I", len(raw)) + raw
+def _floats(megabytes: int, parts: int) -> int:
+    """How many numbers each of the parts holds, which are together so large."""
+    return megabytes * MEGABYTE // parts // FLOAT_BYTES
+
+
+class FloatStorage:
+    """Stands for the class of this name in `torch`."""
+
+    def __init__(self, key: int, floats: int) -> None:
+        self.key, self.floats = key, floats
+
+
+def _rebuild_tensor_v2(*parts: Any) -> None:
+    """Stands for the function of this name in `torch._utils`. Nothing calls it."""
+
+
+class _Tensor:
+    def __init__(self, key: int, floats: int) -> None:
+        self.key, self.floats = key, floats
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        storage, shape = FloatStorage(self.key, self.floats), (self.floats,)
+        strides = tuple(1 for _ in shape)  # a new tuple for each tensor
+        return _rebuild_tensor_v2, (storage, 0, shape, strides, False, OrderedDict())
+
+
+class _Pickler(pickle.Pickler):
+    """Storages become persistent ids, as `torch.save` has it."""
+
+    legacy = False
+
+    def persistent_id(self, value: Any) -> Any:
+        if not isinstance(value, FloatStorage):
+            return None
+        parts = ("storage", FloatStorage, str(value.key), "cpu", value.floats)
+        return (*parts, None) if self.legacy else parts
 
 
 def _state_dict(names: list[str], floats: int, legacy: bool) -> bytes:
     """The protocol 2 pickle of a state dict with one storage for each name."""
-    out = [b"\x80\x02ccollections\nOrderedDict\n)Rq\x00("]
-    for key, name in enumerate(names):
-        storage = b"(" + _text("storage") + b"ctorch\nFloatStorage\n" + _text(str(key)) + _text("cpu")
-        storage += b"J" + struct.pack("<i", floats) + (b"N" if legacy else b"") + b"tQ"
-        shape = b"J" + struct.pack("<i", floats) + b"\x85K\x01\x85"
-        call = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00" + shape
-        out.append(_text(name) + call + b"\x89ccollections\nOrderedDict\n)RtR")
-    return b"".join(out) + b"u."
+    homes: dict[str, Any] = {"torch": FloatStorage, "torch._utils": _rebuild_tensor_v2}
+    modules = {name: types.ModuleType(name) for name in homes}
+    for name, thing in homes.items():
+        setattr(modules[name], thing.__name__, thing)
+        thing.__module__ = name
+    out = io.BytesIO()
+    pickler = _Pickler(out, 2)
+    pickler.legacy = legacy
+    with mock.patch.dict(sys.modules, modules):
+        pickler.dump(OrderedDict((name, _Tensor(key, floats)) for key, name in enumerate(names)))
+    return out.getvalue()
 
 
 def _names(tensors: int) -> list[str]:
@@ -57,8 +100,9 @@ def _member(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
         member.write(content)
 
 
-def write_torch_zip(path: Path, tensors: int, floats: int) -> None:
+def write_torch_zip(path: Path, megabytes: int, tensors: int) -> None:
     """What `torch.save` writes: stored members, one for each storage."""
+    floats = _floats(megabytes, tensors)
     block = weights(floats)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         _member(archive, "archive/data.pkl", _state_dict(_names(tensors), floats, legacy=False))
@@ -70,13 +114,14 @@ def write_torch_zip(path: Path, tensors: int, floats: int) -> None:
         _member(archive, "archive/.data/serialization_id", b"0" * 40)
 
 
-def write_torch_legacy(path: Path, tensors: int, floats: int) -> None:
+def write_torch_legacy(path: Path, megabytes: int, tensors: int) -> None:
     """What `torch.save(_use_new_zipfile_serialization=False)` writes: five pickles, then the storages."""
     system = {
         "protocol_version": LEGACY_PROTOCOL,
         "little_endian": True,
         "type_sizes": {"short": 2, "int": 4, "long": 4},
     }
+    floats = _floats(megabytes, tensors)
     block = weights(floats)
     with path.open("wb") as out:
         for value in (MAGIC, LEGACY_PROTOCOL, system):
@@ -93,8 +138,9 @@ def _npy(floats: int) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + weights(floats)
 
 
-def write_npz(path: Path, arrays: int, floats: int) -> None:
+def write_npz(path: Path, megabytes: int, arrays: int) -> None:
     """What `numpy.savez` writes."""
+    floats = _floats(megabytes, arrays)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for i in range(arrays):
             _member(archive, f"arr_{i}.npy", _npy(floats))

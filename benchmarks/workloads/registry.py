@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from benchmarks.workloads import adversarial, containers, libraries, pickles
 from benchmarks.workloads.base import Workload
@@ -11,8 +10,6 @@ from benchmarks.workloads.base import Workload
 OPCODES = {"small": 5_000, "medium": 200_000, "large": 2_000_000}
 """About so many opcodes has an opcode-heavy pickle of each size."""
 PROTOCOLS = (0, 2, 4, 5)
-TENSORS = 500
-MEGABYTE = 1 << 20
 GROUPS = ("opcode-heavy", "payload", "libraries", "containers", "folder", "start-up", "adversarial")
 
 
@@ -51,28 +48,19 @@ def _payload() -> list[Workload]:
     ]
 
 
-def _torch_zip(path: Path, megabytes: int) -> None:
-    """Five hundred tensors, together so large."""
-    containers.write_torch_zip(path, TENSORS, megabytes * MEGABYTE // TENSORS // containers.FLOAT_BYTES)
-
-
-def _torch_legacy(path: Path, megabytes: int) -> None:
-    containers.write_torch_legacy(path, 100, megabytes * MEGABYTE // 100 // containers.FLOAT_BYTES)
-
-
-def _npz(path: Path, megabytes: int) -> None:
-    containers.write_npz(path, 20, megabytes * MEGABYTE // 20 // containers.FLOAT_BYTES)
-
-
 def _containers() -> list[Workload]:
+    """Sizes are megabytes."""
+    torch_zip = partial(containers.write_torch_zip, tensors=500)
+    torch_legacy = partial(containers.write_torch_legacy, tensors=100)
+    npz = partial(containers.write_npz, arrays=20)
     sizes = {"small": 2, "medium": 200}
     return [
-        Workload("torch-zip", "containers", sizes, _torch_zip, ".pt", raw=False),
+        Workload("torch-zip", "containers", sizes, torch_zip, ".pt", raw=False),
         Workload(
-            "torch-zip-2gb", "containers", {"large": 2000}, _torch_zip, ".pt", raw=False, ways=("command",)
+            "torch-zip-2gb", "containers", {"large": 2000}, torch_zip, ".pt", raw=False, ways=("command",)
         ),
-        Workload("torch-legacy", "containers", {"small": 2, "medium": 100}, _torch_legacy, ".pt", raw=False),
-        Workload("npz", "containers", {"small": 2, "medium": 100}, _npz, ".npz", raw=False),
+        Workload("torch-legacy", "containers", {"small": 2, "medium": 100}, torch_legacy, ".pt", raw=False),
+        Workload("npz", "containers", {"small": 2, "medium": 100}, npz, ".npz", raw=False),
     ]
 
 

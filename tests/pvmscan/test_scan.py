@@ -14,6 +14,7 @@ import zipfile
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
