@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pvm import usage
 from pvm.kinds import PLAIN, TUPLE, UNHASHABLE
 from pvm.records import NamedTuple
-from pvm.shapes import CHUNK, GET, PUTS, Shape, instructions, is_closed, periods
+from pvm.shapes import CHUNK, GET, PUTS, Arguments, Shape, instructions, is_closed, periods
 
 MOST_CHUNKS = 128
 """Chunks of items that are compared at once, at most."""
@@ -44,8 +44,8 @@ class Watched(NamedTuple):
     shape: Shape
     before: Place
     counts: list[int]
-    raw: tuple[bytes, ...]
-    """The memo indices that it gives, as written, for each column."""
+    raw: Arguments
+    """Those that it has, for each column."""
 
     def indices(self) -> list[int]:
         """The memo indices that it gives; 0 for text."""
@@ -165,7 +165,7 @@ class Repeats:
         if found is None:
             self._rest(base + pos)
             return
-        self._watched = Watched(self._shapes[0], now, list(counts), found.groups()[1:])
+        self._watched = Watched(self._shapes[0], now, list(counts), found.groups())
         self.goal = base + found.end()
 
     def _take(
@@ -218,30 +218,29 @@ class Repeats:
         shape, twins = watched.shape, 0
         indices: list[int] | None = None
         while True:
-            end, found = shape.follow(window, pos, edge, self._chunks)
-            agree = found
-            if shape.columns and found:
+            most = self._chunks * CHUNK
+            if shape.columns:
+                items = shape.rows(window, pos, edge, most)
                 indices = indices or watched.indices()
-                rows: list[tuple[bytes, ...]] = shape.row.findall(window, pos, end)
-                agree = _agreeing(watched, indices, rows, twins, memo)
-                end = pos + sum([len(row[0]) for row in rows[:agree]])
+                rows: list[Arguments] = [item.groups() for item in items]
+                found, agree = len(rows), _agreeing(watched, indices, rows, twins, memo)
+                pos = items[agree - 1].end() if agree else pos
+            else:
+                pos, found = shape.follow(window, pos, edge, most)
+                agree = found
             twins += agree
-            pos = end
             if agree < found:
                 self._chunks = max(1, agree // CHUNK)
                 return pos, twins, True
-            if found < self._chunks * CHUNK:
+            if found < most:
                 return pos, twins, False
             self._chunks = min(2 * self._chunks, MOST_CHUNKS)
 
 
-def _agreeing(
-    watched: Watched, firsts: list[int], rows: list[tuple[bytes, ...]], twins: int, memo: list[int]
-) -> int:
+def _agreeing(watched: Watched, firsts: list[int], rows: list[Arguments], twins: int, memo: list[int]) -> int:
     """How many of these items, which follow so many twins, take from the memo and put into it what twins do."""
     agree, filled, stride = len(rows), watched.before.filled, watched.shape.entries
-    columns = list(zip(*rows, strict=True))[1:]
-    for column, first, raw in zip(watched.shape.columns, firsts, columns, strict=True):
+    for column, first, raw in zip(watched.shape.columns, firsts, zip(*rows, strict=True), strict=False):
         if column.is_text:
             if not _is_text(raw):
                 return 0

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 from pvm import runs
 from pvm.records import NamedTuple
@@ -84,7 +85,7 @@ _PIECES = dict(_opcodes())
 """The pattern of each instruction that may be part of an item, by its opcode."""
 
 
-@cache
+@lru_cache(4096)
 def _matcher(piece: bytes) -> Callable[..., re.Match[bytes] | None]:
     return re.compile(piece, re.DOTALL).match
 
@@ -152,6 +153,10 @@ class Column(NamedTuple):
         return b"".join(raw) if self.piece in (GET, _PUT) else [int(one) for one in raw]
 
 
+Arguments: TypeAlias = tuple[bytes, ...]
+"""Of an item, those that make a difference, as they are written: memo indices and text."""
+
+
 class Shape:
     """The instructions of an item, as patterns."""
 
@@ -161,50 +166,55 @@ class Shape:
         self.columns = [Column(piece) for piece in pieces if piece in _INDEXED or piece in _LOOSE_TEXTS]
 
     @cached_property
-    def chunk(self) -> re.Pattern[bytes]:
-        """A chunk of items."""
-        return re.compile(rb"(?:%s){%d}%s" % (self._item, CHUNK, runs.AT_ONCE), re.DOTALL)
-
-    @cached_property
-    def last(self) -> re.Pattern[bytes]:
-        """Items that are less than a chunk."""
-        return re.compile(rb"(?:%s){0,%d}%s" % (self._item, CHUNK - 1, runs.AT_ONCE), re.DOTALL)
-
-    @property
-    def _item(self) -> bytes:
-        return runs.GROUP.sub(b"(?:", b"".join(self.pieces))
-
-    @cached_property
     def row(self) -> re.Pattern[bytes]:
-        """One item, as the first group, and its memo indices."""
-        return re.compile(rb"(%s)" % b"".join(self.pieces), re.DOTALL)
+        """One item, and what makes a difference in it."""
+        return re.compile(b"".join(self.pieces), re.DOTALL)
 
     @cached_property
-    def tails(self) -> list[re.Pattern[bytes]]:
-        """What follows each MARK of an item, to its end."""
-        places = [place + 1 for place, piece in enumerate(self.pieces) if piece == _MARK]
-        return [re.compile(b"".join(self.pieces[place:]), re.DOTALL) for place in places]
+    def chunk(self) -> re.Pattern[bytes]:
+        """A chunk of items in which nothing does."""
+        return re.compile(rb"(?:%s){%d}%s" % (b"".join(self.pieces), CHUNK, runs.AT_ONCE), re.DOTALL)
 
     def next_start(self, window: bytes, at: int, edge: int) -> int:
         """Where the next item begins of which a chunk follows, seen from behind a MARK; -1 if none does."""
-        if self.chunk.match(window, at, edge):
-            return at
-        for tail in self.tails:
-            found = tail.match(window, at, edge)
-            if found is not None and self.chunk.match(window, found.end(), edge):
-                return found.end()
+        behind_marks = [place + 1 for place, piece in enumerate(self.pieces) if piece == _MARK]
+        for place in (len(self.pieces), *behind_marks):
+            start = _end_of(self.pieces[place:], window, at, edge)
+            if start >= 0 and self.follow(window, start, edge, CHUNK)[1] == CHUNK:
+                return start
         return -1
 
     def follow(self, window: bytes, at: int, edge: int, most: int) -> tuple[int, int]:
-        """Where so many chunks of items end, at most; and how many items there were."""
-        for chunks in range(most):
-            found = self.chunk.match(window, at, edge)
-            if found is None:
-                last = self.last.match(window, at, edge)
-                end = at if last is None else last.end()
-                return end, chunks * CHUNK + len(self.row.findall(window, at, end))
-            at = found.end()
-        return at, most * CHUNK
+        """Where the next items end, so many at most, and how many there are."""
+        found = 0
+        while not self.columns and found + CHUNK <= most:
+            chunk = self.chunk.match(window, at, edge)
+            if chunk is None:
+                break
+            at, found = chunk.end(), found + CHUNK
+        items = self.rows(window, at, edge, most - found)
+        return items[-1].end() if items else at, found + len(items)
+
+    def rows(self, window: bytes, at: int, edge: int, most: int) -> list[re.Match[bytes]]:
+        """The next items, so many at most, one by one; their groups are the `Arguments`."""
+        match, items = self.row.match, []
+        for _ in range(most):
+            item = match(window, at, edge)
+            if item is None:
+                break
+            items.append(item)
+            at = item.end()
+        return items
+
+
+def _end_of(pieces: list[bytes], window: bytes, at: int, edge: int) -> int:
+    """Where these instructions end; -1 if they are not there."""
+    for piece in pieces:
+        found = _matcher(piece)(window, at, edge)
+        if found is None:
+            return -1
+        at = found.end()
+    return at
 
 
 def _fills(piece: bytes) -> bool:
