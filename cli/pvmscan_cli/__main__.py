@@ -1,6 +1,4 @@
-"""The process of the `pvmscan` script and of `python -m pvmscan_cli`: what it does for the sake of starting fast, and of
-ending fast.
-"""
+"""The process of the `pvmscan` script and of `python -m pvmscan_cli`: what it does to start fast, and to end fast."""
 
 from __future__ import annotations
 

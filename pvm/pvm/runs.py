@@ -104,6 +104,7 @@ _TEXTS = {
     0x55: (Shape(_TEXT_1, 1, 1, explicit=True), Shape(_TEXT_1 + BINARY_NUMBER, 2, 1, explicit=True)),
 }
 """Texts, and pairs of a text and a number, by the opcode that they start with."""
+_NUMBER_OPCODES = frozenset(bytes([opcode]) for opcode in b"KJMGN\x88\x89")
 _STORED = {
     0x61: (Shape(_TEXT_NUMBER + b"a", 0, 0), Shape(_PUT_TEXT + b"a", 0, 1, explicit=True)),
     0x73: (Shape(_TEXT_NUMBER * 2 + b"s", 0, 0), Shape(_PUT_TEXT + _TEXT_NUMBER + b"s", 0, 1, explicit=True)),
@@ -120,11 +121,23 @@ def constants(window: bytes, at: int, edge: int) -> Run:
     if first in WIDTHS:
         end, count = _numbers(window, at, edge)
         return (end, count, 0, _NUMBERS_ONLY) if count >= FEW else _many(window, at, edge, _NUMBERS_ONLY)
-    for shape in _TEXTS.get(first, ()):
-        found = _many(window, at, edge, shape)
-        if found[0] > at:
-            return found
-    return at, 0, 0, _NUMBERS_ONLY
+    shape = _of_texts(window, at, first)
+    return (at, 0, 0, _NUMBERS_ONLY) if shape is None else _many(window, at, edge, shape)
+
+
+def _of_texts(window: bytes, at: int, first: int) -> Shape | None:
+    """The shape of a run that begins with this text, if one does: what comes behind the text tells. Most pickles have
+    no such run, and the patterns take long to compile.
+    """
+    if first not in _TEXTS:
+        return None
+    counted = 5 if first == 0x58 else 2
+    after = at + counted + window[at + 1]
+    put = window[after : after + 1]
+    after += 1 if first == 0x8C else 2 if put == b"q" else 5
+    second = window[after : after + 1]
+    only, paired = _TEXTS[first]
+    return only if second == bytes([first]) else paired if second in _NUMBER_OPCODES else None
 
 
 def stored(window: bytes, at: int, edge: int, opcode: int) -> Run:
