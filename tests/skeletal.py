@@ -70,7 +70,7 @@ def agrees_with_machine(data: bytes) -> bool:
     found = skim(data)
     if found is None:
         return False
-    if any(found.usage.deciding()):
+    if any(found.deciding):
         return _agrees_in_part(found)
     traces = pvm.run_all(data)
     assert len(traces) == 1, data  # no quirk, no fault
@@ -84,7 +84,7 @@ def _agrees_in_part(found: Skeleton) -> bool:
     leaps; then the whole run is the only one and ends there, and makes the imports and calls that the pass has seen.
     """
     data, used = found.usage.data, found.usage
-    if excerpt(found, used.deciding(), dialects.every()[0]) is None:
+    if excerpt(found, found.deciding, dialects.every()[0]) is None:
         return False
     traces = pvm.run_all(data)
     assert len(traces) == 1, data
@@ -94,7 +94,7 @@ def _agrees_in_part(found: Skeleton) -> bool:
     assert imports == written, data
     for (path, via), count in calls.items():
         assert count <= all_calls[path, via], data
-    for number, decides in enumerate(used.deciding()):
+    for number, decides in enumerate(found.deciding):
         called = used.counts[number * COLUMNS + REDUCE]
         assert not called or decides or flag_of(used.paths[number]) < DECIDES, data
     return True

@@ -53,10 +53,12 @@ def in_order(
     `work` must be a function of a module, and must not raise for an item.
     """
     crew = _Crew(work, items, jobs, lost)
+    idle = False
     try:
         yield from crew.results(deque(_batches(sizes)))
+        idle = True
     finally:
-        crew.dismiss()
+        crew.dismiss(wait=idle)
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:
@@ -105,9 +107,11 @@ class _Crew(Generic[Item, Result]):
             if self.futures:
                 self._collect()
 
-    def dismiss(self) -> None:
-        """End the workers; what waits is dropped."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+    def dismiss(self, *, wait: bool = False) -> None:
+        """End the workers; what waits is dropped. Idle ones are waited for: a process that ends meanwhile may find that
+        what it tells them by is closed.
+        """
+        self.pool.shutdown(wait=wait, cancel_futures=True)
 
     def _hand_out(self, batch: list[int]) -> None:
         from concurrent.futures.process import BrokenProcessPool

@@ -24,7 +24,7 @@ def rest(found: Skeleton, parts: Split, dialect: Dialect) -> Settled | None:
     None if most of the pickle cannot be leapt over, or if the whole run is needed.
     """
     trace = excerpt(found, parts.matters, dialect)
-    if trace is None or (any(found.usage.deciding()) and _is_large(trace)):
+    if trace is None or (any(found.deciding) and _is_large(trace)):
         return None
     paths, used = harmless(found, parts.matters), found.usage
     firsts = dict(zip(reversed(used.names), reversed(used.offsets), strict=True))

@@ -57,7 +57,7 @@ def split(found: Skeleton, knowledge: Knowledge, dialect: Dialect) -> Split:
     judged: dict[str, Judgement] = {}
     calls: list[Call] = []
     matters: list[bool] = []
-    deciding = used.deciding()
+    deciding = found.deciding
     decides = any(deciding)
     for number, (module, name) in enumerate(used.names):
         offset = used.offsets[number]

@@ -143,7 +143,7 @@ else:
             nonlocal left
             left -= 1
             if not left:
-                kind.__init__ = _written(kind, more)
+                kind.__init__ = _standard(kind).__init__
             if named or len(args) != len(names):
                 args = _completed(type(self), args, named)
             for put, value in zip(setters, args):  # noqa: B905 - told already
@@ -152,28 +152,6 @@ else:
                 more(self)
 
         return __init__
-
-    def _written(kind, more):
-        """The same for one class, from text: what `dataclasses` would import for it takes longer than many scans."""
-        made = dict(kind._factories)
-        scope = {"missing": object(), "more": more}
-        parameters, lines = ["self"], []
-        for name, put in zip(kind.__match_args__, kind._setters):  # noqa: B905 - one for each
-            value = name
-            if name in made:
-                scope[f"make_{name}"] = made[name]
-                parameters.append(f"{name}=missing")
-                value = f"make_{name}() if {name} is missing else {name}"
-            elif name in kind._field_defaults:
-                scope[f"default_{name}"] = kind._field_defaults[name]
-                parameters.append(f"{name}=default_{name}")
-            else:
-                parameters.append(name)
-            scope[f"put_{name}"] = put
-            lines.append(f"put_{name}(self, {value})" if kind._frozen else f"self.{name} = {value}")
-        lines += ["more(self)"] if more is not None else []
-        exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines), scope)
-        return scope["__init__"]
 
     def _eq(self, other):
         if type(other) is not type(self):

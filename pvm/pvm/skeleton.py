@@ -11,8 +11,8 @@ hardly use. So a skeleton says neither more nor less than the machine; `tests/pv
 
 What a callee returns whose arguments decide what happens, and what a result returns that is called, is `OPAQUE`: the
 pass knows that there is a value, and follows what only moves it, calls it or gives it a state. Such a skeleton
-(`Usage.deciding`) says nothing by itself: the machine has to come to the same end, with leaps at most (`pvm.excerpt`).
-A small pickle of that kind is left to the machine at once.
+(`Skeleton.deciding`) says nothing by itself: the machine has to come to the same end, with leaps at most
+(`pvm.excerpt`). A small pickle of that kind is left to the machine at once.
 
 The same source runs interpreted and compiled (`skeleton.pxd` gives the C types). Where an interpreter wants one
 call for many items and a compiler a loop, `COMPILED` chooses.
@@ -100,7 +100,7 @@ class _MuchSharing(Exception):
 class Skeleton:
     """What the pass found. It reached STOP, and every loader would, unless there are callees that decide."""
 
-    __slots__ = ("persistent", "protocol", "result", "start", "stop", "stretches", "usage")
+    __slots__ = ("deciding", "persistent", "protocol", "result", "start", "stop", "stretches", "usage")
 
     def __init__(
         self, used: usage.Usage, stop: int, result: int, persistent: int, stretches: Stretches
@@ -114,6 +114,8 @@ class Skeleton:
         """The value that the load returns."""
         self.persistent = persistent
         """How often `persistent_load` is called."""
+        self.deciding = used.deciding()
+        """Which globals return what is called, or look at their arguments when they are called."""
         self.stretches = stretches
         """The outermost batches of items, of which the machine may need nothing."""
 

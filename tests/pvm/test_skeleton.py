@@ -331,7 +331,7 @@ def test_callees_that_decide_are_followed_where_the_machine_agrees(seed: int) ->
         found = skim(program)
         agrees = agrees_with_machine(program)
         agrees_with_unpickler(program)
-        spoken += agrees and found is not None and any(found.usage.deciding())
+        spoken += agrees and found is not None and any(found.deciding)
     assert spoken > 20
 
 
@@ -353,7 +353,7 @@ GETATTR = b"cbuiltins\ngetattr\ncm\nC\n\x8c\x01x\x86R"
 )
 def test_which_globals_decide(program: bytes, names: list[str]) -> None:
     found = skeleton.run(program)
-    every = zip(found.usage.paths, found.usage.deciding(), strict=True)
+    every = zip(found.usage.paths, found.deciding, strict=True)
     assert [path for path, decides in every if decides] == names
     assert agrees_with_machine(program)
 

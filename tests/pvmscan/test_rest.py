@@ -42,7 +42,7 @@ def run_of(data: bytes) -> tuple[bool, bool] | None:
     parts = split(found, load(), dialect("c"))
     if not any(parts.matters):
         return None
-    return any(found.usage.deciding()), rest.rest(found, parts, dialect("c")) is not None
+    return any(found.deciding), rest.rest(found, parts, dialect("c")) is not None
 
 
 @pytest.mark.usefixtures("eager")
@@ -144,7 +144,7 @@ def test_what_reads_what_was_leapt_over_asks_for_the_whole_run(
     reads: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = b"\x80\x02" + STRETCH + b"q\x000" + reads + b"."
-    assert any(skeleton.run(data).usage.deciding())
+    assert any(skeleton.run(data).deciding)
     assert rest_of(data) is None
     judged_both_ways(data, monkeypatch)
 
@@ -173,7 +173,7 @@ def test_names_that_lead_elsewhere_ask_for_the_whole_run(
     """What is leapt over may be a call of something else then."""
     for data in (writes + b"0" + DATE, STRETCH + b"0" + writes):
         data = b"\x80\x02" + data + b"."
-        assert skeleton.run(data).usage.deciding().count(True)
+        assert skeleton.run(data).deciding.count(True)
         assert rest_of(data) is None
         judged_both_ways(data, monkeypatch)
 

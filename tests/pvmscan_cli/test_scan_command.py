@@ -187,14 +187,16 @@ def test_bad_input_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
 def test_a_file_without_permission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import builtins
 
-    opened = builtins.open
+    def refusing(opened: Any) -> Any:
+        def refuse(file: Any, *arguments: Any, **more: Any) -> Any:
+            if str(file).endswith("bad.pkl"):
+                raise PermissionError(13, "Permission denied", str(file))
+            return opened(file, *arguments, **more)
 
-    def refuse(file: Any, *arguments: Any, **more: Any) -> Any:
-        if str(file).endswith("bad.pkl"):
-            raise PermissionError(13, "Permission denied", str(file))
-        return opened(file, *arguments, **more)
+        return refuse
 
-    monkeypatch.setattr(builtins, "open", refuse)
+    for module in (builtins, os):
+        monkeypatch.setattr(module, "open", refusing(module.open))
     done = invoke(folder)
     assert done.exit_code == 2
     assert "bad.pkl" in done.stdout and "Permission denied" in done.stdout and "clean.pkl" in done.stdout

@@ -239,9 +239,7 @@ class _Walk:
             found = skeleton.run(self.data, start, limit=self.budget.opcodes * BYTES_AS_OPCODE)
         except NeedsMachine:
             return None
-        if found.usage.names and (
-            _names_arrays(found) or (any(found.usage.deciding()) and not self._agrees(found))
-        ):
+        if found.usage.names and (_names_arrays(found) or (any(found.deciding) and not self._agrees(found))):
             return None
         if (
             start == 0
@@ -267,7 +265,7 @@ class _Walk:
                 raise Needed
 
         dialect = dialects.every(self.source.loader)[0]
-        trace = excerpt(found, found.usage.deciding(), dialect, inline)
+        trace = excerpt(found, found.deciding, dialect, inline)
         if trace is not None:
             self._spend(trace)
         return trace is not None
