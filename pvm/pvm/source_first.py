@@ -7,25 +7,36 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-MODULES = ("scanning", "skeleton", "straight")
-"""In the order in which they import each other; `hatch_build.py` compiles them."""
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
-
-def load(asked: str) -> None:
-    """Import the modules from their source if that is asked for, before anything imports them otherwise."""
-    if asked in ("", "0"):
-        return
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    folder = os.path.dirname(__file__)
-    for name in MODULES:
-        spec = spec_from_file_location(f"pvm.{name}", os.path.join(folder, f"{name}.py"))
-        if spec is None or spec.loader is None:  # no source was shipped
-            continue
-        module = sys.modules[spec.name] = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        setattr(sys.modules["pvm"], name, module)
+MODULES = frozenset(("pvm.scanning", "pvm.skeleton", "pvm.straight"))
+"""`hatch_build.py` compiles them."""
 
 
-load(os.environ.get("PVM_PURE", ""))
+class SourceFirst:
+    """Finds the source of these modules, as an import does where nothing has been compiled: when it comes to them."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The source of one of them; of no other module, and of none whose source was not shipped."""
+        if name not in MODULES:
+            return None
+        from importlib.machinery import ModuleSpec, SourceFileLoader
+
+        place = os.path.join(os.path.dirname(__file__), name.rpartition(".")[2] + ".py")
+        if not os.path.exists(place):
+            return None
+        spec = ModuleSpec(name, SourceFileLoader(name, place), origin=place)
+        spec.has_location = True
+        return spec
+
+
+if os.environ.get("PVM_PURE", "") not in ("", "0"):
+    sys.meta_path.insert(0, SourceFirst)
