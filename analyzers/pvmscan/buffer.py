@@ -7,9 +7,11 @@ forgets what lies behind: a scan takes no more memory for a file because the fil
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+Map = TypeVar("Map", bound="Mapped")
 Buffer: TypeAlias = bytes | mmap.mmap
 WINDOW = 8 << 20
 """Bytes that are walked over before they are forgotten."""
@@ -20,6 +22,26 @@ class Mapped(mmap.mmap):
 
     path: str | None = None
     """Where another process can open just these bytes, if they have no name of their own."""
+    file = -1
+    """Descriptor of the file, which is open for as long as there is this map."""
+
+    def __new__(cls: type[Map], fileno: int, length: int, **options: Any) -> Map:
+        """As `mmap.mmap`."""
+        made = super().__new__(cls, fileno, length, **options)
+        made.file = os.dup(fileno)
+        return made
+
+    def __del__(self) -> None:
+        if self.file >= 0:
+            os.close(self.file)
+
+    def few(self, start: int, stop: int) -> bytes:
+        """A few bytes, as by a slice, read from the file: where single places of a large map are looked at, the tables
+        of its pages cost more than all else.
+        """
+        if not hasattr(os, "pread"):
+            return self[start:stop]
+        return os.pread(self.file, max(min(stop, len(self)) - start, 0), min(start, len(self)))
 
     def find(self, sub: bytes, start: int | None = None, stop: int | None = None) -> int:  # type: ignore[override]
         """As `bytes.find`."""
@@ -44,6 +66,11 @@ def forget(data: Buffer, start: int, stop: int) -> None:
         from pvm import pages  # here, because nearly every module imports this one
 
         pages.forget(data, start, stop)
+
+
+def few(data: Buffer, start: int, stop: int) -> bytes:
+    """A few bytes at one of many places that lie apart."""
+    return data.few(start, stop) if isinstance(data, Mapped) else data[start:stop]
 
 
 def walk(data: Buffer, size: int, overlap: int = 0) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvmscan import buffer
-from pvmscan.buffer import Mapped, forget
+from pvmscan.buffer import Mapped, few, forget
 from pvmscan.readers.view import view
 
 MIB = 1 << 20
@@ -49,6 +50,24 @@ def test_find_is_that_of_bytes(
         assert found.find(wanted) == data.find(wanted)
         assert found.find(wanted, start) == data.find(wanted, start)
         assert found.find(wanted, start, stop) == data.find(wanted, start, stop)
+
+
+@given(st.binary(max_size=40), st.integers(0, 1 << 70), st.integers(0, 1 << 70))
+def test_few_bytes_are_those_of_a_slice(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, start: int, stop: int
+) -> None:
+    found = mapped(tmp_path_factory.mktemp("map") / "data", data + b"!")
+    for low, high in ((start, stop), (start % 60, stop % 60), (start % 9, 1 << 64)):
+        assert few(found, low, high) == few(data + b"!", low, high) == (data + b"!")[low:high]
+
+
+def test_a_map_that_is_gone_leaves_no_file_open(tmp_path: Path) -> None:
+    data = mapped(tmp_path / "data", b"abc")
+    number = data.file
+    assert few(data, 0, 2) == b"ab" and os.fstat(number).st_size == 3
+    del data
+    with pytest.raises(OSError):
+        os.fstat(number)
 
 
 @LINUX

@@ -102,9 +102,6 @@ class _Unnamed(Mapped):
 
     def __new__(cls, file: IO[bytes]) -> _Unnamed:
         made = super().__new__(cls, file.fileno(), 0, access=mmap.ACCESS_READ)
-        made.file = file
-        place = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        place = f"/proc/{os.getpid()}/fd/{made.file}"
         made.path = place if os.path.exists(place) else None
         return made
-
-    file: IO[bytes]

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pvm.records import NamedTuple, dataclass, field
-from pvmscan.buffer import Buffer
+from pvmscan.buffer import Buffer, few
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.pieces import soon
@@ -301,7 +301,7 @@ class _Reader:
     def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
         if header.name_length != len(entry.name):
             self.work -= header.name_length  # many entries may lead to one header with a very long name
-        local = self.data[header.name_at : header.name_at + header.name_length]
+        local = few(self.data, header.name_at, header.name_at + header.name_length)
         return name if local == entry.name else rec.decode_name(local)
 
     def _oddities(

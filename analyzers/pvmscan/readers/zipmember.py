@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from pvm.records import NamedTuple
-from pvmscan.buffer import Buffer
+from pvmscan.buffer import Buffer, few
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Inflated, inflate_span
 from pvmscan.readers.parts import part
 
@@ -47,7 +47,7 @@ def member_bytes(data: Buffer, member: Member, *, limit: int) -> Inflated:
 def beginning(data: Buffer, member: Member, length: int) -> bytes:
     """The first bytes of a member."""
     if member.method == 0:
-        return data[member.start : member.start + min(member.stored_size, length)]
+        return few(data, member.start, member.start + min(member.stored_size, length))
     return member_bytes(data, member, limit=length).data[:]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 
 from pvm.records import NamedTuple
-from pvmscan.buffer import Buffer
+from pvmscan.buffer import Buffer, few
 
 LOCAL, CENTRAL, DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -98,7 +98,7 @@ def read_entry(data: Buffer, at: int) -> Entry | None:
 
 def read_header(data: Buffer, at: int) -> Header | None:
     """Read a local header whose name and extra field lie inside the file."""
-    record = data[at : at + _LOCAL.size] if at >= 0 else b""
+    record = few(data, at, at + _LOCAL.size) if at >= 0 else b""
     if len(record) < _LOCAL.size or record[:4] != LOCAL:
         return None
     flags, method, stored, size, name_length, extra_length = _LOCAL.unpack(record)
