@@ -240,6 +240,7 @@ class Repeats:
 def _agreeing(watched: Watched, firsts: list[int], rows: list[Arguments], twins: int, memo: list[int]) -> int:
     """How many of these items, which follow so many twins, take from the memo and put into it what twins do."""
     agree, filled, stride = len(rows), watched.before.filled, watched.shape.entries
+    # without rows there are no columns to look at, and none agrees
     for column, first, raw in zip(watched.shape.columns, firsts, zip(*rows, strict=True), strict=False):
         if column.is_text:
             if not _is_text(raw):
