@@ -9,9 +9,8 @@ print(finding.message, finding.payload)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from pvm import __version__
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.report import Confidence, FileReport, Finding, Location, Report, Severity, Verdict
 from pvmscan.scan import Progress, ScanOptions, scan, scan_bytes, scan_file, scan_paths, streams
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
-from typing import Any, TypeAlias, TypeVar
+
+from pvm.hints import Any, TypeAlias, TypeVar
 
 Map = TypeVar("Map", bound="Mapped")
 Buffer: TypeAlias = bytes | mmap.mmap

@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pvm.hints import Any
 from pvm.paths import path_of
 from pvm.render import call_text
 from pvm.values import Call, reveal

@@ -18,7 +18,8 @@ each second until `within` is left, should a destructor have swallowed it.
 from __future__ import annotations
 
 import signal
-import threading
+import sys
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from math import inf
@@ -64,10 +65,16 @@ def in_turn(seconds: float) -> Iterator[None]:
 
 
 def _has_timer() -> bool:
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if not hasattr(signal, "setitimer") or not _is_main_thread():
         return False
     # a handler that was not set from Python could not be put back
     return signal.getitimer(signal.ITIMER_REAL)[0] == 0 and signal.getsignal(signal.SIGALRM) is not None
+
+
+def _is_main_thread() -> bool:
+    """Other threads are started by `threading`, which a small scan would do without."""
+    threading = sys.modules.get("threading")
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 class _Alarm:
@@ -77,11 +84,11 @@ class _Alarm:
         self.seconds = seconds
         self.due = inf
         """When the time of the file at hand is over."""
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
 
     def serves(self, seconds: float) -> bool:
         """Can a file have it?"""
-        return seconds == self.seconds and self.due == inf and threading.get_ident() == self._thread
+        return seconds == self.seconds and self.due == inf and get_ident() == self._thread
 
     def ring(self, number: int, frame: FrameType | None) -> None:
         left = self.due - monotonic()
@@ -108,9 +115,10 @@ def _once(seconds: float) -> Iterator[None]:
 @contextmanager
 def _by_thread(seconds: float) -> Iterator[None]:
     import ctypes
+    import threading
 
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    thread = ctypes.c_ulong(threading.get_ident())
+    thread = ctypes.c_ulong(get_ident())
     over, raised, lock = threading.Event(), threading.Event(), threading.Lock()
 
     def watch() -> None:

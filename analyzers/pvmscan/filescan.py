@@ -6,8 +6,8 @@ Pickles of nothing but data are settled here. What judges the others is imported
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvm.records import replace
 from pvmscan.parts import Way, data_report, fact_finding, inside, placed
 from pvmscan.plugins import plugins

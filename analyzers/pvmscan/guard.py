@@ -38,9 +38,9 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import IO, Any, Protocol, cast
 
 from pvm import names
+from pvm.hints import IO, Any, Protocol, cast
 from pvmscan.knowledge import GRADES, Rule, Status, effects_of
 from pvmscan.knowledge import load as load_knowledge
 from pvmscan.policy import Policy

@@ -28,8 +28,8 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, TypeAlias
 
+from pvm.hints import IO, Any, TypeAlias
 from pvmscan.buffer import Mapped
 
 Plain: TypeAlias = Any

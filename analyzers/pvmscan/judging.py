@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pvm import dialects
+from pvm.hints import TYPE_CHECKING
 from pvm.trace import Trace
 from pvmscan.analyzers import Context, analyze
 from pvmscan.analyzers.base import chain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from pvm.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any

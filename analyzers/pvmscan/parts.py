@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import dialects
 from pvm.dialects import Dialect
+from pvm.hints import TYPE_CHECKING, TypeAlias
 from pvm.records import replace
 from pvm.skeleton import Skeleton
 from pvmscan.readers import Fact, Source, Stream

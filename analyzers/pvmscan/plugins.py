@@ -19,8 +19,8 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvm.records import NamedTuple
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvm.records import dataclass, field, replace
 from pvmscan.knowledge.match import matches
 from pvmscan.report import Confidence, FileReport, Finding, Location, Severity, StreamReport, Verdict, worst

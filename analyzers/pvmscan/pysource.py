@@ -8,9 +8,9 @@ source of one `forward` method, runs them while unpickling, and then traces the 
 from __future__ import annotations
 
 import ast
-from typing import TypeGuard
 
 from pvm import regex
+from pvm.hints import TypeGuard
 
 _IMPORTS = frozenset(
     {

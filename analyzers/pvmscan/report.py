@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any
 
+from pvm.hints import Any
 from pvm.records import NamedTuple, dataclass, field
 
 SCHEMA_VERSION = "1.2"

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from stat import S_ISREG
-from typing import TYPE_CHECKING
 
 import pvm
+from pvm.hints import TYPE_CHECKING
 from pvm.records import NamedTuple, dataclass
 from pvmscan import ceiling, deadline, parallel
 from pvmscan.buffer import Mapped

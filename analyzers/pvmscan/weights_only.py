@@ -14,9 +14,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import pvm
+from pvm.hints import Any
 from pvm.opcodes import BY_CODE
 from pvm.state import State
 from pvm.trace import Import, Trace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import NoReturn
 
+from pvm.hints import NoReturn
 from pvmscan_cli.verbs import plain_paths
 
 
@@ -35,9 +35,9 @@ def _leave(code: int) -> NoReturn:
     """
     import atexit
     import os
-    import threading
 
-    if threading.active_count() > 1:
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
         sys.exit(code)
     try:
         for stream in (sys.stdout, sys.stderr):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import click
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli import configuration
 from pvmscan_cli.common import CONTEXT, STDIN, Exit, Nothing, message, write
 

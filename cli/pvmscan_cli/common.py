@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
 
+from pvm.hints import TextIO
 from pvmscan_cli.failures import Exit as Exit
 from pvmscan_cli.failures import Nothing as Nothing
 from pvmscan_cli.failures import no_file, wrong_value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli.common import (
     CONTEXT,
     Exit,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli.common import CONTEXT, Nothing, columns, wants_colour, write
 
 if TYPE_CHECKING:

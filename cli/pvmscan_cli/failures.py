@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+
+from pvm.hints import Any
 
 
 class Exit(IntEnum):

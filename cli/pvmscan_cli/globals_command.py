@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan_cli.common import CONTEXT, Exit, Nothing, check_there, columns, message, wants_colour, write
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli import common, configuration, outputs
 from pvmscan_cli.common import STDIN, Exit, is_wanted, message
 from pvmscan_cli.failures import wrong_usage

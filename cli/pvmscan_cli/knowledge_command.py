@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan_cli.common import CONTEXT, Exit, Nothing, columns, message, wants_colour, write
 
 if TYPE_CHECKING:

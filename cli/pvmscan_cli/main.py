@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from pvm.hints import TYPE_CHECKING, Any, NoReturn
 from pvmscan_cli.common import CONTEXT
 from pvmscan_cli.failures import code_of
 from pvmscan_cli.verbs import SECTIONS, VERBS

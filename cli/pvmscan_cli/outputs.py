@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvm.records import NamedTuple, replace
 from pvmscan_cli.common import STDIN, check_output, columns, open_output, wants_colour, write
 from pvmscan_cli.failures import wrong_usage, wrong_value

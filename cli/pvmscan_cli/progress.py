@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
-from typing import TYPE_CHECKING
+from _thread import allocate_lock
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli.common import is_terminal
 
 if TYPE_CHECKING:
+    from threading import Timer
     from types import TracebackType
 
     from rich.progress import Progress as Bar
@@ -29,8 +30,8 @@ class Meter:
     def __init__(self, enabled: bool | None = None, patience: float = PATIENCE) -> None:
         self.enabled = is_terminal(sys.stderr) if enabled is None else enabled
         self.patience = patience
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._lock = allocate_lock()
+        self._timer: Timer | None = None
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._latest: Progress | None = None
@@ -38,7 +39,9 @@ class Meter:
 
     def __enter__(self) -> Meter:
         if self.enabled:
-            self._timer = threading.Timer(self.patience, self._show)
+            from threading import Timer  # here, because a small scan would do without threads
+
+            self._timer = Timer(self.patience, self._show)
             self._timer.daemon = True
             self._timer.start()
         return self

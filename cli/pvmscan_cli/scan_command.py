@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from pvm.hints import Any
 from pvmscan_cli import common
 from pvmscan_cli.common import CONTEXT
 from pvmscan_cli.judge import judge

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli import configuration
 from pvmscan_cli.common import CONTEXT, message
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pvmscan
+from pvm.hints import TYPE_CHECKING
 from pvm.records import NamedTuple
 from pvmscan.formats._safe import safe
 from pvmscan_cli.common import check_there, shown

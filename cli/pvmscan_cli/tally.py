@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli.common import is_terminal
 
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan_cli.common import CONTEXT, check_output, shown, write
 from pvmscan_cli.streams import Stream, open_streams
 

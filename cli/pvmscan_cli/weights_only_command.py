@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan_cli.common import CONTEXT, STDIN, Exit, Nothing, columns, wants_colour, write
 
 if TYPE_CHECKING:

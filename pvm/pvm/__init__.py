@@ -17,12 +17,12 @@ from pvm import source_first as _source_first  # noqa: F401  says whether the re
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from pvm import dialects as _dialects
 from pvm.decode import Data
 from pvm.dialects import Dialect, Version
 from pvm.errors import PvmError, Reject
+from pvm.hints import TYPE_CHECKING, Any
 from pvm.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+
+from pvm.hints import Any, TypeAlias
 
 WORK = 1 << 28
 """What a quadratic algorithm may do, in bytes times bytes: some hundredths of a second."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from typing import Any, TypeAlias
 
 from pvm import regex
 from pvm.dialects import Dialect
 from pvm.errors import Reject
+from pvm.hints import Any, TypeAlias
 
 Data: TypeAlias = bytes | mmap.mmap
 Span: TypeAlias = tuple[int, int]

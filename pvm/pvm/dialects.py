@@ -7,9 +7,9 @@ measured on CPython 3.8 to 3.13, 3.14.2 and 3.15.0rc1; 3.8 to 3.13 behave alike.
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
 
 from pvm.errors import PvmError
+from pvm.hints import Literal
 from pvm.records import NamedTuple
 
 Version = tuple[int, int]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Protocol, TypeAlias
 
 from pvm.decode import Data
+from pvm.hints import Protocol, TypeAlias
 from pvm.limits import Limits
 from pvm.namespace import Namespace, module_value
 from pvm.paths import path_of

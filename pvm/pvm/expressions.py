@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from heapq import heappush
 from itertools import groupby, islice
-from typing import TypeAlias
 
 from pvm import source
+from pvm.hints import TypeAlias
 from pvm.liveness import MANY, Uses
 from pvm.records import NamedTuple
 from pvm.trace import Trace

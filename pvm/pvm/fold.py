@@ -18,9 +18,9 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from pvm.bounds import FEW_KEYS, GUARDS, are_text, size
+from pvm.hints import Any
 from pvm.names import data_file
 from pvm.paths import path_of
 from pvm.values import Blob, Buffer, Call, Container, Value, reveal

@@ -48,10 +48,10 @@ graph.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
 from pvm import render
 from pvm.graphbuild import Builder
+from pvm.hints import TYPE_CHECKING, Any
 from pvm.trace import Trace
 
 if TYPE_CHECKING:

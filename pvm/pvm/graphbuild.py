@@ -6,9 +6,9 @@ The vocabulary of nodes and edges stands in `pvm.graph`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import render
+from pvm.hints import TYPE_CHECKING, TypeAlias
 from pvm.paths import path_of
 from pvm.trace import Append, Build, Event, Import, SetAttribute, SetItem, Trace
 from pvm.values import (

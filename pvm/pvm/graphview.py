@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Hashable, Iterable
-from typing import TYPE_CHECKING, Any
+
+from pvm.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -15,9 +15,8 @@ could be something else. And so has one in which an argument that matters reache
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pvm import straight
+from pvm.hints import TYPE_CHECKING
 from pvm.kinds import GLOBAL
 from pvm.stretches import Stretches
 from pvm.usage import Usage

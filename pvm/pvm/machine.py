@@ -7,13 +7,13 @@ tell a different story: a run without quirk and without fault means the same to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
 
 from pvm import straight
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
 from pvm.handlers import HANDLERS
+from pvm.hints import TYPE_CHECKING, TypeAlias
 from pvm.limits import DEFAULT, Limits
 from pvm.state import Inline, State
 from pvm.trace import Fault, Trace

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from typing import Any
+
+from pvm.hints import Any
 
 MAX_PARTS = 64
 """A name of more parts is not looked into: no object lies that deep."""

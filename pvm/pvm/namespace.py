@@ -6,9 +6,9 @@ Such writes change what a later global means, so every look-up asks here first.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TypeAlias
 
 from pvm import names
+from pvm.hints import TypeAlias
 from pvm.values import Attribute, Call, Container, Global, Node, Value, reveal
 
 Key: TypeAlias = str | bytes | int

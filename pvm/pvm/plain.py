@@ -25,9 +25,9 @@ when the call was made; `result` means something where `known` is true.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias, Union
 
 from pvm import render
+from pvm.hints import TypeAlias, Union
 from pvm.paths import path_of
 from pvm.trace import (
     Append,

@@ -11,7 +11,7 @@ records has its annotations as text (`from __future__ import annotations`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pvm.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass

@@ -7,8 +7,8 @@ recurses, and a container that appears a second time, inside itself or elsewhere
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TypeAlias
 
+from pvm.hints import TypeAlias
 from pvm.paths import path_of
 from pvm.values import (
     Attribute,

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pvm import usage
 from pvm.kinds import PLAIN, TUPLE, UNHASHABLE
 from pvm.records import NamedTuple
-from pvm.shapes import CHUNK, GET, PUTS, Arguments, Shape, instructions, is_closed, periods
+from pvm.shapes import CHUNK, GET, PUTS, Arguments, Shape, instructions, is_closed, narrow, periods
 
 MOST_CHUNKS = 128
 """Chunks of items that are compared at once, at most."""
@@ -27,6 +27,8 @@ WAIT_TO_LEARN = 2048
 LONGEST_WAIT = 1 << 16
 KEPT = 4
 """Shapes that are remembered."""
+SHORT = 1 << 17
+"""What is left of the input is short if it has fewer bytes."""
 
 
 class Place(NamedTuple):
@@ -108,7 +110,7 @@ class Repeats:
         """Set the goal to where an item begins whose twins follow, seen from behind a MARK."""
         start = self._known(window, pos, edge)
         if start < 0 and base + pos >= self._learn_at:
-            start = self._learn(window, pos, edge, memo, filled)
+            start = self._learn(window, base, pos, edge, memo, filled)
             self._wait_to_learn = WAIT_TO_LEARN if start >= 0 else min(2 * self._wait_to_learn, LONGEST_WAIT)
             self._learn_at = base + pos + self._wait_to_learn
         if start < 0:
@@ -129,7 +131,7 @@ class Repeats:
                 return start
         return -1
 
-    def _learn(self, window: bytes, pos: int, edge: int, memo: list[int], filled: int) -> int:
+    def _learn(self, window: bytes, base: int, pos: int, edge: int, memo: list[int], filled: int) -> int:
         pieces, starts = instructions(window, pos, edge)
         for size in periods(pieces):
             turn = next((turn for turn in range(size) if is_closed(pieces[turn : turn + size])), None)
@@ -140,9 +142,11 @@ class Repeats:
                 index = window[starts[turn + place] + 1] if piece == GET else filled
                 if index < filled:
                     item[place] = self._among_equals(index, memo, min(filled, 256))
-            if any(item == shape.pieces for shape in self._shapes):
+            short = len(self.used.data) - base - pos < SHORT
+            patterns = narrow(item, starts[turn:], window) if short else item
+            if any(item == shape.pieces and patterns == shape.patterns for shape in self._shapes):
                 continue
-            shape = Shape(item)
+            shape = Shape(item, patterns)
             start = shape.next_start(window, starts[turn], edge)
             if start >= 0:
                 self._shapes.insert(0, shape)

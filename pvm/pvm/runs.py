@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 import sys
 from functools import cached_property
-from typing import TypeAlias
 
 from pvm import regex
 from pvm.decode import Data
+from pvm.hints import TypeAlias
 
 WIDTHS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9}
 """BININT1, BININT2, BININT and BINFLOAT, with their arguments, in bytes."""
@@ -38,9 +38,11 @@ def _either(*choices: bytes) -> bytes:
     return rb"(?:%s)" % rb"|".join(choices)
 
 
-def sized(prefix: bytes, suffix: bytes, letter: bytes = rb"[\0-\x7f]") -> bytes:
-    """ASCII text of up to `LONGEST` bytes behind its size, each size a choice of its own."""
-    sizes = [re.escape(bytes([size])) + suffix + letter + rb"{%d}" % size for size in range(LONGEST + 1)]
+def sized(
+    prefix: bytes, suffix: bytes, letter: bytes = rb"[\0-\x7f]", lengths: range = range(LONGEST + 1)
+) -> bytes:
+    """ASCII text of so many bytes behind its size, each size a choice of its own."""
+    sizes = [rb"\x%02x%s%s{%d}" % (size, suffix, letter, size) for size in lengths]
     return re.escape(prefix) + _either(*sizes)
 
 

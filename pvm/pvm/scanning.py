@@ -8,10 +8,10 @@ compiled code checks no index, so every method stays below the `limit` that it i
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from pvm import regex, runs
 from pvm.decode import Data, text_string, text_unicode
+from pvm.hints import Any
 from pvm.usage import MAX_NAME, NeedsMachine
 
 COMPILED: bool = not __file__.endswith(".py")

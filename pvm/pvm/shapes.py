@@ -10,9 +10,9 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache
-from typing import TypeAlias
 
 from pvm import runs
+from pvm.hints import TypeAlias
 from pvm.records import NamedTuple
 
 MOST = 80
@@ -21,6 +21,7 @@ CHUNK = 8
 """Items that are looked for at once."""
 
 _NUMBER = runs.BINARY_NUMBER[:-1] + rb"|" + rb"|".join((runs.INT, runs.FLOAT, runs.LONG)) + rb")"
+_BINARY = b"KJMGN\x88\x89"
 GET, _LONG_GET, _TEXT_GET = rb"h(.)", rb"j(.{4})", rb"g" + runs.INDEX
 _PUT, _LONG_PUT, _TEXT_PUT = rb"q(.)", rb"r(.{4})", rb"p" + runs.INDEX
 PUTS = frozenset({_PUT, _LONG_PUT, _TEXT_PUT})
@@ -58,27 +59,24 @@ _EFFECTS: dict[bytes, Effect] = {
     **dict.fromkeys((rb"\x86", rb"\x81", rb"R"), Effect(2, 1)),  # TUPLE2, NEWOBJ, REDUCE
     rb"\x87": Effect(3, 1),  # TUPLE3
 }
-_TEXTS = (
-    runs.sized(b"\x8c", b""),
-    runs.sized(b"X", rb"\0\0\0"),
-    runs.sized(b"U", b""),
-    runs.UNICODE,
-    runs.STRING,
-)
-_LOOSE = {
-    0x8C: rb"(" + runs.sized(b"\x8c", b"", b".") + rb")",
-    0x58: rb"(" + runs.sized(b"X", rb"\0\0\0", b".") + rb")",
-}
+_SIZES = {0x8C: (b"\x8c", b""), 0x58: (b"X", b"\0\0\0"), 0x55: (b"U", b"")}
+"""What stands before and behind the size of a text, by its opcode."""
+_SIZED = {opcode: runs.sized(*around) for opcode, around in _SIZES.items()}
+_LOOSE = {opcode: rb"(%s)" % runs.sized(*_SIZES[opcode], letter=b".") for opcode in (0x8C, 0x58)}
 """Text that is not ASCII, by opcode: whether it is UTF-8 remains to be seen."""
 _LOOSE_TEXTS = frozenset(_LOOSE.values())
-_EFFECTS.update(dict.fromkeys(_TEXTS, _PUSH))
+_EFFECTS.update(dict.fromkeys((*_SIZED.values(), runs.UNICODE, runs.STRING), _PUSH))
+_STEP = 4
+"""To multiples of so many bytes the lengths of texts are rounded."""
+_MEASURED = {piece: _SIZES[opcode] for pieces in (_SIZED, _LOOSE) for opcode, piece in pieces.items()}
+"""What stands before and behind the size of a text, by its piece."""
 
 
 def _opcodes() -> Iterator[tuple[int, bytes]]:
     for piece in _EFFECTS:
         if piece != _NUMBER:
             yield (int(piece[2:4], 16) if piece[:2] == b"\\x" else piece.lstrip(b"\\")[0]), piece
-    yield from ((opcode, _NUMBER) for opcode in b"KJMGN\x88\x89IFL")
+    yield from ((opcode, _NUMBER) for opcode in _BINARY + b"IFL")
 
 
 _PIECES = dict(_opcodes())
@@ -95,19 +93,37 @@ def instructions(window: bytes, at: int, edge: int) -> tuple[list[bytes], list[i
     pieces: list[bytes] = []
     starts: list[int] = []
     while len(pieces) < 3 * MOST and at + 1 < edge:
-        piece = _PIECES.get(window[at])
-        if window[at] == 0x43:  # SHORT_BINBYTES
+        opcode = window[at]
+        piece = _PIECES.get(opcode)
+        if opcode == 0x43:  # SHORT_BINBYTES
             piece = rb"C\x%02x.{%d}" % (window[at + 1], window[at + 1])
-        found = _matcher(piece)(window, at, edge) if piece is not None else None
-        if found is None and window[at] in _LOOSE:
-            piece = _LOOSE[window[at]]
-            found = _matcher(piece)(window, at, edge)
-        if piece is None or found is None:
+        end = _end(piece, window, at, edge) if piece is not None else -1
+        if end < 0 and opcode in _LOOSE:
+            piece = _LOOSE[opcode]
+            end = _end(piece, window, at, edge)
+        if piece is None or end < 0:
             break
         pieces.append(piece)
         starts.append(at)
-        at = found.end()
+        at = end
     return pieces, starts
+
+
+def narrow(pieces: list[bytes], starts: list[int], window: bytes) -> list[bytes]:
+    """Patterns of an item for numbers and texts such as those at hand: where it does not repeat for long, patterns of
+    all kinds and lengths take more time to compile than they save. `starts` is where its instructions begin, item after
+    item.
+    """
+    patterns = pieces[:]
+    for place, piece in enumerate(pieces):
+        places = starts[place :: len(pieces)]
+        if piece == _NUMBER and all(window[at] in _BINARY for at in places):
+            patterns[place] = runs.BINARY_NUMBER
+        elif piece in _SIZED.values():
+            sizes = [window[at + 1] // _STEP for at in places]
+            lengths = range(min(sizes) * _STEP, (max(sizes) + 1) * _STEP)
+            patterns[place] = runs.sized(*_MEASURED[piece], lengths=lengths)
+    return patterns
 
 
 def periods(pieces: list[bytes]) -> Iterator[int]:
@@ -160,20 +176,22 @@ Arguments: TypeAlias = tuple[bytes, ...]
 class Shape:
     """The instructions of an item, as patterns."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
+    def __init__(self, pieces: list[bytes], patterns: list[bytes] | None = None) -> None:
         self.pieces = pieces
+        self.patterns = pieces if patterns is None else patterns
+        """The pieces, or narrower ones."""
         self.entries = sum(map(_fills, pieces))
         self.columns = [Column(piece) for piece in pieces if piece in _INDEXED or piece in _LOOSE_TEXTS]
 
     @cached_property
     def row(self) -> re.Pattern[bytes]:
         """One item, and what makes a difference in it."""
-        return re.compile(b"".join(self.pieces), re.DOTALL)
+        return re.compile(b"".join(self.patterns), re.DOTALL)
 
     @cached_property
     def chunk(self) -> re.Pattern[bytes]:
         """A chunk of items in which nothing does."""
-        return re.compile(rb"(?:%s){%d}%s" % (b"".join(self.pieces), CHUNK, runs.AT_ONCE), re.DOTALL)
+        return re.compile(rb"(?:%s){%d}%s" % (b"".join(self.patterns), CHUNK, runs.AT_ONCE), re.DOTALL)
 
     def next_start(self, window: bytes, at: int, edge: int) -> int:
         """Where the next item begins of which a chunk follows, seen from behind a MARK; -1 if none does."""
@@ -210,11 +228,28 @@ class Shape:
 def _end_of(pieces: list[bytes], window: bytes, at: int, edge: int) -> int:
     """Where these instructions end; -1 if they are not there."""
     for piece in pieces:
-        found = _matcher(piece)(window, at, edge)
-        if found is None:
-            return -1
-        at = found.end()
+        at = _end(piece, window, at, edge)
+        if at < 0:
+            break
     return at
+
+
+def _end(piece: bytes, window: bytes, at: int, edge: int) -> int:
+    """Where an instruction ends; -1 if another is there. Text is measured: its patterns take long to compile."""
+    around = _MEASURED.get(piece)
+    if around is None:
+        found = _matcher(piece)(window, at, edge)
+        return found.end() if found is not None else -1
+    prefix, suffix = around
+    size = window[at + 1] if at + 1 < edge else edge
+    start = at + 2 + len(suffix)
+    if (
+        size > runs.LONGEST
+        or start + size > edge
+        or window[at:start] != prefix + window[at + 1 : at + 2] + suffix
+    ):
+        return -1
+    return start + size if piece in _LOOSE_TEXTS or window[start : start + size].isascii() else -1
 
 
 def _fills(piece: bytes) -> bool:

@@ -23,11 +23,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from pvm import pages, runs, usage
 from pvm.decode import Data
 from pvm.errors import Reject
+from pvm.hints import Any
 from pvm.kinds import (
     BYTEARRAY,
     CALL,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pvm import decode, pages, straight
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
+from pvm.hints import TYPE_CHECKING, Any, TypeAlias
 from pvm.limits import DEFAULT, Limits
 from pvm.trace import Quirk, Trace
 from pvm.values import Blob, Buffer, Call, Container, Global, Node, Value, reveal

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Any
 
 from pvm.decode import Data
+from pvm.hints import Any
 from pvm.values import Container, Node
 
 COMPILED: bool = not __file__.endswith(".py")

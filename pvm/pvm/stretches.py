@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from pvm.hints import Any, TypeAlias
 
 Stretch: TypeAlias = tuple[int, int, int, int, int]
 """Where a MARK stands; the position right after the opcode that adds the items to a container; memo entries before

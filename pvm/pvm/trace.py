@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 from pvm.dialects import Dialect
+from pvm.hints import Any, TypeAlias
 from pvm.records import NamedTuple, dataclass, field, replace
 from pvm.values import Call, Value
 

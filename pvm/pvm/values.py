@@ -12,7 +12,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import Any, TypeAlias
+
+from pvm.hints import Any, TypeAlias
 
 
 class Node:

@@ -7,12 +7,11 @@ an object is answered by its `Shapes`. `pvm.interpreter.Interpreter` adds what P
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from pvm import names
 from pvm.decode import Data
 from pvm.dialects import Dialect
 from pvm.errors import Reject
+from pvm.hints import Protocol
 from pvm.limits import Limits
 from pvm.trace import (
     Append,

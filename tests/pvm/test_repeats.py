@@ -54,8 +54,12 @@ def both_ways(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         return plain, told(data)
 
 
+@pytest.mark.parametrize("short", [0, repeats.SHORT])
 @pytest.mark.parametrize("seed", range(3))
-def test_swallowing_changes_nothing(seed: int, swallowed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swallowing_changes_nothing(
+    seed: int, short: int, swallowed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "SHORT", short)
     for number, data in enumerate(honest.alike(seed, 40)):
         plain, taken = both_ways(data, monkeypatch)
         assert taken == plain

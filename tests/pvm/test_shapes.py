@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pvm import runs, shapes
-from pvm.shapes import CHUNK, MOST, Column, Shape, instructions, is_closed, periods
+from pvm.shapes import CHUNK, MOST, Column, Shape, instructions, is_closed, narrow, periods
 
 OPCODES = {ord(one.code): one for one in pickletools.opcodes}
 INDICES = st.integers(0, 300) | st.integers(0, 2**32 - 1)
@@ -289,3 +289,28 @@ def test_a_byte_that_is_no_item_ends_them() -> None:
     for place in (0, len(items) // 2 - 8, len(items) // 2):
         broken = items[:place] + b"M" + items[place + 1 :]
         assert shape.follow(broken, 0, len(broken), 9 * CHUNK)[1] == place // (len(items) // (2 * CHUNK))
+
+
+@given(ROWS, ROWS)
+def test_narrow_patterns_match_the_items_at_hand_and_no_other(
+    rows: list[list[bytes]], others: list[list[bytes]]
+) -> None:
+    items = b"".join(b"".join(row) for row in rows)
+    pieces, starts = instructions(items + b".", 0, len(items) + 1)
+    item = pieces[: len(rows[0])]
+    shape = Shape(item, narrow(item, starts, items))
+    known = len(pieces) // len(item)
+    assert len(shape.rows(items, 0, len(items), known)) == known
+    for row in others:
+        other = b"".join(row)
+        found = shape.row.fullmatch(other)
+        assert found is None or found.groups() == Shape(item).row.fullmatch(other).groups()  # type: ignore[union-attr]
+
+
+def test_narrow_patterns_are_short() -> None:
+    item = b"X\x0a\0\0\0layer.bias" + b"K\1M\0\1N" + b"X\1\0\0\0a"
+    pieces, starts = instructions(2 * item + b".", 0, 2 * len(item) + 1)
+    patterns = narrow(pieces[:5], starts, 2 * item)
+    assert 5 * len(b"".join(patterns)) < len(b"".join(pieces[:5]))
+    longer = item.replace(b"X\1\0\0\0a", b"X\5\0\0\0aaaaa")
+    assert Shape(pieces[:5]).row.match(longer) and not Shape(pieces[:5], patterns).row.match(longer)

@@ -97,7 +97,7 @@ def test_one_that_is_wrong_is_told(folder: Path) -> None:
 def test_neither_the_parser_nor_what_it_needs_is_imported(folder: Path) -> None:
     code = (
         "import atexit, sys\nsys.argv[1:] = ['good.pkl']\nfrom pvmscan_cli.__main__ import main\n"
-        "heavy = {'click', 'dataclasses', 'inspect', 'shutil', 'datetime'}\n"
+        "heavy = {'click', 'dataclasses', 'inspect', 'shutil', 'datetime', 'typing', 'threading'}\n"
         "atexit.register(lambda: print(sorted(heavy & {*sys.modules}), file=sys.stderr, flush=True))\nmain()"
     )
     done = subprocess.run(

@@ -7,8 +7,8 @@ files. List a new one in `pvmscan.analyzers.ANALYZERS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
+from pvm.hints import Protocol
 from pvm.paths import is_class_name, path_of
 from pvm.records import NamedTuple, dataclass, field
 from pvm.render import call_text, text

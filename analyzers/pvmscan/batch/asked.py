@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Any, TypeVar
 
+from pvm.hints import Any, TypeVar
 from pvmscan.batch import versions
 from pvmscan.knowledge import Knowledge, load
 from pvmscan.knowledge.match import Index

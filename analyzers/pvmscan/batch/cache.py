@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.batch import asked, identity, versions
 from pvmscan.batch.rejudge import rejudge
 from pvmscan.batch.sources import Item

@@ -15,8 +15,8 @@ import sys
 import threading
 import weakref
 from queue import Empty, SimpleQueue
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.batch.sources import key_of
 from pvmscan.report import FileReport, Problem, Verdict
 

@@ -11,8 +11,8 @@ import time
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.batch import asked, identity
 from pvmscan.batch.cell import record_of, unfinished
 from pvmscan.formats.json_ import dumps

@@ -13,8 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.formats.json_ import dumps
 
 SYNC = ("always", "interval", "never")

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+
+from pvm.hints import Any
 
 ROWS = 10_000
 """Rows that are in memory at a time: a row group."""

@@ -7,8 +7,7 @@ harmless. A new sink needs its arguments as evidence, and with them the file.
 
 from __future__ import annotations
 
-from typing import Any
-
+from pvm.hints import Any
 from pvmscan.knowledge import Knowledge, Status, effects_of
 from pvmscan.report import Verdict
 from pvmscan.settle import call_matters

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.batch.cell import unfinished
 from pvmscan.batch.engines import Crew
 from pvmscan.batch.journal import Journal

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.report import FileReport, Finding, Problem, Report, Severity, Verdict
 from pvmscan.scan import scan_paths
 

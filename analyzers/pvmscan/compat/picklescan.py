@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import IO
 
+from pvm.hints import IO
 from pvmscan.report import FileReport, Finding, GlobalUse, Verdict
 from pvmscan.scan import scan_bytes as _scan_bytes
 from pvmscan.scan import scan_file as _scan_file

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvm.records import dataclass
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import TypeAlias
 
 from pvm import regex
+from pvm.hints import TypeAlias
 from pvm.records import NamedTuple, dataclass, field
 from pvmscan.formats._safe import split_at, width_of
 

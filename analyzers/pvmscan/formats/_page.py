@@ -12,8 +12,8 @@ import re
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.formats._looks import tables
 from pvmscan.formats.json_ import dumps
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats import DEFAULT, Options
 from pvmscan.formats._lines import Page, Roll, Span, glued
 from pvmscan.formats._safe import safe

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._safe import safe
 from pvmscan.formats.console import reason
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from pvm.graph import DATA
 from pvm.graphview import WRITES
+from pvm.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import networkx as nx

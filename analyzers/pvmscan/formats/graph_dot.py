@@ -7,9 +7,9 @@ of that verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._looks import (
     caption,
     edge_colour,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats import FormatError, graph_svg
 from pvmscan.formats._looks import caption, edges, legend, look_of, numbered, role_of, tables
 from pvmscan.formats._safe import safe

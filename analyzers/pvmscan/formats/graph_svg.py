@@ -5,9 +5,9 @@ Texts are escaped, every node has a tooltip, and colours follow the reader's lig
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.formats._looks import legend, tables
 from pvmscan.formats._scene import LINE, PAD, Box, Curve, outline, scene
 

@@ -7,8 +7,8 @@ what is left out for its size is said on the page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.formats import DEFAULT, Options
 from pvmscan.formats._looks import tables
 from pvmscan.formats._page import drawing, framed, page

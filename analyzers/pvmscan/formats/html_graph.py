@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from pvm.hints import TYPE_CHECKING, Any
 from pvmscan.formats._page import drawing, page
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._safe import without_surrogates
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ A listing without an `end` was cut off. The schema is `schema/line.schema.json`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats.json_ import pieces
 from pvmscan.report import SCHEMA_VERSION
 

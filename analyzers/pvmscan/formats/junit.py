@@ -6,8 +6,7 @@ The elements are those that Jenkins, GitLab and GitHub's report actions read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._safe import safe
 from pvmscan.formats.console import by_weight, evidence, reason
 from pvmscan.report import Verdict

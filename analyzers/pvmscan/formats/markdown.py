@@ -6,8 +6,8 @@ What comes from a file stands in code spans, where no mention, link, image or HT
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._safe import safe
 from pvmscan.formats.console import by_weight, evidence, offset_text, reason, summary_text
 from pvmscan.report import Verdict

@@ -7,8 +7,8 @@ shows nothing must not look as if all were well.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.formats._safe import safe, without_surrogates
 from pvmscan.formats.json_ import dumps
 from pvmscan.report import INTERRUPTED, Confidence, Severity, Verdict

@@ -8,7 +8,8 @@ here depends on what is installed where the scan runs.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+from pvm.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pvmscan.knowledge.judge import (

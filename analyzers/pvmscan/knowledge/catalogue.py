@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.rulefiles import FOLDER, load, parse
 from pvmscan.knowledge.schema import Rule, RuleError
 from pvmscan.report import Confidence, Severity

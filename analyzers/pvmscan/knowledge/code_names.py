@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+
+from pvm.hints import Any
 
 FILE = os.path.join(os.path.dirname(__file__), "code_names.json")
 

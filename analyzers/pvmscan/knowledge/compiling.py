@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import head_of
 from pvmscan.knowledge.rulefiles import FILES, parse

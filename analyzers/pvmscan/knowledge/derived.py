@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from pvm import regex
+from pvm.hints import Any
 from pvm.paths import path_of
 from pvm.records import NamedTuple
 from pvm.values import (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.derived import PROTOCOL, path_through
 from pvmscan.knowledge.judge import effects_of
 from pvmscan.knowledge.rulefiles import Knowledge, load

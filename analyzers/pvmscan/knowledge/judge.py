@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
 
+from pvm.hints import Any
 from pvm.records import NamedTuple
 from pvm.values import Blob, Call, Container, Value, reveal
 from pvmscan.knowledge import derived

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Generic, TypeAlias, TypeVar
 
 from pvm import regex
+from pvm.hints import Generic, TypeAlias, TypeVar
 from pvm.records import NamedTuple
 
 T = TypeVar("T")

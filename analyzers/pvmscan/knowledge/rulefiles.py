@@ -7,8 +7,8 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache, partial
-from typing import Any, TypeVar
 
+from pvm.hints import Any, TypeVar
 from pvm.records import dataclass, field
 from pvmscan.knowledge import schema
 from pvmscan.knowledge.match import Drawer, Index

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from pvm.hints import Any
 from pvm.records import NamedTuple
 from pvmscan.report import Confidence, Severity
 

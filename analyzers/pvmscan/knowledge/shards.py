@@ -14,8 +14,8 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.shelf import Shelf, line
 
 MAGIC = b"PVMSCAN2"

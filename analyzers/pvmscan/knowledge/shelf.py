@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+
+from pvm.hints import Any
 
 
 def line(key: str, value: Any, *, sort: bool = False) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvm.records import NamedTuple
 from pvmscan.knowledge.shards import Library
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from pvm import regex
+from pvm.hints import TYPE_CHECKING
 from pvm.limits import Limits
 from pvm.paths import path_of
 from pvm.skeleton import Skeleton

@@ -6,8 +6,8 @@ To add a format, write a module with a `Reader` and give it a row in `data/doors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from pvm.hints import TYPE_CHECKING, Protocol, TypeAlias
 from pvm.records import NamedTuple, dataclass, field
 from pvm.skeleton import Skeleton
 from pvmscan.buffer import Buffer as Buffer

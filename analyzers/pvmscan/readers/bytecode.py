@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers.data import table
 from pvmscan.readers.marshalled import Code
 

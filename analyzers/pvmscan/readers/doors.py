@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from importlib import import_module
 from itertools import count, takewhile
-from typing import Any, TypeAlias
 
+from pvm.hints import Any, TypeAlias
 from pvm.records import NamedTuple
 from pvmscan.buffer import walk
 from pvmscan.readers.base import Budget, Buffer, Item, Reader, Source

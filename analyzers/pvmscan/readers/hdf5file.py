@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.isolation import Failed, run
 from pvmscan.readers import hdf5types as types
 from pvmscan.readers.base import Buffer, Source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers.base import Buffer
 from pvmscan.readers.candidates import Candidates, begins
 from pvmscan.readers.inflate import sniff_codec

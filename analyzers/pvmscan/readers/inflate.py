@@ -17,8 +17,8 @@ import zlib
 from collections.abc import Callable
 from functools import lru_cache, partial
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias
 
+from pvm.hints import Any, Protocol, TypeAlias
 from pvm.records import NamedTuple
 from pvmscan.buffer import WINDOW, Buffer, forget
 from pvmscan.readers.lz4frame import DAMAGED, MAGIC, OVER_LIMIT, TRUNCATED, decode, is_skippable

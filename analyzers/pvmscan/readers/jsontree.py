@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers.base import Buffer
 
 MAX_NODES = 5_000_000

@@ -6,8 +6,8 @@ import base64
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.code_names import computes, dangerous_in_layer, reads_files, reflective
 from pvmscan.readers.base import Item, Source
 from pvmscan.readers.bytecode import uses

@@ -12,8 +12,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
+from pvm.hints import Any, TypeAlias
 from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Item, Source
 from pvmscan.readers.data import words

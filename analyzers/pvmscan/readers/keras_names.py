@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge import GRADES, Judgement, Status, effects_of, load
 from pvmscan.readers.base import Item
 from pvmscan.readers.data import table, words

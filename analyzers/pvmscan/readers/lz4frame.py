@@ -12,8 +12,7 @@ them either.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pvm.hints import TYPE_CHECKING
 from pvm.records import NamedTuple
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+
+from pvm.hints import TypeAlias
 
 MAX_DEPTH = 100
 MAX_OBJECTS = 1_000_000

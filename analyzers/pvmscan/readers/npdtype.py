@@ -8,9 +8,9 @@ a name may be a pair (title, name). A type string may itself list types, with co
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from pvm import regex
+from pvm.hints import Any
 from pvm.records import NamedTuple
 from pvmscan.readers.data import table
 

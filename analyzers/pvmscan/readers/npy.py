@@ -11,9 +11,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from pvm import regex
+from pvm.hints import Any
 from pvmscan.readers.base import Budget, Buffer, Item, Recognised, Source
 from pvmscan.readers.npdtype import UNKNOWN, Layout, layout
 from pvmscan.readers.parts import part

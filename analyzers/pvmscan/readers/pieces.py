@@ -12,8 +12,8 @@ import mmap
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, TypeAlias
 
+from pvm.hints import Any, TypeAlias
 from pvmscan.buffer import Buffer
 
 Span: TypeAlias = tuple[int, int]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from pvm.hints import Protocol
 from pvmscan.readers import wire
 from pvmscan.readers.base import Buffer
 

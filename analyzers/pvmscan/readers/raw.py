@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import pvm
 from pvm import dialects, regex, skeleton
+from pvm.hints import TYPE_CHECKING
 from pvm.limits import Limits
 from pvm.skeleton import Skeleton
 from pvm.usage import NeedsMachine

@@ -7,8 +7,8 @@ without holes, overlaps or anything behind them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.buffer import copied
 from pvmscan.readers.base import Budget, Fact, Item, Recognised, Source
 from pvmscan.readers.data import table

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers import ratio
 from pvmscan.readers.base import Budget, Buffer, Fact, Item, Recognised, Source
 from pvmscan.readers.evidence import inside

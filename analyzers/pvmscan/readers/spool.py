@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import IO
 
+from pvm.hints import IO
 from pvmscan.buffer import Buffer, Mapped
 
 KEPT = 16 << 20

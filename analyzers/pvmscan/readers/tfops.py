@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers.data import table
 from pvmscan.readers.keras_place import outside
 from pvmscan.readers.tfgraph import Node, Scope

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table
 from pvmscan.report import Confidence, Location, Problem, Severity, Step, Verdict

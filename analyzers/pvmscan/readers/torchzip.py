@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 from pvm import regex
+from pvm.hints import Any
 from pvmscan.buffer import Buffer
 from pvmscan.readers.base import Fact, Item
 from pvmscan.readers.data import table

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import mmap
 import re
-from typing import Any, cast
 
 import numpy
 
+from pvm.hints import Any, cast
 from pvmscan.buffer import forget
 from pvmscan.readers.base import Buffer
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.buffer import WINDOW, Buffer, forget
 
 

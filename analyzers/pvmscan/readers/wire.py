@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from pvm.records import NamedTuple
 from pvmscan.readers.base import Buffer
 
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pvm.records import NamedTuple, dataclass, field
-from pvmscan.buffer import Buffer, few
+from pvmscan.buffer import Buffer
 from pvmscan.readers import ziprecords as rec
 from pvmscan.readers.paths import leaves_folder
 from pvmscan.readers.pieces import soon
@@ -299,10 +299,10 @@ class _Reader:
         return True
 
     def _local_name(self, header: rec.Header, entry: rec.Entry, name: str) -> str:
-        if header.name_length != len(entry.name):
-            self.work -= header.name_length  # many entries may lead to one header with a very long name
-        local = few(self.data, header.name_at, header.name_at + header.name_length)
-        return name if local == entry.name else rec.decode_name(local)
+        if header.name == entry.name:
+            return name
+        self.work -= len(header.name)  # many entries may lead to one header with a very long name
+        return rec.decode_name(header.name)
 
     def _oddities(
         self, entry: rec.Entry, header: rec.Header, names: tuple[str, ...], differ: bool
@@ -423,7 +423,7 @@ class _Reader:
         headers = list(self._headers(low, high))
         following = [*(header.at for header in headers[1:]), high]
         for header, stop in zip(headers, following, strict=False):
-            name = rec.decode_name(self.data[header.name_at : header.name_at + header.name_length])
+            name = rec.decode_name(header.name)
             how = (header.method, *self._local_sizes(header, stop, high))
             self._add((name,), header, how, bool(header.flags & rec.ENCRYPTED), "local")
             if hidden:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
+from pvm.hints import cast
 from pvm.records import NamedTuple
 from pvmscan.buffer import Buffer, few
 from pvmscan.readers.inflate import OVER_LIMIT, TRUNCATED, Inflated, inflate_span

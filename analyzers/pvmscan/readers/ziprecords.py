@@ -33,6 +33,8 @@ _END = Struct("<10xHLLH")  # entries, directory size, directory offset, comment 
 _END64 = Struct("<32xQQQ")  # entries, directory size, directory offset
 _LOCATOR64 = Struct("<8xQ4x")  # offset of the zip64 end record
 LOCAL_SIZE = _LOCAL.size
+USUAL_NAME = 98
+"""Bytes of a name that are read with its header: two reads take twice as long."""
 TAIL64 = _END64.size + _LOCATOR64.size  # in an ordinary zip64 file the two stand right before the end record
 
 
@@ -57,8 +59,7 @@ class Header(NamedTuple):
 
     at: int
     start: int  # of the payload
-    name_at: int
-    name_length: int
+    name: bytes
     flags: int
     method: int
     stored: int
@@ -98,17 +99,19 @@ def read_entry(data: Buffer, at: int) -> Entry | None:
 
 def read_header(data: Buffer, at: int) -> Header | None:
     """Read a local header whose name and extra field lie inside the file."""
-    record = few(data, at, at + _LOCAL.size) if at >= 0 else b""
+    record = few(data, at, at + _LOCAL.size + USUAL_NAME) if at >= 0 else b""
     if len(record) < _LOCAL.size or record[:4] != LOCAL:
         return None
-    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack(record)
+    flags, method, stored, size, name_length, extra_length = _LOCAL.unpack_from(record)
     name = at + _LOCAL.size
     extra = name + name_length
-    if extra + extra_length > len(data):
+    start = extra + extra_length
+    if start > len(data):
         return None
     if FULL32 in (size, stored):
         size, stored = _widen(data, extra, extra_length, size, stored)
-    return Header(at, extra + extra_length, name, name_length, flags, method, stored, size)
+    written = record[_LOCAL.size :] if name_length <= USUAL_NAME else few(data, name, extra)
+    return Header(at, start, written[:name_length], flags, method, stored, size)
 
 
 def _widen(data: Buffer, at: int, length: int, *values: int) -> list[int]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import cast
 
+from pvm.hints import cast
 from pvmscan.readers import Budget, Buffer, Source, read
 from pvmscan.readers.pieces import Pieces
 from pvmscan.remote.allowed import AllowList

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from pvm.hints import TypeAlias
 from pvmscan.remote.urls import Refused, address
 
 Network: TypeAlias = IPv4Network | IPv6Network

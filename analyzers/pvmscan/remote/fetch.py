@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol, TypeVar
 
+from pvm.hints import Protocol, TypeVar
 from pvmscan.readers import Buffer
 from pvmscan.readers.pieces import Pieces, Span
 from pvmscan.remote.urls import Policy, Refused

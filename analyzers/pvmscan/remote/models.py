@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
 
+from pvm.hints import Any, TypeVar
 from pvmscan.readers import Buffer
 from pvmscan.readers.pieces import Pieces
 from pvmscan.remote.fetch import Passing, Traffic, Transport

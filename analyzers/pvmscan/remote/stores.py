@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from pvm.hints import Any
 from pvmscan.readers import Buffer
 from pvmscan.readers.pieces import TAIL, Pieces
 from pvmscan.remote.fetch import Passing, Traffic, side_by_side

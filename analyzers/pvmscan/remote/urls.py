@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from pvm.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pvmscan.remote.allowed import AllowList

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, cast
 
 import anyio
 from starlette.applications import Starlette
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import pvm
+from pvm.hints import Any, cast
 from pvmscan.formats.json_ import render
 from pvmscan.remote import Refused
 from pvmscan.report import FileReport, Report

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import cached_property, partial
-from typing import Any
 
 import anyio
 import anyio.to_thread
 
+from pvm.hints import Any
 from pvmscan.batch.cell import Cell
 from pvmscan.report import FileReport
 from pvmscan.service.settings import Settings

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pvm.hints import TYPE_CHECKING
 from pvmscan.parallel import cores
 from pvmscan.policy import Policy
 from pvmscan.remote import AllowList

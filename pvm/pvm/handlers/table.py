@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeAlias
 
 from pvm.errors import Reject
+from pvm.hints import TypeAlias
 from pvm.opcodes import BY_NAME
 from pvm.state import State
 

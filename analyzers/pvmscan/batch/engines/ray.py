@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.batch.engines import Crew, EngineError, missing
 
 RETRIES = 2

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.batch.engines import Crew, EngineError, missing
 from pvmscan.parallel import cores
 

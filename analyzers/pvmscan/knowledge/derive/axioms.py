@@ -6,8 +6,8 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.match import Index
 from pvmscan.knowledge.rulefiles import parse
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.derive import axioms, emit, fetch, index, sources
 from pvmscan.knowledge.derive.ir import NO_CONSTANT, Module, Param
 from pvmscan.knowledge.derive.link import Program

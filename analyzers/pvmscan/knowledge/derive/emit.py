@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.derive.axioms import Axiom, Axioms
 from pvmscan.knowledge.derive.ir import NO_CONSTANT, Param
 from pvmscan.knowledge.derive.link import Program, Target

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.derive.ir import NO_CONSTANT, NONE, NOTHING, Site, Val
 
 MAX_PATHS = 6

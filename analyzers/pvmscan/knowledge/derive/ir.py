@@ -9,7 +9,9 @@ by `.attribute`, `()` for the result of a call and `[]` for an item. An origin i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+
+from pvm.hints import Any
+from pvm.records import NamedTuple
 
 
 class NoConstant:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
 
+from pvm.hints import TypeAlias
 from pvm.paths import is_class_name
+from pvm.records import NamedTuple
 from pvmscan.knowledge.derive.binding import argument
 from pvmscan.knowledge.derive.ir import Class, Function, Module, Site, Val
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from pvm.records import NamedTuple
 from pvmscan.knowledge.derive import binding
 from pvmscan.knowledge.derive.axioms import Axiom, Axioms
 from pvmscan.knowledge.derive.constructors import Constructors

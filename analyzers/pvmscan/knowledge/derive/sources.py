@@ -9,7 +9,8 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+
+from pvm.records import NamedTuple
 
 MAX_SOURCE = 4 << 20
 """Longer files are tables of data."""

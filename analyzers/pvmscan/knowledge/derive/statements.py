@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Any
 
+from pvm.hints import Any
 from pvmscan.knowledge.derive.expressions import MAX_PATHS, Evaluator, merge, step
 from pvmscan.knowledge.derive.ir import NO_CONSTANT, NONE, NOTHING, Function, Param, Site, Val
 

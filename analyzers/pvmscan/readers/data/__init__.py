@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from typing import Any
+
+from pvm.hints import Any
 
 FOLDER = os.path.dirname(__file__)
 
