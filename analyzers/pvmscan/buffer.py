@@ -36,14 +36,6 @@ class Mapped(mmap.mmap):
         if self.file >= 0:
             os.close(self.file)
 
-    def few(self, start: int, stop: int) -> bytes:
-        """A few bytes, as by a slice, read from the file: where single places of a large map are looked at, the tables
-        of its pages cost more than all else.
-        """
-        if not hasattr(os, "pread"):
-            return self[start:stop]
-        return os.pread(self.file, max(min(stop, len(self)) - start, 0), min(start, len(self)))
-
     def find(self, sub: bytes, start: int | None = None, stop: int | None = None) -> int:  # type: ignore[override]
         """As `bytes.find`."""
         at, end, _ = slice(start, stop).indices(len(self))
@@ -70,8 +62,12 @@ def forget(data: Buffer, start: int, stop: int) -> None:
 
 
 def few(data: Buffer, start: int, stop: int) -> bytes:
-    """A few bytes at one of many places that lie apart."""
-    return data.few(start, stop) if isinstance(data, Mapped) else data[start:stop]
+    """A few bytes at one of many places that lie apart. Those of a map are read from its file: the tables of its pages
+    would cost more than all else.
+    """
+    if not isinstance(data, Mapped) or not hasattr(os, "pread"):
+        return data[start:stop]
+    return os.pread(data.file, max(min(stop, len(data)) - start, 0), min(start, len(data)))
 
 
 def walk(data: Buffer, size: int, overlap: int = 0) -> Iterator[bytes]:

@@ -7,10 +7,16 @@ does not. Only Linux enforces it; elsewhere there is none.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from mmap import PAGESIZE
 from time import monotonic
+
+from pvm.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 _DATA_PAGES = 5
 """Column of /proc/self/statm that counts pages of data and stack (proc(5))."""
@@ -54,6 +60,8 @@ class _Ceiling:
         """Bytes beyond which it was set, while it is."""
         self._before = (0, 0)
         """The limits as they were found."""
+        self._hook = sys.unraisablehook
+        """Who is told of errors in destructors, as it was found."""
 
     def __enter__(self) -> None:
         used = _in_use()
@@ -71,10 +79,16 @@ class _Ceiling:
             return
         import resource
 
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._tell
         self._used, self._before = used, resource.getrlimit(resource.RLIMIT_DATA)
         others = [one for one in self._before if one != resource.RLIM_INFINITY]
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_DATA, (min([used + self.memory, *others]), self._before[1]))
+
+    def _tell(self, error: UnraisableHookArgs) -> None:
+        """What lacks the memory to be taken apart says so on standard error, while the report says it already."""
+        if error.exc_type is not MemoryError:
+            self._hook(error)
 
     def lift(self) -> None:
         """Put back what was found."""
@@ -83,6 +97,7 @@ class _Ceiling:
         import resource
 
         self._used = None
+        sys.unraisablehook = self._hook
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_DATA, self._before)
 

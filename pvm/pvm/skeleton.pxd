@@ -56,9 +56,6 @@ cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1
 
 cdef object _longer(object vector, Py_ssize_t size)
 
-@cython.locals(larger=cython.longlong[::1])
-cdef object _grown(long long[::1] vector, Py_ssize_t used, Py_ssize_t size)
-
 @cython.locals(
     window="const unsigned char[::1]",
     widths="const unsigned char[::1]",

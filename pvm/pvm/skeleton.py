@@ -188,15 +188,6 @@ def _longer(vector: Any, size: int) -> Any:
     return vector
 
 
-def _grown(vector: Any, used: int, size: int) -> Any:
-    """A longer vector with the same beginning."""
-    if size > MAX_HEIGHT * 2:
-        raise NeedsMachine("more values than the limit allows")
-    larger = _zeros(size)
-    larger[:used] = vector[:used]
-    return larger
-
-
 def _fill(vector: Any, at: int, count: int) -> None:
     """Enter so many swallowed constants."""
     if COMPILED:
@@ -361,13 +352,14 @@ def _loop(
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
     from the window's start, `at` and `frame_end` from the input's.
     """
-    counts: Any = _zeros(8 * usage.COLUMNS)
-    flags: Any = _zeros(8)
-    values, entries = _zeros(0), _zeros(0)
+    tallies, asked = _zeros(8 * usage.COLUMNS), _zeros(8)
+    counts: Any = tallies
+    flags: Any = asked
+    values, entries, fences, loads = _zeros(0), _zeros(0), _zeros(0), _zeros(2)
     stack: Any = values
     memo: Any = entries
-    marks: Any = _zeros(0)
-    weights: Any = _zeros(2)
+    marks: Any = fences
+    weights: Any = loads
     weighed = 1
     widths: Any = WIDTHS
     window: Any = None
@@ -415,9 +407,11 @@ def _loop(
                 memo = None
                 memo = _longer(entries, filled + filled // 4 + n)
             if weigh and len(weights) < 2 * (weighed + n):
-                weights = _grown(weights, 2 * weighed, 4 * weighed + 2 * n)
+                weights = None
+                weights = _longer(loads, 2 * (weighed + weighed // 4 + n))
             if len(marks) < height + n:
-                marks = _grown(marks, height, height + height // 4 + n)
+                marks = None
+                marks = _longer(fences, height + height // 4 + n)
         pos = at - base
         stop = safe - base
         edge = min(safe + SLACK, size) - base
@@ -527,8 +521,8 @@ def _loop(
                         base + pos,
                     )
                     if number * 8 >= len(counts):
-                        counts = _grown(counts, number * 8, number * 16)
-                        flags = _grown(flags, number, number * 2)
+                        counts = flags = None
+                        counts, flags = _longer(tallies, number * 16), _longer(asked, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
                         batches.last = base + pos
@@ -860,8 +854,8 @@ def _loop(
                         base + pos,
                     )
                     if number * 8 >= len(counts):
-                        counts = _grown(counts, number * 8, number * 16)
-                        flags = _grown(flags, number, number * 2)
+                        counts = flags = None
+                        counts, flags = _longer(tallies, number * 16), _longer(asked, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
                         batches.last = base + pos

@@ -122,3 +122,32 @@ def test_the_pickles_before_it_are_given_out(monkeypatch: pytest.MonkeyPatch, tm
     assert next(found).traces
     with pytest.raises(OSError, match="memory was not enough"):
         next(found)
+
+
+@LINUX
+def test_what_lacks_the_memory_to_be_taken_apart_is_not_told_on_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ends_with(error: Exception) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise error
+
+    hook = sys.unraisablehook
+    told: list[object] = []
+    sys.unraisablehook = lambda one: told.append(one.exc_type)
+    try:
+        with at_most(64 * MIB):
+            for error in (MemoryError(), ValueError()):
+                dropped = ends_with(error)
+                next(dropped)
+                del dropped
+        with pytest.raises(MemoryError), at_most(64 * MIB):
+            bytearray(256 * MIB)
+        dropped = ends_with(MemoryError())
+        next(dropped)
+        del dropped
+    finally:
+        sys.unraisablehook = hook
+    assert told == [ValueError, MemoryError] and not capsys.readouterr().err

@@ -13,6 +13,7 @@ from pvm.values import Blob, Call, Container, Value, reveal
 from pvmscan.knowledge import derived
 from pvmscan.knowledge.rulefiles import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
+from pvmscan.knowledge.summary import Summaries
 from pvmscan.report import Step
 
 
@@ -77,10 +78,14 @@ def _joined(knowledge: Knowledge, curated: Judgement, answer: derived.Answer) ->
 
 def arguments_matter(knowledge: Knowledge, path: str) -> bool:
     """Can some arguments, or some state of an object, reach something dangerous by what was derived?"""
-    if knowledge.summaries is None or _is_harmless(knowledge.harmless.exact(path), None):
-        return False
-    answer = derived.answer(knowledge.summaries, path, None)
+    summaries = _derived(knowledge, path)
+    answer = derived.answer(summaries, path, None) if summaries is not None else None
     return answer is not None and answer.risky
+
+
+def _derived(knowledge: Knowledge, path: str) -> Summaries | None:
+    """What was derived; None for a path of which a rule says by name that it is harmless: of that nothing is read."""
+    return None if _is_harmless(knowledge.harmless.exact(path), None) else knowledge.summaries
 
 
 def protocol_effects(
@@ -88,12 +93,10 @@ def protocol_effects(
 ) -> Judgement | None:
     """What a method does that an opcode runs on an object made by a call of a class; None if nothing dangerous.
 
-    Of what a rule calls harmless by name nothing is read: `tests/pvmscan/knowledge/test_rules.py` holds that no such
-    method is dangerous.
+    That no method is dangerous of what a rule calls harmless by name, `tests/pvmscan/knowledge/test_rules.py` holds.
     """
-    if knowledge.summaries is None or _is_harmless(knowledge.harmless.exact(path), None):
-        return None
-    answer = derived.method_answer(knowledge.summaries, path, method, owner, args)
+    summaries = _derived(knowledge, path)
+    answer = derived.method_answer(summaries, path, method, owner, args) if summaries is not None else None
     if answer is None:
         return None
     rules = [knowledge.categories[one.effect.kind] for one in answer.reached]
