@@ -54,12 +54,10 @@ def in_order(
     `work` must be a function of a module, and must not raise for an item.
     """
     crew = _Crew(work, items, jobs, lost)
-    idle = False
     try:
         yield from crew.results(deque(_batches(sizes)))
-        idle = True
     finally:
-        crew.dismiss(wait=idle)
+        crew.dismiss(wait=not crew.futures)
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:

@@ -81,6 +81,14 @@ def test_nothing_is_left_behind_when_the_results_are_not_wanted() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
+def test_who_takes_the_last_result_and_asks_no_more_leaves_no_worker_either() -> None:
+    others = multiprocessing.active_children()
+    results = parallel.in_order(double, list(range(20, 500)), [1] * 480, 2, lambda item: -item)
+    assert [next(results) for _ in range(480)] == [2 * item for item in range(20, 500)]
+    results.close()  # type: ignore[attr-defined]
+    assert all(child in others for child in multiprocessing.active_children())
+
+
 @given(st.lists(st.integers(0, 3 << 20), max_size=300))
 def test_every_item_is_in_one_batch(sizes: list[int]) -> None:
     batches = [batch for batch in parallel._batches(sizes) if batch]
