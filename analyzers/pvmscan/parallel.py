@@ -24,6 +24,8 @@ BATCH_SIZE, BATCH_COUNT = 1 << 20, 64
 """Small items go to a worker together, up to so many bytes and items."""
 AHEAD = 3
 """Batches that each worker has in hand or waiting."""
+PATIENCE = 1.0
+"""Seconds after which it is asked whether there is still somebody at work."""
 WORTH_COUNT, WORTH_SIZE = 4096, 32 << 20
 """Fewer items and bytes are done sooner than workers start."""
 
@@ -112,6 +114,14 @@ class _Crew(Generic[Item, Result]):
         """
         self.pool.shutdown(wait=wait, cancel_futures=True)
 
+    def _kill(self) -> None:
+        """End the workers of a broken pool. CPython 3.11 overlooks one that is started while another dies, and would
+        wait for it for ever when this process ends.
+        """
+        for worker in [*self.pool._processes.values()]:
+            worker.kill()
+        self.dismiss()
+
     def _hand_out(self, batch: list[int]) -> None:
         from concurrent.futures.process import BrokenProcessPool
 
@@ -130,7 +140,10 @@ class _Crew(Generic[Item, Result]):
         from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
-        for future in wait(self.futures, return_when=FIRST_COMPLETED).done:
+        ready = wait(self.futures, timeout=PATIENCE, return_when=FIRST_COMPLETED).done
+        if not ready and self.pool._broken:  # handed out while a worker died, which CPython may tell nobody
+            self._recover([])
+        for future in ready:
             batch = self.futures.pop(future, None)
             if batch is None:  # done again after a worker had died
                 continue
@@ -143,7 +156,7 @@ class _Crew(Generic[Item, Result]):
         """A worker has died, and with it the pool. Everything in hand is done again, each item by itself."""
         in_hand = [*batch, *(index for others in self.futures.values() for index in others)]
         self.futures.clear()
-        self.dismiss()
+        self._kill()
         self.pool = self._hire(1)
         self.alone = not self._has_worker()
         if self.alone:

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,55 @@ def test_results_come_in_the_order_of_the_items() -> None:
 def test_an_item_that_kills_its_worker_is_reported_and_the_others_go_on() -> None:
     items = [*range(5), 13, *range(20, 150)]
     assert run(items) == [-13 if item == 13 else 2 * item for item in items]
+
+
+def test_a_worker_that_outlives_a_broken_pool_is_not_waited_for(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys, time\n"
+        "from pvmscan import parallel\n"
+        "def work(items):\n"
+        "    for item in items:\n"
+        "        if item == 14 and not os.path.exists('once'):\n"
+        "            signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "            open('once', 'w').close()\n"
+        "            time.sleep(1000)\n"
+        "        if item == 13:\n"
+        "            while not os.path.exists('once'):\n"
+        "                time.sleep(0.01)\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return items\n"
+        "if __name__ == '__main__':\n"
+        "    sizes = [parallel.BATCH_SIZE] * 4\n"
+        "    print(*parallel.in_order(work, [13, 14, 15, 16], sizes, 2, lambda item: -item))\n",
+        "utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, str(script)]
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        timeout=60,
+        start_new_session=True,
+        check=True,
+    )
+    assert done.stdout.split() == [b"-13", b"14", b"15", b"16"]
+
+
+def test_a_batch_that_a_broken_pool_forgets_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_out = parallel._Crew._hand_out
+
+    def forgotten(self: Any, batch: list[int]) -> None:
+        monkeypatch.setattr(parallel._Crew, "_hand_out", hand_out)
+        self.futures[Future()] = batch
+        self.pool._broken = "somebody died"
+
+    monkeypatch.setattr(parallel, "PATIENCE", 0.05)
+    monkeypatch.setattr(parallel, "BATCH_COUNT", 300)
+    monkeypatch.setattr(parallel._Crew, "_hand_out", forgotten)
+    assert run(list(range(20, 120))) == [2 * item for item in range(20, 120)]
 
 
 def test_a_script_that_workers_cannot_import_does_the_work_itself(tmp_path: Path) -> None:
