@@ -144,7 +144,7 @@ class Repeats:
                     item[place] = self._among_equals(index, memo, min(filled, 256))
             short = len(self.used.data) - base - pos < SHORT
             patterns = narrow(item, starts[turn:], window) if short else item
-            if any(item == shape.pieces and patterns == shape.patterns for shape in self._shapes):
+            if any(patterns == shape.patterns for shape in self._shapes):
                 continue
             shape = Shape(item, patterns)
             start = shape.next_start(window, starts[turn], edge)

@@ -121,7 +121,7 @@ def narrow(pieces: list[bytes], starts: list[int], window: bytes) -> list[bytes]
             patterns[place] = runs.BINARY_NUMBER
         elif piece in _SIZED.values():
             sizes = [window[at + 1] // _STEP for at in places]
-            lengths = range(min(sizes) * _STEP, (max(sizes) + 1) * _STEP)
+            lengths = range(min(sizes) * _STEP, min((max(sizes) + 1) * _STEP, runs.LONGEST + 1))
             patterns[place] = runs.sized(*_MEASURED[piece], lengths=lengths)
     return patterns
 

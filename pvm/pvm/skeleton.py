@@ -352,6 +352,7 @@ def _loop(
     One function and one chain of comparisons, for an opcode costs less than a call. `pos`, `stop` and `edge` count
     from the window's start, `at` and `frame_end` from the input's.
     """
+    # vectors, each with the view of it that compiled code reads: one grows while there is no view
     tallies, asked = _zeros(8 * usage.COLUMNS), _zeros(8)
     counts: Any = tallies
     flags: Any = asked

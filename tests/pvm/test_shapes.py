@@ -314,3 +314,12 @@ def test_narrow_patterns_are_short() -> None:
     assert 5 * len(b"".join(patterns)) < len(b"".join(pieces[:5]))
     longer = item.replace(b"X\1\0\0\0a", b"X\5\0\0\0aaaaa")
     assert Shape(pieces[:5]).row.match(longer) and not Shape(pieces[:5], patterns).row.match(longer)
+
+
+def test_narrow_patterns_have_no_texts_that_are_left_to_the_loop() -> None:
+    long = bytes([runs.LONGEST])
+    data = (b"X" + long + b"\0\0\0" + b"a" * runs.LONGEST + b"K\1") * 2 + b"K\xffN."
+    pieces, starts = instructions(data, 0, len(data))
+    shape = Shape(pieces[:2], narrow(pieces[:2], starts, data))
+    longer = b"X" + bytes([runs.LONGEST + 1]) + b"\0\0\0" + b"a" * (runs.LONGEST + 1) + b"K\1"
+    assert len(shape.rows(data, 0, len(data), 9)) == 2 and not shape.row.match(longer)
