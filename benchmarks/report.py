@@ -35,7 +35,7 @@ def _table(records: list[Record], measure: Measure) -> Table:
     truth = f", truth: {first.truth}" if first.truth else ""
     title = f"{first.workload}, {first.size}, {size(first.bytes)}, {WAYS.get(first.way)}{truth}"
     if first.way == HELP:
-        title = "start-up, --help"
+        title = f"start-up, --help, in turn with {first.workload}"
     return Table(title, HEADER, [_row(one, loads, ours, measure) for one in records])
 
 

@@ -79,13 +79,11 @@ class Suite:
         return results
 
     def _jobs(self) -> list[Callable[[], None]]:
-        """One for each file and way, then one for each growth series."""
+        """One for each file of a stage, then one for each growth series."""
         jobs: list[Callable[[], None]] = [
-            partial(self._measure_stage, WORKLOADS[name], stage, way)
+            partial(self._measure_stage, WORKLOADS[name], stage)
             for stage in self._stages()
             for name in wanted(self._stage_workloads(stage), self.choices.only)
-            for way in stage["ways"]
-            if way == HELP or way in WORKLOADS[name].ways
         ]
         return [*jobs, *self._growth_jobs(self.plan["growth"])] if self.choices.growth else jobs
 
@@ -132,20 +130,26 @@ class Suite:
             self.contenders = [one for one in self.contenders if one.build != "compiled"]
         return compiled
 
-    def _measure_stage(self, workload: Workload, stage: dict[str, Any], way: str) -> None:
+    def _measure_stage(self, workload: Workload, stage: dict[str, Any]) -> None:
         count = workload.sizes[stage["size"]]
         kinds = [kind for kind in stage["kinds"] if not self.choices.kinds or kind in self.choices.kinds]
-        able = [one for one in self.contenders if one.kind in kinds and one.can(workload, way)]
-        able = [one for one in able if one.name != BARE or workload.group == "start-up"]
+        ways = [way for way in stage["ways"] if way == HELP or way in workload.ways]
+        able = [
+            (one, way)
+            for one in self.contenders
+            for way in ways
+            if one.kind in kinds and one.can(workload, way)
+            if one.name != BARE or workload.group == "start-up"
+        ]
         try:
             path = made(workload, count)
         except (environments.Unavailable, subprocess.CalledProcessError, OSError) as fault:
             say(f"{workload.name}: skipped, {fault}")
-            rows = [self._record(workload, stage["size"], count, None, one, way) for one in able]
+            rows = [self._record(workload, stage["size"], count, None, *one) for one in able]
             self.records += [replace(row, skipped=str(fault)) for row in rows]
             return
         rounds = self.choices.repeat or self.plan["repeat"]
-        self.records += self._rounds(workload, stage["size"], count, path, able, way, rounds)
+        self.records += self._rounds(workload, stage["size"], count, path, able, rounds)
 
     def _record(
         self, workload: Workload, size: str, count: int, path: Path | None, contender: Contender, way: str
@@ -169,19 +173,19 @@ class Suite:
         size: str,
         count: int,
         path: Path,
-        able: list[Contender],
-        way: str,
+        able: list[tuple[Contender, str]],
         rounds: int,
     ) -> list[Record]:
-        """Contenders take turns, and who begins changes, so that a slow minute does not hit one alone."""
-        say(f"{workload.name} {size} {way}: {len(able)} contenders, {rounds} rounds")
-        records = {one.name: self._record(workload, size, count, path, one, way) for one in able}
+        """Contenders take turns, each in all its ways, and who begins changes: a slow minute hits all alike."""
+        ways = " and ".join(dict.fromkeys(way for _, way in able))
+        say(f"{workload.name} {size} {ways}: {len(able)} rows, {rounds} rounds")
+        rows = [(one, self._record(workload, size, count, path, one, way)) for one, way in able]
         for turn in range(rounds):
-            for contender in able[turn % len(able) :] + able[: turn % len(able)]:
-                record = records[contender.name]
+            begin = turn % max(1, len(rows))
+            for contender, record in rows[begin:] + rows[:begin]:
                 if record.over is None and record.skipped is None and not self._enough(record):
                     self._once(contender, workload, path, record)
-        return list(records.values())
+        return [record for _, record in rows]
 
     def _enough(self, record: Record) -> bool:
         """Slow contenders may be given fewer rounds, where the command line says so."""
@@ -227,7 +231,8 @@ class Suite:
             if not able:
                 return
             count = max(1, round(number * workload.unit))
-            records = self._rounds(workload, "growth", count, made(workload, count), able, LIBRARY, rounds)
+            rows = [(one, LIBRARY) for one in able]
+            records = self._rounds(workload, "growth", count, made(workload, count), rows, rounds)
             self.growth += records
             lost = {one.contender for one in records if one.over is not None or one.skipped is not None}
             able = [one for one in able if one.name not in lost]

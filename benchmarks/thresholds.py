@@ -122,7 +122,7 @@ def _compared(kind: str, mine: float, theirs: float) -> float:
 def _others(results: Results, threshold: Threshold, record: Record) -> list[Record]:
     """What the record is compared with."""
     if threshold.against_help:
-        return results.find(way=HELP, contender=record.contender)
+        return results.find(way=HELP, contender=record.contender, workload=record.workload)
     if threshold.against_bare:
         return results.find(way=COMMAND, contender="bare Python", workload="tiny-file")
     suffix = ", pure" if threshold.subject != "pvmscan" and record.contender.endswith(", pure") else ""

@@ -106,6 +106,23 @@ def test_a_plan_names_what_exists(name: str) -> None:
     assert wanted(WORKLOADS, ["*-p0", "torch-zip"])[-1] == "torch-zip"
 
 
+def test_all_ways_of_a_stage_are_measured_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def run(contender: Contender, *_: object) -> measure.Sample:
+        asked.append((contender.name, str(_[2])))
+        return measure.Sample(1, 1, 1, 1, "passed")
+
+    monkeypatch.setattr(measure, "run", run)
+    monkeypatch.setattr(suite, "made", lambda *_: made(TINY, 3, tmp_path))
+    measured = Suite(Choices(repeat=2, peers=False))
+    measured.contenders = [one for one in measured.contenders if one.build == "compiled"]
+    measured.bare = {HELP: 0, COMMAND: 0}
+    measured._measure_stage(TINY, {"size": "small", "kinds": ["pvmscan"], "ways": [HELP, COMMAND]})
+    assert asked == [("pvmscan", way) for way in (HELP, COMMAND, COMMAND, HELP)]
+    assert [(one.way, len(one.wall)) for one in measured.records] == [(HELP, 2), (COMMAND, 2)]
+
+
 def record(contender: str, wall: float, **other: object) -> Record:
     made = Record("w", "opcode-heavy", "large", 1, 2_000, 4, "honest", contender, "peer", "library")
     made.wall, made.cpu, made.first, made.peak = [wall], [wall], [2 * wall], [976.5625]
@@ -211,7 +228,7 @@ def test_a_run_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     kept: list[int] = []
     choices = Choices(plan="quick", only=("ints-p4", "tiny-file"), peers=False, repeat=2)
     results = Suite(choices).run(keep=lambda so_far: kept.append(len(so_far.records)))
-    assert kept == sorted(kept) and len(kept) == 5
+    assert kept == sorted(kept) and len(kept) == 3
     (one,) = results.find(workload="ints-p4", contender="pvmscan")
     assert (one.wall, one.first, one.peak, one.right) == ([1.0, 1.0], [1.5, 1.5], [0.0, 0.0], True)
     assert {row.size for row in results.growth} == {"growth"} and len(results.growth) == 6

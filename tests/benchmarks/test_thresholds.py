@@ -105,6 +105,14 @@ def test_start_up_is_compared_with_bare_python() -> None:
     assert check(row, record("pvmscan", 0.1, way="help"), bare).value == pytest.approx(0.08)
 
 
+def test_a_command_is_compared_with_the_help_of_its_own_rounds() -> None:
+    row = Threshold("h", "ratio", "worst", {"way": "command"}, against_help=True, compiled=1.5)
+    own = record("pvmscan", 1.0, way="help", workload="w")
+    other = record("pvmscan", 0.5, way="help", workload="tiny-file")
+    found = check(row, record("pvmscan", 1.4, way="command", workload="w"), own, other)
+    assert found.value == pytest.approx(1.4) and found.points == 1
+
+
 def grown(exponent: float, peaks: tuple[float, ...] = (1, 1, 1, 1)) -> tuple[Record, ...]:
     return tuple(
         record("pvmscan", cpu=[size**exponent], peak=[peak], bytes=size)
