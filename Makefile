@@ -19,7 +19,7 @@ test: $(DEV_READY)  ## run the tests; those of the compiled modules again, where
 
 test-compiled: compiled
 	$(BIN)/python -m pytest tests/pvm/test_skeleton.py tests/pvm/test_scanning.py tests/pvm/test_source_first.py tests/pvm/test_straight.py tests/pvm/test_leaps.py \
-		tests/pvm/test_exactness.py \
+		tests/pvm/test_exactness.py tests/pvm/test_vectors.py \
 		tests/pvmscan/test_settle.py tests/pvmscan/test_rest.py tests/pvmscan/test_scan.py tests/pvmscan/readers
 
 check: $(DEV_READY)  ## lint, format, strict types, import contracts

@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 HOME = ROOT / "pvm"
-MODULES = ("scanning", "skeleton", "straight")
+MODULES = ("scanning", "skeleton", "straight", "vectors")
 """Modules of `pvm` that have a `.pxd` beside them."""
 
 try:

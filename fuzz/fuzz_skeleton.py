@@ -3,8 +3,8 @@
     python fuzz/fuzz_skeleton.py --programs 100000 --seed 1
 
 Takes random programs, the same with callees that look at their arguments, calls that matter between honest values,
-honest pickles, and honest pickles with a byte or two replaced. Where callees look at their arguments the pass speaks
-only together with a machine that leaps. `PVM_PURE=1` tries the
+honest pickles, some full of references to what holds them, and honest pickles with a byte or two replaced. Where
+callees look at their arguments the pass speaks only together with a machine that leaps. `PVM_PURE=1` tries the
 interpreted build where a compiled one is there.
 """
 
@@ -39,6 +39,7 @@ def batch(seed: int) -> tuple[int, int, list[str]]:
     made += [mixed.program(rng) for _ in range(BATCH // 4)]
     for number, data in enumerate(honest.pickles(seed, BATCH)):
         made += [data, honest.damaged(seed * BATCH + number, data)]
+    made += honest.entangled(seed, BATCH // 20)
     spoken, found = 0, []
     for program in made:
         try:

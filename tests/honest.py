@@ -159,3 +159,30 @@ def _maker(rng: random.Random, shared: list[Any], depth: int) -> Callable[[int],
 def _filled(instance: Any, values: list[Any]) -> Any:
     instance.__dict__.update({f"a{number}": one for number, one in enumerate(values)})
     return instance
+
+
+def entangled(seed: int, count: int) -> Iterator[bytes]:
+    """Pickles of many objects that share containers, and that refer to the containers that hold them."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        shared: list[Any] = [{"m": 1}, [7, [8]], ({"deep": []}, 1), {1, 2}, [], frozenset([1])]
+        whole: Any = rng.choice([[], {}])
+        held: list[Any] = [whole]
+        picks = [rng.randrange(3) for _ in range(rng.randrange(1, 5))]
+        bound = rng.random() < 0.7
+        for i in range(rng.choice([40, 100, 400])):
+            one = Plain()
+            for number, pick in enumerate(picks):
+                common = shared[(number if bound else rng.randrange(6)) % 6]
+                one.__dict__[f"a{number}"] = (common, held[i // 3 % len(held)], [i, common])[pick]
+            if rng.random() < 0.02:
+                shared[rng.randrange(6)] = rng.choice([[i], {"i": whole}, (one,), [shared[0], shared[1]]])
+            if rng.random() < 0.1:
+                one.__dict__["own"] = []
+                held.append(one.__dict__["own"])
+            rng.choice(held).append(one) if isinstance(whole, list) else whole.update({f"k{i}": one})
+        dumps = pickle._dumps if rng.random() < 0.2 else pickle.dumps  # type: ignore[attr-defined]
+        try:
+            yield dumps([whole, shared], rng.randrange(6))
+        except RecursionError:
+            continue

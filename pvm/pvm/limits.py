@@ -25,3 +25,12 @@ class Limits(NamedTuple):
 
 
 DEFAULT = Limits()
+
+MAX_HEIGHT = 1 << 23
+"""Values on the stack or in the memo of the skeletal pass; beyond, the limits above shall decide."""
+MAX_GROWTH = 1 << 31
+"""Values that a walk may visit when it does not notice sharing, before the skeletal pass leaves it to the machine; as
+many as the square of the containers' number are never too many (compare the analyzer `resource_bomb`, which allows
+more)."""
+MOST = 1 << 60
+"""More than that is not counted."""

@@ -7,6 +7,8 @@ memo, and counted, each of its twins would: same instructions, which take from t
 equal value. One regular expression finds the twins, and says how many there are.
 
 An item may look at nothing below itself but a receiver that is still there afterwards. Imports are no part of it.
+Where containers have numbers (`pvm.vectors.Weights`), each twin has its own, one after the other, and may add nothing
+to a container that was there before.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pvm import usage
 from pvm.kinds import PLAIN, TUPLE, UNHASHABLE
 from pvm.records import NamedTuple
 from pvm.shapes import CHUNK, GET, PUTS, Arguments, Shape, instructions, is_closed, narrow, periods
+from pvm.vectors import Weights
 
 MOST_CHUNKS = 128
 """Chunks of items that are compared at once, at most."""
@@ -48,6 +51,8 @@ class Watched(NamedTuple):
     counts: list[int]
     raw: Arguments
     """Those that it has, for each column."""
+    weighed: int
+    """The next number of a container; 0 where they have none."""
 
     def indices(self) -> list[int]:
         """The memo indices that it gives; 0 for text."""
@@ -58,8 +63,9 @@ class Watched(NamedTuple):
 class Repeats:
     """The shapes that a pickle's items have shown so far, and the item that is being watched."""
 
-    def __init__(self, used: usage.Usage, at: int) -> None:
+    def __init__(self, used: usage.Usage, at: int, weights: Weights | None) -> None:
         self.used = used
+        self.weights = weights
         self.goal = -1
         """Where an item begins or ends that matters, in the input; -1 for nowhere."""
         self.look_at = at
@@ -156,7 +162,7 @@ class Repeats:
 
     def _among_equals(self, index: int, memo: list[int], filled: int) -> bytes:
         """BINGET of any memo entry that equals this one; nothing where a walk over it visits who knows how much."""
-        if not _is_weighed(memo[index]):
+        if not _is_weighed(memo[index], self.weights):
             return rb"(?!)"
         if (index, filled) not in self._equals:
             same = [one for one in range(filled) if _equal(memo[one], memo[index])]
@@ -169,7 +175,10 @@ class Repeats:
         if found is None:
             self._rest(base + pos)
             return
-        self._watched = Watched(self._shapes[0], now, list(counts), found.groups())
+        weighed = 0
+        if self.weights is not None:
+            weighed = self.weights.oldest = self.weights.count
+        self._watched = Watched(self._shapes[0], now, list(counts), found.groups(), weighed)
         self.goal = base + found.end()
 
     def _take(
@@ -187,7 +196,8 @@ class Repeats:
         """The item has ended: enter what its twins do. Where they end, and where the loop stands then."""
         self._watched = None
         before = watched.before
-        if now.filled - before.filled != watched.shape.entries:  # memo entries out of order
+        out_of_order = now.filled - before.filled != watched.shape.entries
+        if out_of_order or (self.weights is not None and self.weights.oldest < watched.weighed):
             self._rest(base + pos)
             return pos, now
         end, twins, cut = self._twins(watched, window, pos, edge, memo)
@@ -205,8 +215,12 @@ class Repeats:
                     self._check_hooks(counts, column, base + end)
         steps = [new - old for old, new in zip(before, now, strict=True)]
         after = Place(*(value + step * twins for value, step in zip(now, steps, strict=True)))
-        stack[now.height : after.height] = _plain(stack[before.height : now.height]) * twins
-        memo[now.filled : after.filled] = _plain(memo[before.filled : now.filled]) * twins
+        made = 0
+        if self.weights is not None:
+            made = self.weights.count - watched.weighed
+            self.weights.repeat(watched.weighed, twins)
+        _enter(stack, before.height, now.height, twins, watched.weighed, made)
+        _enter(memo, before.filled, now.filled, twins, watched.weighed, made)
         return end, after
 
     def _check_hooks(self, counts: list[int], column: int, end: int) -> None:
@@ -227,7 +241,7 @@ class Repeats:
                 items = shape.rows(window, pos, edge, most)
                 indices = indices or watched.indices()
                 rows: list[Arguments] = [item.groups() for item in items]
-                found, agree = len(rows), _agreeing(watched, indices, rows, twins, memo)
+                found, agree = len(rows), _agreeing(watched, indices, rows, twins, memo, self.weights)
                 pos = items[agree - 1].end() if agree else pos
             else:
                 pos, found = shape.follow(window, pos, edge, most)
@@ -241,7 +255,14 @@ class Repeats:
             self._chunks = min(2 * self._chunks, MOST_CHUNKS)
 
 
-def _agreeing(watched: Watched, firsts: list[int], rows: list[Arguments], twins: int, memo: list[int]) -> int:
+def _agreeing(
+    watched: Watched,
+    firsts: list[int],
+    rows: list[Arguments],
+    twins: int,
+    memo: list[int],
+    weights: Weights | None,
+) -> int:
     """How many of these items, which follow so many twins, take from the memo and put into it what twins do."""
     agree, filled, stride = len(rows), watched.before.filled, watched.shape.entries
     # without rows there are no columns to look at, and none agrees
@@ -258,7 +279,7 @@ def _agreeing(watched: Watched, firsts: list[int], rows: list[Arguments], twins:
                 agree = next(
                     row for row, pair in enumerate(zip(indices, wanted, strict=True)) if pair[0] != pair[1]
                 )
-        elif not _is_weighed(memo[first]):
+        elif not _is_weighed(memo[first], weights):
             return 0
         else:
             others = {
@@ -283,12 +304,20 @@ def _equal(one: int, other: int) -> bool:
     return one == other or (one >= PLAIN and other >= PLAIN)
 
 
-def _is_weighed(value: int) -> bool:
+def _is_weighed(value: int, weights: Weights | None) -> bool:
     """Is it known how much a walk over the value visits?"""
     kind = -value & 15
-    return value >= 0 or kind < TUPLE or (kind in (TUPLE, UNHASHABLE) and value <= -16)
+    return weights is not None or value >= 0 or kind < TUPLE or (kind in (TUPLE, UNHASHABLE) and value <= -16)
 
 
-def _plain(values: list[int]) -> list[int]:
-    """The values as twins leave them: constants of another place."""
-    return [PLAIN if value >= 0 else value for value in values]
+def _enter(vector: list[int], low: int, high: int, twins: int, first: int, made: int) -> None:
+    """What stands between two places, once more for each twin: constants of another place, and containers of its own
+    where each item has `made` some, with numbers from `first` on.
+    """
+    values = [PLAIN if value >= 0 else value for value in vector[low:high]]
+    end = high + len(values) * twins
+    vector[high:end] = values * twins
+    for place, value in enumerate(values if made else ()):
+        if TUPLE <= (-value & 15) <= UNHASHABLE and (-value >> 4) >= first:
+            step = -16 * made
+            vector[high + place : end : len(values)] = range(value + step, value + step * (twins + 1), step)

@@ -1,11 +1,12 @@
 # C types for the compiled build of skeleton.py; the Python source is the same.
 cimport cython
 from pvm.scanning cimport Text
+from pvm.vectors cimport Weights
 
 cdef bint COMPILED
 cdef long OPAQUE, SWALLOWED, GLOBAL, CALL, PERSISTENT, TUPLE, FROZENSET
 cdef long LIST, DICT, SET, BYTEARRAY, UNHASHABLE, EVALUATED, HOLE, MAKES
-cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG, MAX_HEIGHT
+cdef Py_ssize_t WINDOW, FIRST, SLACK, LONG
 cdef long long MAX_GAP, MAX_GROWTH, MOST
 cdef long APPEND, BUILD, CALLED, DECIDES, EVALUATES, IMPORT, NEWOBJ, PLAIN, REDUCE, SETITEM
 
@@ -36,25 +37,11 @@ cdef class Items:
     @cython.locals(place=Py_ssize_t, value=cython.longlong)
     cdef bint are_keys(self, Py_ssize_t low, Py_ssize_t high, Py_ssize_t step) except -1
 
-@cython.locals(place=Py_ssize_t, value=cython.longlong, kind=cython.longlong, number=cython.longlong, total=cython.longlong)
-cdef long long _weight(long long[::1] stack, long long[::1] weights, Py_ssize_t low, Py_ssize_t high) except -1
-
-cdef int _new_weight(
-    long long[::1] weights, long long number, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
-) except -1
-
-@cython.locals(number=cython.longlong)
-cdef int _add_weight(
-    long long[::1] weights, long long count, long long target, long long[::1] stack, Py_ssize_t low, Py_ssize_t high
-) except -1
-
 @cython.locals(kind=cython.longlong, number=cython.longlong)
 cdef long long _opaque(object used, long long[::1] counts, long long target) except 1
 
 @cython.locals(place=Py_ssize_t)
 cdef int _fill(long long[::1] vector, Py_ssize_t at, Py_ssize_t count) except -1
-
-cdef object _longer(object vector, Py_ssize_t size)
 
 @cython.locals(
     window="const unsigned char[::1]",
@@ -66,8 +53,8 @@ cdef object _longer(object vector, Py_ssize_t size)
     memo=cython.longlong[::1],
     marks=cython.longlong[::1],
     counts=cython.longlong[::1],
-    weights=cython.longlong[::1],
-    weighed=cython.longlong,
+    weights=Weights,
+    own=cython.bint,
     flags=cython.longlong[::1],
     sp=Py_ssize_t, height=Py_ssize_t, fence=Py_ssize_t, filled=Py_ssize_t, holes=Py_ssize_t,
     persistent=Py_ssize_t, base=Py_ssize_t, safe=Py_ssize_t, reach=Py_ssize_t, frame_end=Py_ssize_t, pos=Py_ssize_t,

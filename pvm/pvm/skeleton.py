@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from contextlib import suppress
 
 from pvm import pages, runs, usage
 from pvm.decode import Data
@@ -45,6 +44,7 @@ from pvm.kinds import (
     TUPLE,
     UNHASHABLE,
 )
+from pvm.limits import MAX_GROWTH, MOST
 from pvm.scanning import Text, check_text, text_at, unusual_text
 from pvm.stretches import NESTED, Stretches
 from pvm.usage import (
@@ -60,6 +60,7 @@ from pvm.usage import (
     SETITEM,
     NeedsMachine,
 )
+from pvm.vectors import Weights, longer, zeros
 
 COMPILED: bool = not __file__.endswith(".py")
 
@@ -75,16 +76,8 @@ SLACK = 1 << 10
 """Bytes beyond the window that its last instruction may still read."""
 LONG = SLACK // 2
 """Bytes of a text that is not looked at in the window."""
-MAX_HEIGHT = 1 << 23
-"""Values on the stack or in the memo; beyond, the machine's own limits shall decide."""
 MAX_GAP = 64
 """Memo indices that may be left out at once: Python 2 begins at 1."""
-MAX_GROWTH = 1 << 31
-"""Values that a walk may visit when it does not notice sharing; as many as the square of the containers' number are
-never too many (compare the analyzer `resource_bomb`, which allows more)."""
-MOST = 1 << 60
-"""More than that is not counted."""
-
 FIRST_LOOK = 1 << 12
 """Bytes of a pickle after which items that repeat are looked for."""
 RUNS_BEGIN = b"KMJG\x8cXU"
@@ -100,10 +93,26 @@ class _MuchSharing(Exception):
 class Skeleton:
     """What the pass found. It reached STOP, and every loader would, unless there are callees that decide."""
 
-    __slots__ = ("deciding", "persistent", "protocol", "result", "start", "stop", "stretches", "usage")
+    __slots__ = (
+        "deciding",
+        "persistent",
+        "protocol",
+        "result",
+        "start",
+        "stop",
+        "stretches",
+        "usage",
+        "weighed",
+    )
 
     def __init__(
-        self, used: usage.Usage, stop: int, result: int, persistent: int, stretches: Stretches
+        self,
+        used: usage.Usage,
+        stop: int,
+        result: int,
+        persistent: int,
+        stretches: Stretches,
+        weighed: bool = False,
     ) -> None:
         self.usage = used
         self.start = used.start
@@ -118,6 +127,8 @@ class Skeleton:
         """Which globals return what is called, or look at their arguments when they are called."""
         self.stretches = stretches
         """The outermost batches of items, of which the machine may need nothing."""
+        self.weighed = weighed
+        """So much is shared that the containers had to be weighed."""
 
 
 def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
@@ -133,19 +144,19 @@ def run(data: Data, start: int = 0, *, limit: int | None = None) -> Skeleton:
         at = start + 2
     if protocol > 5:
         raise NeedsMachine("an unknown protocol")
-    stretches = Stretches()
+    stretches, weighed = Stretches(), False
     try:
         try:
             stop, result, persistent = _loop(data, at, size, used, False, stretches, None)
         except _MuchSharing:
-            used, stretches = usage.Usage(data, start), Stretches()
+            used, stretches, weighed = usage.Usage(data, start), Stretches(), True
             used.protocol = protocol
             stop, result, persistent = _loop(data, at, size, used, True, stretches, None)
     except IndexError:
         raise NeedsMachine("the input ends early") from None
     except Reject as reject:
         raise NeedsMachine(reject.reason) from None
-    return Skeleton(used, stop, result, persistent, stretches)
+    return Skeleton(used, stop, result, persistent, stretches, weighed)
 
 
 def stretches(found: Skeleton, matters: Sequence[bool]) -> Stretches:
@@ -154,38 +165,15 @@ def stretches(found: Skeleton, matters: Sequence[bool]) -> Stretches:
     used.protocol = found.protocol
     at = found.start + 2 if used.data[found.start] == 0x80 else found.start
     thorough = Stretches(NESTED)
-    with suppress(_MuchSharing):
-        _loop(used.data, at, found.stop, used, False, thorough, array("q", matters))
+    _loop(used.data, at, found.stop, used, found.weighed, thorough, array("q", matters))
     return thorough
 
 
-def _repeats(used: usage.Usage, at: int) -> Any:
+def _repeats(used: usage.Usage, at: int, weights: Weights | None) -> Any:
     """The shapes of items that repeat, once so much was followed that learning them may pay."""
     from pvm.repeats import Repeats
 
-    return Repeats(used, at)
-
-
-ZERO: Any = array("q", [0]) if COMPILED else [0]
-"""A vector of one integer: a machine word where that pays."""
-
-
-def _zeros(size: int) -> Any:
-    """A vector of so many."""
-    return ZERO * size
-
-
-BLOCK: Any = _zeros(1 << 12)
-"""By so much a vector becomes longer at once."""
-
-
-def _longer(vector: Any, size: int) -> Any:
-    """The vector, made longer where it lies; no view may hold it. A copy would need fresh memory for all of it."""
-    if size > MAX_HEIGHT * 2:
-        raise NeedsMachine("more values than the limit allows")
-    while len(vector) < size:
-        vector.extend(BLOCK[: size - len(vector)])
-    return vector
+    return Repeats(used, at, weights)
 
 
 def _fill(vector: Any, at: int, count: int) -> None:
@@ -208,41 +196,6 @@ def _settle(pending: runs.Pending) -> bool:
     if not pending.in_order():
         raise NeedsMachine("an unusual memo")
     return False
-
-
-def _weight(stack: Any, weights: Any, low: int, high: int) -> int:
-    """How many values a walk over these items visits that does not notice sharing. They are marked as used."""
-    if not COMPILED and high - low > 8 and min(stack[low:high]) >= -CALL:
-        return high - low
-    total = 0
-    for place in range(low, high):
-        value = stack[place]
-        kind = -value & 15
-        if value >= 0 or kind < TUPLE or kind > UNHASHABLE:
-            total += 1
-            continue
-        number = 2 * (-value >> 4)
-        total = min(total + weights[number], MOST)
-        if LIST <= kind <= SET:
-            weights[number + 1] = 1
-    return total
-
-
-def _new_weight(weights: Any, number: int, stack: Any, low: int, high: int) -> None:
-    """A container with these items gets the next number."""
-    weights[2 * number] = 1 + _weight(stack, weights, low, high)
-    if weights[2 * number] > MAX_GROWTH and weights[2 * number] > number * number:
-        raise NeedsMachine("much sharing")
-
-
-def _add_weight(weights: Any, count: int, target: int, stack: Any, low: int, high: int) -> None:
-    """Items go into a list, dict or set, which nothing else may contain yet: that would not notice."""
-    number = -target >> 4
-    if weights[2 * number + 1]:
-        raise NeedsMachine("a container that grows inside another")
-    weights[2 * number] += _weight(stack, weights, low, high)
-    if weights[2 * number] > MAX_GROWTH and weights[2 * number] > count * count:
-        raise NeedsMachine("much sharing")
 
 
 def _made(used: usage.Usage, cls: int, base: int) -> int:
@@ -276,7 +229,7 @@ class Batches:
         self.shortest = stretches.shortest
         self.last = -1
         """Where something mattered last."""
-        self.marks = _zeros(3 * self.nested)
+        self.marks = zeros(3 * self.nested)
 
     def open(self, height: int, at: int, filled: int) -> None:
         """A mark; there are so many below it."""
@@ -344,8 +297,7 @@ def _loop(
 
     `growth` bounds how many values more than there are opcodes a walk visits that does not notice sharing: a tuple
     that is used again adds its weight, `-v >> 4`; anything else may be as large as everything before it. With `weigh`,
-    that bound having been too weak, `-v >> 4` of a container is its number in `weights`, which holds two integers for
-    each: how many values such a walk over it visits, and whether another contains it.
+    that bound having been too weak, `-v >> 4` of a container is its number in `weights`.
 
     Batches of items are entered into `stretches`, those that have nothing to do with the globals that matter.
 
@@ -353,15 +305,14 @@ def _loop(
     from the window's start, `at` and `frame_end` from the input's.
     """
     # vectors, each with the view of it that compiled code reads: one grows while there is no view
-    tallies, asked = _zeros(8 * usage.COLUMNS), _zeros(8)
+    tallies, asked = zeros(8 * usage.COLUMNS), zeros(8)
     counts: Any = tallies
     flags: Any = asked
-    values, entries, fences, loads = _zeros(0), _zeros(0), _zeros(0), _zeros(2)
+    values, entries, fences = zeros(0), zeros(0), zeros(0)
     stack: Any = values
     memo: Any = entries
     marks: Any = fences
-    weights: Any = loads
-    weighed = 1
+    weights: Any = Weights() if weigh else None
     widths: Any = WIDTHS
     window: Any = None
     text: Any = None  # of the window
@@ -375,12 +326,12 @@ def _loop(
     empty = a_tuple if weigh else -(16 + TUPLE)
     swallow, pending = runs.constants, runs.Pending(data)
     misses = tries = kept = 0
-    checked = False
+    checked = own = False
     short = runs.SHORT
     deferred = False
     twins: Any = None
     goal = -1
-    look_at = MOST if compiled or weigh else at + FIRST_LOOK
+    look_at = MOST if compiled else at + FIRST_LOOK
     watched, batches = matters is not None, Batches(stretches)
     while True:
         # A frame or a window has ended
@@ -403,16 +354,15 @@ def _loop(
             n = min(safe + SLACK, size) - at + MAX_GAP
             if len(stack) < sp + n:
                 stack = items.stack = None
-                stack = items.stack = _longer(values, sp + sp // 4 + n)
+                stack = items.stack = longer(values, sp + sp // 4 + n)
             if len(memo) < filled + n:
                 memo = None
-                memo = _longer(entries, filled + filled // 4 + n)
-            if weigh and len(weights) < 2 * (weighed + n):
-                weights = None
-                weights = _longer(loads, 2 * (weighed + weighed // 4 + n))
+                memo = longer(entries, filled + filled // 4 + n)
+            if weigh:
+                weights.reserve(n)
             if len(marks) < height + n:
                 marks = None
-                marks = _longer(fences, height + height // 4 + n)
+                marks = longer(fences, height + height // 4 + n)
         pos = at - base
         stop = safe - base
         edge = min(safe + SLACK, size) - base
@@ -424,7 +374,7 @@ def _loop(
         if watched and batches.last >= 0:
             goal, look_at = -1, MOST  # what twins take from the memo is not looked at one by one
         if at >= goal >= 0 or (at >= look_at and goal < 0 and pos > 0 and window[pos - 1] == 0x28):
-            twins = twins or _repeats(used, at)
+            twins = twins or _repeats(used, at, weights)
             now = (sp, filled, growth, persistent)
             pos, now = twins.step(window, base, pos, edge, now, counts, stack, memo, deferred)
             sp, filled, growth, persistent = now
@@ -487,9 +437,7 @@ def _loop(
                         raise NeedsMachine("the stack is too short")
                     value = items.as_tuple(sp, sp + n)
                     if weigh:
-                        _new_weight(weights, weighed, stack, sp, sp + n)
-                        value = -(weighed * 16 + (-value & 15))
-                        weighed += 1
+                        value = -(weights.new(stack, sp, sp + n) * 16 + (-value & 15))
                     stack[sp] = value
                     sp += 1
                     pos += 1
@@ -523,7 +471,7 @@ def _loop(
                     )
                     if number * 8 >= len(counts):
                         counts = flags = None
-                        counts, flags = _longer(tallies, number * 16), _longer(asked, number * 2)
+                        counts, flags = longer(tallies, number * 16), longer(asked, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
                         batches.last = base + pos
@@ -547,9 +495,7 @@ def _loop(
                 elif op == 0x8F:  # EMPTY_SET
                     stack[sp] = a_set
                     if weigh:
-                        stack[sp] -= 16 * weighed
-                        weights[2 * weighed] = 1
-                        weighed += 1
+                        stack[sp] -= 16 * weights.new(stack, sp, sp)
                     sp += 1
                     pos += 1
                 elif op == 0x90:  # ADDITEMS
@@ -561,16 +507,17 @@ def _loop(
                     if place <= fence or not items.are_keys(place, sp, 1):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
-                    if weigh and target < 0 and (-target & 15) == SET:
-                        _add_weight(weights, weighed, target, stack, place, sp)
-                    elif target != a_set:
+                    own = target < 0 and (-target & 15) == SET
+                    if weigh and own:
+                        weights.add(target, stack, place, sp)
+                    elif not own:
                         if sp == place or target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if target == a_set:
+                    if own:
                         batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
@@ -584,9 +531,7 @@ def _loop(
                         raise NeedsMachine("unusual items")
                     value = -FROZENSET
                     if weigh:
-                        _new_weight(weights, weighed, stack, place, sp)
-                        value -= 16 * weighed
-                        weighed += 1
+                        value -= 16 * weights.new(stack, place, sp)
                     stack[place] = value
                     sp = place + 1
                     pos += 1
@@ -675,16 +620,17 @@ def _loop(
                     if place <= fence or (sp - place) & 1 or not items.are_keys(place, sp, 2):
                         raise NeedsMachine("unusual items")
                     target = stack[place - 1]
-                    if weigh and target < 0 and (-target & 15) == DICT:
-                        _add_weight(weights, weighed, target, stack, place, sp)
-                    elif target != a_dict:
+                    own = target < 0 and (-target & 15) == DICT
+                    if weigh and own:
+                        weights.add(target, stack, place, sp)
+                    elif not own:
                         if target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
                         counts[number * 8 + SETITEM] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if target == a_dict:
+                    if own:
                         batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
@@ -703,9 +649,7 @@ def _loop(
                 elif op == 0x7D:  # EMPTY_DICT
                     stack[sp] = a_dict
                     if weigh:
-                        stack[sp] -= 16 * weighed
-                        weights[2 * weighed] = 1
-                        weighed += 1
+                        stack[sp] -= 16 * weights.new(stack, sp, sp)
                     sp += 1
                     pos += 1
                 elif op == 0x73:  # SETITEM
@@ -715,9 +659,10 @@ def _loop(
                     value, target = stack[sp], stack[sp - 1]
                     if value < 0 and (-value & 15) >= LIST:
                         raise NeedsMachine("a key that cannot be hashed")
-                    if weigh and target < 0 and (-target & 15) == DICT:
-                        _add_weight(weights, weighed, target, stack, sp, sp + 2)
-                    elif target != a_dict:
+                    own = target < 0 and (-target & 15) == DICT
+                    if weigh and own:
+                        weights.add(target, stack, sp, sp + 2)
+                    elif not own:
                         if target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
@@ -725,7 +670,7 @@ def _loop(
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
                     pos += 1
-                    if target == a_dict and pos + short < edge:
+                    if own and not weigh and pos + short < edge:
                         tries += 1
                         if (misses >= 8 and tries & 15) or not (compiled or window[pos] in TEXT_BEGINS):
                             continue
@@ -752,20 +697,21 @@ def _loop(
                     if place <= fence:
                         raise NeedsMachine("the stack is too short")
                     target = stack[place - 1]
-                    if weigh and target < 0 and (-target & 15) == LIST:
-                        _add_weight(weights, weighed, target, stack, place, sp)
-                    elif target != a_list:
+                    own = target < 0 and (-target & 15) == LIST
+                    if weigh and own:
+                        weights.add(target, stack, place, sp)
+                    elif not own:
                         if n == 0 or target >= 0 or (-target & 15) != CALL:
                             raise NeedsMachine("an unusual receiver")
                         number = -target >> 4
                         counts[number * 8 + APPEND] += 1
                         if counts[number * 8 + BUILD]:
                             used.check_hooks(base + pos)
-                    if target == a_list and op == 0x65:
+                    if own and op == 0x65:
                         batches.close(height, base + pos + 1, filled, frame_end)
                     sp = place
                     pos += 1
-                    if op == 0x61 and target == a_list and pos + short < edge:
+                    if own and op == 0x61 and not weigh and pos + short < edge:
                         tries += 1
                         if (misses >= 8 and tries & 15) or not (compiled or window[pos] in TEXT_BEGINS):
                             continue
@@ -837,9 +783,7 @@ def _loop(
                     if n:
                         value = -(n * 16 + MAKES)
                     elif weigh:
-                        _new_weight(weights, weighed, stack, place, sp)
-                        value = -(weighed * 16 + (-value & 15))
-                        weighed += 1
+                        value = -(weights.new(stack, place, sp) * 16 + (-value & 15))
                     stack[place] = value
                     sp = place + 1
                     pos += 1
@@ -856,7 +800,7 @@ def _loop(
                     )
                     if number * 8 >= len(counts):
                         counts = flags = None
-                        counts, flags = _longer(tallies, number * 16), _longer(asked, number * 2)
+                        counts, flags = longer(tallies, number * 16), longer(asked, number * 2)
                     flags[number] = used.flags[number]
                     if watched and matters[number]:
                         batches.last = base + pos
@@ -874,9 +818,7 @@ def _loop(
                         raise NeedsMachine("unusual items")
                     value = a_dict if op == 0x64 else a_list
                     if weigh:
-                        _new_weight(weights, weighed, stack, place, sp)
-                        value -= 16 * weighed
-                        weighed += 1
+                        value -= 16 * weights.new(stack, place, sp)
                     stack[place] = value
                     sp = place + 1
                     pos += 1
@@ -965,9 +907,7 @@ def _loop(
                 elif op == 0x5D:  # EMPTY_LIST
                     stack[sp] = a_list
                     if weigh:
-                        stack[sp] -= 16 * weighed
-                        weights[2 * weighed] = 1
-                        weighed += 1
+                        stack[sp] -= 16 * weights.new(stack, sp, sp)
                     sp += 1
                     pos += 1
                 elif op == 0x49 or op == 0x4C or op == 0x46 or op == 0x53 or op == 0x56:

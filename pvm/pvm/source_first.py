@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-MODULES = frozenset(("pvm.scanning", "pvm.skeleton", "pvm.straight"))
+MODULES = frozenset(("pvm.scanning", "pvm.skeleton", "pvm.straight", "pvm.vectors"))
 """`hatch_build.py` compiles them."""
 
 

@@ -179,3 +179,16 @@ def test_the_pass_alone_knows_what_ends_before_something_matters() -> None:
     assert len(ends) == 3
     assert [end for _, end, *_ in found.stretches.before(found.usage.offsets[0]).found] == ends[:2]
     assert found.stretches.size() == 3 * (len(items) - 1)
+
+
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_what_shares_much_is_leapt_over_as_well(protocol: int) -> None:
+    shared = {"m": [1, 2]}
+    rows = [[number, shared, [number, shared]] for number in range(200)]
+    data = pickle.dumps([rows, pickle.loads], protocol)
+    found = skeleton.run(data)
+    assert found.weighed
+    leaps = led(data, "loads")
+    trace = pvm.run(data, leaps=leaps, encoding="any")
+    assert leaps.stretches.size() > 0.8 * len(data) and trace.stop == found.stop
+    assert of(trace.events, {"loads"}) == of(pvm.run(data).events, {"loads"})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import honest
-from pvm import repeats, runs, skeleton
+from pvm import limits, repeats, runs, skeleton
 from pvm.usage import NeedsMachine
 from skeletal import agrees_with_machine
 
@@ -47,7 +47,7 @@ def swallowed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def both_ways(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     with monkeypatch.context() as patch:
-        patch.setattr(skeleton, "FIRST_LOOK", skeleton.MOST)
+        patch.setattr(skeleton, "FIRST_LOOK", limits.MOST)
         plain = told(data)
     with monkeypatch.context() as patch:
         patch.setattr(skeleton, "FIRST_LOOK", 0)

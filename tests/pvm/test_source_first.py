@@ -22,8 +22,8 @@ def build(pure: str | None) -> str:
     if pure is not None:
         environment["PVM_PURE"] = pure
     program = (
-        "import pvm, pvm.machine, pvm.skeleton, pvm.scanning\n"
-        "for one in (pvm.skeleton, pvm.scanning, pvm.straight, pvm.machine.straight): print(one.__file__)"
+        "import pvm, pvm.machine, pvm.skeleton, pvm.scanning, pvm.vectors\n"
+        "for one in (pvm.skeleton, pvm.scanning, pvm.vectors, pvm.straight, pvm.machine.straight): print(one.__file__)"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],

@@ -11,7 +11,7 @@ import pytest
 
 import assemble as asm
 from corpus import CORPUS, rows
-from pvm import skeleton
+from pvm import skeleton, vectors
 from pvmscan import ScanOptions, Verdict, scan, scan_bytes
 from pvmscan.report import FileReport
 
@@ -89,13 +89,13 @@ def test_small_pickles_do_not_each_get_room_for_a_large_one(monkeypatch: pytest.
     if not str(skeleton.__file__).endswith(".py"):
         pytest.skip("the compiled build allocates in C")
     asked: list[int] = []
-    zeros = skeleton._zeros
+    zeros = vectors.zeros
 
     def counted(size: int) -> object:
         asked.append(size)
         return zeros(size)
 
-    monkeypatch.setattr(skeleton, "_zeros", counted)
+    monkeypatch.setattr(skeleton, "zeros", counted)
     data = b"\x80\x02N." * 100_000
     for start in range(0, 400, 4):
         skeleton.run(data, start)
