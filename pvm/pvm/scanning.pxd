@@ -56,8 +56,8 @@ cdef class Text:
     @cython.locals(shift=cython.int)
     cdef unsigned long long _word(self, Py_ssize_t at) noexcept
 
-    @cython.locals(place=Py_ssize_t, digit=cython.int)
-    cdef bint _is_escape(self, Py_ssize_t at, Py_ssize_t limit) noexcept
+    @cython.locals(place=Py_ssize_t, size=Py_ssize_t, digit=cython.int)
+    cdef Py_ssize_t _escape(self, Py_ssize_t at, Py_ssize_t limit) noexcept
 
     @cython.locals(before=cython.int, last=cython.int)
     cdef bint _is_zero(self, Py_ssize_t start, Py_ssize_t end, int opcode) noexcept

@@ -244,15 +244,22 @@ class Text:
         shift = 8 * (at & 7)
         return self.words[at >> 3] >> shift | self.words[(at >> 3) + 1] << 63 - shift << 1
 
-    def _is_escape(self, at: int, limit: int) -> bool:
-        """Is the backslash at `at` followed by `u` and four hexadecimal digits?"""
-        if at + 6 > limit or self.window[at + 1] != 117:
-            return False
-        for place in range(at + 2, at + 6):
+    def _escape(self, at: int, limit: int) -> int:
+        """Bytes of the escape at this place: `u` and four hexadecimal digits, or `U` and eight for a character; 0 for
+        anything else.
+        """
+        size = 10 if at + 1 < limit and self.window[at + 1] == 85 else 6
+        if at + size > limit or (size == 6 and self.window[at + 1] != 117):
+            return 0
+        for place in range(at + 2, at + size):
             digit = self.window[place]
             if not (48 <= digit <= 57 or 65 <= digit <= 70 or 97 <= digit <= 102):
-                return False
-        return True
+                return 0
+        if size == 10 and (self.window[at + 2] != 48 or self.window[at + 3] != 48):
+            return 0
+        if size == 10 and self.window[at + 4] != 48 and (self.window[at + 4] != 49 or self.window[at + 5] != 48):
+            return 0
+        return size
 
     def _is_zero(self, start: int, end: int, opcode: int) -> bool:
         """Is it 0 without a sign, or one of the truth values that are written as INT?"""
@@ -268,9 +275,10 @@ class Text:
         if opcode == _UNICODE:
             at = self._text(at, limit)
             while at < limit and self.window[at] == 92:
-                if not self._is_escape(at, limit):
+                size = self._escape(at, limit)
+                if size == 0:
                     return -1
-                at = self._text(at + 6, limit)
+                at = self._text(at + size, limit)
             return at + 1 if at < limit else -1
         if opcode == _STRING:
             if at >= limit or self.window[at] != 39:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import honest
 from pvm import runs, scanning, skeleton
-from pvm.decode import text_float, text_int, text_long
+from pvm.decode import text_float, text_int, text_long, text_unicode
 from pvm.dialects import every
 from pvm.errors import Reject
 from pvm.scanning import Text, check_text, text_at, unusual_text
@@ -25,9 +26,23 @@ LINES = st.one_of(
     st.text("0123456789-+.eLx_ '\"\\naif", max_size=24).map(str.encode),
     st.integers(-(10**20), 10**20).map(lambda number: str(number).encode()),
     st.floats().map(lambda number: repr(number).encode()),
-    st.lists(st.sampled_from(["\\u00e9", "\\uABcd", "\\u12g4", "\\", "u", "a", "é"])).map(
-        lambda one: "".join(one).encode()
-    ),
+    st.lists(
+        st.sampled_from(
+            [
+                "\\u00e9",
+                "\\uABcd",
+                "\\u12g4",
+                "\\U0001f600",
+                "\\U0010FFff",
+                "\\U00110000",
+                "\\U1",
+                "\\",
+                "u",
+                "a",
+                "é",
+            ]
+        )
+    ).map(lambda one: "".join(one).encode()),
     st.text("ab'\"", max_size=8).map(lambda text: repr(text).encode()),
 )
 
@@ -53,6 +68,19 @@ def test_a_plain_number_means_the_same_to_all_loaders(opcode: bytes, line: bytes
         return
     values = {repr(read(line, dialect)) for dialect in every()}
     assert len(values) == 1
+
+
+@given(LINES)
+def test_a_plain_text_can_be_read(line: bytes) -> None:
+    data = b"V" + line + b"\n"
+    if b"\n" not in line and Text(data).line_end(0, len(data)) > 0:
+        assert text_unicode(line).encode("raw-unicode-escape").count(b"\n") == 0
+
+
+@given(st.text())
+def test_what_a_pickler_writes_is_plain_text(text: str) -> None:
+    data = pickle.dumps(text, 0)
+    assert Text(data).line_end(0, len(data)) == data.index(b"\n") + 1
 
 
 @given(LINES)

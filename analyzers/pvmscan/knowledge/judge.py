@@ -9,7 +9,7 @@ from enum import Enum
 
 from pvm.hints import Any
 from pvm.records import NamedTuple
-from pvm.values import Blob, Call, Container, Value, reveal
+from pvm.values import Blob, Call, Container, Global, Value, reveal
 from pvmscan.knowledge import derived
 from pvmscan.knowledge.rulefiles import Knowledge
 from pvmscan.knowledge.schema import Condition, Harmless, Rule
@@ -162,6 +162,10 @@ def _holds(when: tuple[Condition, ...], call: Call | None, *, unknown: bool = Tr
 
 
 def _condition(condition: Condition, call: Call, unknown: bool) -> bool:
+    if condition.path is not None:
+        named = _given(call, condition.arg, condition.keyword, condition.default)
+        written = isinstance(named, Global) and not named.sources
+        return re.search(condition.path, named.path) is not None if written else unknown
     value = argument(call, condition.arg, condition.keyword, condition.default)
     if value is _COMPUTED:
         return unknown
@@ -177,19 +181,7 @@ def argument(call: Call, index: int | None, keyword: str | None, default: Any = 
 
     Of a sequence of integers, such as the shape of an array, the product.
     """
-    value: Value
-    if index is not None and index < len(call.args):
-        value = reveal(call.args[index])
-    elif call.splat is not None:
-        return _COMPUTED
-    else:
-        named = reveal(call.kwargs)
-        if named is not None and not isinstance(named, Container):
-            return _COMPUTED
-        found = [item for key, item in named.pairs() if reveal(key) == keyword] if named else []
-        if not found:
-            return default
-        value = reveal(found[0])
+    value = _given(call, index, keyword, default)
     if value is None or isinstance(value, bool | int | float | str | bytes | Blob):
         return value
     shape = (
@@ -198,6 +190,19 @@ def argument(call: Call, index: int | None, keyword: str | None, default: Any = 
     if shape and all(isinstance(size, int) for size in shape):
         return math.prod(size for size in shape if isinstance(size, int))
     return _COMPUTED
+
+
+def _given(call: Call, index: int | None, keyword: str | None, default: Any) -> Any:
+    """An argument by position or keyword, whatever it is."""
+    if index is not None and index < len(call.args):
+        return reveal(call.args[index])
+    if call.splat is not None:
+        return _COMPUTED
+    named = reveal(call.kwargs)
+    if named is not None and not isinstance(named, Container):
+        return _COMPUTED
+    found = [item for key, item in named.pairs() if reveal(key) == keyword] if named else []
+    return reveal(found[0]) if found else default
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,8 @@ class Condition(NamedTuple):
     """Regular expression searched in the argument's text."""
     above: int | None = None
     """The argument is a number above this."""
+    path: str | None = None
+    """Regular expression searched in the dotted path of a global that is the argument; nothing else counts as known."""
     default: Any = None
     """Value of an argument that is absent."""
 
