@@ -57,6 +57,53 @@ _FORBIDDEN = (
 )
 
 
+_BRIEF = regex.later(r"[A-Za-z0-9_]{0,20}")
+
+
+def only_returns(source: str) -> bool:
+    """Does the source do nothing but define functions that return their parameters, as they are or as arguments of
+    `self._argcheck_rvs`?
+
+    SciPy stores such text with each of its distributions and executes it when one is unpickled (1.17,
+    `scipy/stats/_distn_infrastructure.py`, `parse_arg_template`).
+    """
+    if "#" in source or not source.isascii():
+        return False
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(isinstance(one, ast.FunctionDef) and _only_returns(one) for one in tree.body)
+
+
+def _only_returns(function: ast.FunctionDef) -> bool:
+    every, arguments = {one.arg for one in ast.walk(function) if isinstance(one, ast.arg)}, function.args
+    plain = not (function.decorator_list or function.returns or any(one.annotation for one in arguments.args))
+    if not plain or arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
+        return False
+    match function.body:
+        case [ast.Return(value=ast.expr() as value)]:
+            return all(
+                _is_passed(part, every) for one in (*arguments.defaults, value) for part in ast.walk(one)
+            )
+        case _:
+            return False
+
+
+def _is_passed(part: ast.AST, parameters: set[str]) -> bool:
+    match part:
+        case ast.Name(id=name):
+            return name in parameters
+        case ast.Constant(value=str(text)):
+            return _BRIEF.fullmatch(text) is not None
+        case ast.Call(func=func):
+            return isinstance(func, ast.Attribute)
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return name == "_argcheck_rvs"
+        case _:
+            return isinstance(part, ast.Tuple | ast.Constant | ast.keyword | ast.expr_context)
+
+
 def odd_source(source: str) -> str | None:
     """What the source does beyond torch's own imports and one plain method; None if nothing."""
     try:

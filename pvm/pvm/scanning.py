@@ -257,7 +257,11 @@ class Text:
                 return 0
         if size == 10 and (self.window[at + 2] != 48 or self.window[at + 3] != 48):
             return 0
-        if size == 10 and self.window[at + 4] != 48 and (self.window[at + 4] != 49 or self.window[at + 5] != 48):
+        if (
+            size == 10
+            and self.window[at + 4] != 48
+            and (self.window[at + 4] != 49 or self.window[at + 5] != 48)
+        ):
             return 0
         return size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvmscan.pysource import odd_source
+from pvmscan.pysource import odd_source, only_returns
 
 HONEST = [
     "\n\n\ndef forward(self, x):\n    l = self.l(x);  x = None\n    relu = l.relu();  l = None\n    return relu\n    ",
@@ -49,3 +49,52 @@ def test_whatever_does_more_is_odd(source: str) -> None:
 
 def test_deep_source_does_not_raise() -> None:
     assert odd_source("x = " + "(" * 5000 + ")" * 5000)
+
+
+TEMPLATE = """
+def _parse_args(self, a, b,  loc=0, scale=1):
+    return (a, b, ), loc, scale
+
+def _parse_args_rvs(self, a, b,  loc=0, scale=1, size=None):
+    return self._argcheck_rvs(a, b,  loc, scale, size=size)
+
+def _parse_args_stats(self, a, b,  loc=0, scale=1, moments='mv'):
+    return (a, b, ), loc, scale, moments
+"""
+"""As SciPy stores it with each distribution."""
+
+
+def test_functions_that_return_what_they_are_given() -> None:
+    assert only_returns(TEMPLATE) and only_returns("")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('inert')",
+        "import os",
+        "1",
+        "def f(a=print('inert')):\n    return a",
+        "@print\ndef f(a):\n    return a",
+        "def f(a) -> print('inert'):\n    return a",
+        "def f(a: print('inert')):\n    return a",
+        "def f(*a):\n    return a",
+        "def f(a, *, b=print):\n    return a",
+        "def f(a):\n    print(a)\n    return a",
+        "def f(a):\n    return print(a)",
+        "def f(a):\n    return a(a)",
+        "def f(a):\n    return a.b",
+        "def f(self, a):\n    return self.system(a)",
+        "def f(self, a):\n    return self._argcheck_rvs.x(a)",
+        "def f(a):\n    return a + a",
+        "def f(a):\n    return 'echo inert; x'",
+        "def f(a):\n    return [a for a in a]",
+        "def f(a):\n    return a  # '''",
+        "async def f(a):\n    return a",
+        "class f:\n    pass",
+        "def f(a):",
+    ],
+)
+def test_anything_else_may_do_something(source: str) -> None:
+    assert not only_returns(source)
+    assert not only_returns(TEMPLATE + source)

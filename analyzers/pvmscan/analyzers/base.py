@@ -161,7 +161,10 @@ _CARRIED = frozenset(
 
 def is_carried_danger(judgement: Judgement) -> bool:
     """Is the mere presence of this callable in a pickle worth a word?"""
-    return any(rule.effect in _CARRIED and rule.severity >= Severity.MEDIUM for rule in judgement.rules)
+    return any(
+        rule.carried and rule.effect in _CARRIED and rule.severity >= Severity.MEDIUM
+        for rule in judgement.rules
+    )
 
 
 class Analyzer(Protocol):

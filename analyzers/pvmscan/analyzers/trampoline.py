@@ -33,7 +33,8 @@ def analyze(context: Context) -> Iterator[Finding]:
 def _prepared(context: Context, judged: Judged) -> Iterator[Finding]:
     """A `partial` of a sink with its argument: nothing calls it while the file loads, whoever uses the object does.
 
-    A sink without arguments is only carried; a command or code that is bound to one has no honest reason.
+    A sink without arguments is only carried; a command or code that is bound to one has no honest reason, and a class
+    that may be named but not called (`Rule.carried`) is called here.
     """
     if judged.path != "functools.partial":
         return
@@ -43,14 +44,17 @@ def _prepared(context: Context, judged: Judged) -> Iterator[Finding]:
             continue
         bound = Call(judged.call.offset, "partial", target, given, named)
         judgement = effects_of(context.knowledge, path, bound)
-        if judgement.status is Status.SINK and judgement.rules[0].effect in _PREPARED:
+        if judgement.status is not Status.SINK:
+            continue
+        worst = judgement.rules[0]
+        if worst.effect in _PREPARED or not worst.carried:
             payload = ", ".join(text(value, limit=200, at=judged.call.offset) for value in given[:4])
             yield finding(
                 context,
                 f"{ID}/prepared-call",
-                f"The object carries a call of {path} with its arguments: {judgement.rules[0].phrase}.",
-                effect=judgement.rules[0].effect,
-                verdict=Verdict.DANGEROUS,
+                f"The object carries a call of {path} with its arguments: {worst.phrase}.",
+                effect=worst.effect,
+                verdict=Verdict.DANGEROUS if worst.effect in _PREPARED else Verdict.SUSPICIOUS,
                 severity=Severity.HIGH,
                 confidence=Confidence.LIKELY,
                 offset=judged.call.offset,

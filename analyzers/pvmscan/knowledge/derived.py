@@ -276,6 +276,8 @@ def _judge(summaries: Summaries, summary: Summary, arguments: _Arguments) -> Ans
         if not values:
             continue
         if effect.kind in DANGEROUS or effect.kind in SUSPICIOUS:
+            if effect.kind == "exec" and _is_inert(values):
+                continue
             if any(may_be_text(value) for value in values):
                 reached.append(Reached(effect, summary))
             harmless = False
@@ -356,6 +358,16 @@ def is_plain(value: Value) -> bool:
         part is None or isinstance(part, bool | int | float | str | bytes | tuple | Container | Blob)
         for part in _parts(value)
     )
+
+
+def _is_inert(sources: Iterable[Value]) -> bool:
+    """Is it all source text that only defines functions that return what they are given?"""
+    texts = [reveal(source) for source in sources]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    from pvmscan.pysource import only_returns  # reads syntax trees, of which nearly no file has any
+
+    return all(only_returns(text) for text in texts if isinstance(text, str))
 
 
 def _is_callable(value: Value) -> bool:

@@ -64,6 +64,8 @@ class Rule(NamedTuple):
     """Positions of the arguments that a reader wants to see."""
     callable: tuple[int | str, ...] = ()
     """Positions or keywords of the callables that a trampoline calls."""
+    carried: bool = True
+    """Is it worth a word when an object refers to it without a call? Not for classes that honest objects name."""
     references: tuple[str, ...] = ()
     example: Any = None
     counter_example: Any = None

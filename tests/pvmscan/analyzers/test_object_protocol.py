@@ -53,3 +53,19 @@ def test_a_method_of_a_class_is_reported_once() -> None:
     one = built(TRACE, (b"inert", False))
     findings = judged.scan(asm.program(4, one + b"0" + one)).findings
     assert sum(finding.rule == f"{PREFIX}deser" for finding in findings) == 1
+
+
+DISTRIBUTION = "scipy.stats._continuous_distns.norm_gen"
+
+
+@pytest.mark.parametrize(
+    ("template", "fires"),
+    [
+        ("\ndef _parse_args(self,  loc=0, scale=1):\n    return (), loc, scale\n", False),
+        ("\ndef _parse_args(self,  loc=print('inert')):\n    return ()\n", True),
+        ("print('inert')", True),
+        (b"def f(a): return a", True),
+    ],
+)
+def test_source_that_only_returns_is_no_code_of_the_file(template: Any, fires: bool) -> None:
+    assert (f"{PREFIX}exec" in rules(built(DISTRIBUTION, {"_parse_arg_template": template}))) is fires

@@ -101,6 +101,18 @@ def test_a_partial_of_a_sink_with_its_command_is_a_prepared_call(code: bytes) ->
     assert judged.verdict(data) is Verdict.DANGEROUS
 
 
+def test_an_array_type_is_named_but_its_prepared_call_is_told() -> None:
+    """Arrays that were mapped when they were stored name `numpy.memmap` as their type; nobody calls it for that."""
+    mapped, shape = asm.at("numpy.memmap"), asm.tuple_of(asm.number(0))
+    rebuilt = asm.call(asm.at("numpy.core.multiarray._reconstruct"), mapped, shape, asm.value(b"b"))
+    assert judged.verdict(asm.program(4, asm.list_of(rebuilt, mapped))) is Verdict.CLEAN
+    prepared = asm.call(PARTIAL, mapped, asm.text("/tmp/pvmscan-inert/x"), asm.text("u1"), asm.text("w+"))
+    data = asm.program(4, prepared)
+    assert "trampoline/prepared-call" in judged.rules(data) and judged.verdict(data) is Verdict.SUSPICIOUS
+    called = asm.call(mapped, asm.text("/tmp/pvmscan-inert/x"), asm.text("u1"), asm.text("w+"))
+    assert judged.verdict(asm.program(4, called)) is Verdict.DANGEROUS
+
+
 def test_a_thread_that_build_changes_later_is_seen() -> None:
     thread = asm.build(asm.newobj(THREAD), asm.dict_of(_target=asm.SYSTEM, _args=ARGS))
     run = asm.call(asm.attribute(thread, "run"))
