@@ -62,10 +62,10 @@ _BRIEF = regex.later(r"[A-Za-z0-9_]{0,20}")
 
 def only_returns(source: str) -> bool:
     """Does the source do nothing but define functions that return their parameters, as they are or as arguments of
-    `self._argcheck_rvs`?
+    `self._argcheck_rvs`, and name things?
 
     SciPy stores such text with each of its distributions and executes it when one is unpickled (1.17,
-    `scipy/stats/_distn_infrastructure.py`, `parse_arg_template`).
+    `scipy/stats/_distn_infrastructure.py`, `parse_arg_template`). Before 1.6 it stored only names.
     """
     if "#" in source or not source.isascii():
         return False
@@ -73,7 +73,16 @@ def only_returns(source: str) -> bool:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return all(isinstance(one, ast.FunctionDef) and _only_returns(one) for one in tree.body)
+    return all(map(_is_idle, tree.body))
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.FunctionDef):
+        return _only_returns(statement)
+    named = (ast.Name, ast.Tuple, ast.expr_context)
+    return isinstance(statement, ast.Expr) and all(
+        isinstance(one, named) for one in ast.walk(statement.value)
+    )
 
 
 def _only_returns(function: ast.FunctionDef) -> bool:

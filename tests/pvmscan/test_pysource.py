@@ -65,7 +65,7 @@ def _parse_args_stats(self, a, b,  loc=0, scale=1, moments='mv'):
 
 
 def test_functions_that_return_what_they_are_given() -> None:
-    assert only_returns(TEMPLATE) and only_returns("")
+    assert only_returns(TEMPLATE) and only_returns("") and only_returns("a, b")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,9 @@ def test_functions_that_return_what_they_are_given() -> None:
     [
         "print('inert')",
         "import os",
-        "1",
+        "a.b",
+        "a()",
+        "del a",
         "def f(a=print('inert')):\n    return a",
         "@print\ndef f(a):\n    return a",
         "def f(a) -> print('inert'):\n    return a",

@@ -276,7 +276,7 @@ def _judge(summaries: Summaries, summary: Summary, arguments: _Arguments) -> Ans
         if not values:
             continue
         if effect.kind in DANGEROUS or effect.kind in SUSPICIOUS:
-            if effect.kind == "exec" and _is_inert(values):
+            if effect.kind == "exec" and _is_inert(values, arguments.own):
                 continue
             if any(may_be_text(value) for value in values):
                 reached.append(Reached(effect, summary))
@@ -360,14 +360,22 @@ def is_plain(value: Value) -> bool:
     )
 
 
-def _is_inert(sources: Iterable[Value]) -> bool:
-    """Is it all source text that only defines functions that return what they are given?"""
-    texts = [reveal(source) for source in sources]
-    if not all(isinstance(text, str) for text in texts):
-        return False
+def _is_inert(sources: Iterable[Value], own: Value) -> bool:
+    """Is all text in there source that does nothing, whichever of it is run? An object of which it is the state, and
+    random generators beside it, are no text.
+    """
+    texts: list[str] = []
+    for part in (part for source in sources for part in _parts(source)):
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, Call):
+            if part is not own and not (path_of(part.callee) or "").startswith("numpy.random."):
+                return False
+        elif part is not None and not isinstance(part, bool | int | float | tuple | Container):
+            return False
     from pvmscan.pysource import only_returns  # reads syntax trees, of which nearly no file has any
 
-    return all(only_returns(text) for text in texts if isinstance(text, str))
+    return all(map(only_returns, texts))
 
 
 def _is_callable(value: Value) -> bool:

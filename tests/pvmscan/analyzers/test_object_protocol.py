@@ -69,3 +69,26 @@ DISTRIBUTION = "scipy.stats._continuous_distns.norm_gen"
 )
 def test_source_that_only_returns_is_no_code_of_the_file(template: Any, fires: bool) -> None:
     assert (f"{PREFIX}exec" in rules(built(DISTRIBUTION, {"_parse_arg_template": template}))) is fires
+
+
+@pytest.mark.parametrize(
+    ("state", "fires"),
+    [
+        (({"name": "beta", "shapes": "a, b", "seed": None, "a": 0.0}, None), False),
+        (({"name": "print('inert')"}, None), False),
+        ((("_parse_arg_template", "print('inert')"), ("x", 1)), True),
+        ((("_parse_arg_template", b"print('inert')"), ("x", 1)), True),
+    ],
+)
+def test_the_states_of_older_distributions(state: Any, fires: bool) -> None:
+    """SciPy before 1.6 stored what the constructor got, and the random generator."""
+    assert (f"{PREFIX}exec" in rules(built(DISTRIBUTION, state))) is fires
+
+
+def test_text_from_an_unknown_call_may_be_code() -> None:
+    made = asm.call(asm.at("mypkg.text.make"))
+    state = asm.tuple_of(asm.value({"name": "norm"}), made)
+    assert f"{PREFIX}exec" in rules(asm.build(asm.newobj(asm.at(DISTRIBUTION)), state))
+    generator = asm.call(asm.at("numpy.random.__RandomState_ctor"))
+    state = asm.tuple_of(asm.value({"name": "norm"}), generator)
+    assert f"{PREFIX}exec" not in rules(asm.build(asm.newobj(asm.at(DISTRIBUTION)), state))
