@@ -276,9 +276,8 @@ def _judge(summaries: Summaries, summary: Summary, arguments: _Arguments) -> Ans
         if not values:
             continue
         if effect.kind in DANGEROUS or effect.kind in SUSPICIOUS:
-            if effect.kind == "exec" and _is_inert(values, arguments.own):
-                continue
-            if any(may_be_text(value) for value in values):
+            own = effect.kind == "exec" and effect.origin.startswith("self.")
+            if any(may_be_text(value) for value in values) and not (own and _is_inert(values, arguments.own)):
                 reached.append(Reached(effect, summary))
             harmless = False
         elif effect.kind == "dispatch":
@@ -361,9 +360,11 @@ def is_plain(value: Value) -> bool:
 
 
 def _is_inert(sources: Iterable[Value], own: Value) -> bool:
-    """Is all text in there source that does nothing, whichever of it is run? An object of which it is the state, and
-    random generators beside it, are no text.
+    """Is all text that an object has got by its state source that does nothing, whichever of it is run? The object
+    itself, and random generators beside it, are no text.
     """
+    if not isinstance(own, Call) or own.args or own.kwargs is not None or own.splat is not None:
+        return False
     texts: list[str] = []
     for part in (part for source in sources for part in _parts(source)):
         if isinstance(part, str):

@@ -160,3 +160,51 @@ def test_dills_table_gives_types_of_plain_data_and_others(name: str, harmless: b
     asked = Call(9, "REDUCE", Global(0, "dill._dill", "_load_type", ("dill._dill", "_load_type")), (name,))
     judgement = effects_of(load(), "dill._dill._load_type", asked)
     assert (judgement.status is Status.HARMLESS) == harmless
+
+
+@pytest.mark.parametrize(
+    ("given", "sink"),
+    [
+        (Global(0, "ctypes", "c_int", ("ctypes", "c_int")), False),
+        (Global(0, "ctypes", "c_void_p", ("ctypes", "c_void_p")), True),
+        (Global(0, "ctypes", "c_int", ("ctypes", "c_int"), (UNKNOWN,)), True),
+        ("ctypes.c_int", True),
+        (UNKNOWN, True),
+        (ABSENT, True),
+    ],
+)
+def test_a_condition_on_the_path_of_a_global(given: Any, sink: bool) -> None:
+    """Nothing but a global that is written down is known to have a path."""
+    when = (Condition(arg=0, path=r"^(?!ctypes\.c_int$)"),)
+    known = knowledge(
+        rule(when=when), harmless=(fine(PATH, when=(Condition(arg=0, path=r"^ctypes\.c_int$"),)),)
+    )
+    asked = call() if given is ABSENT else call(given)
+    assert effects_of(known, PATH, asked).status is (Status.SINK if sink else Status.HARMLESS)
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "honest"),
+    [
+        ("dill._dill._eval_repr", ("range(14, 21)",), True),
+        ("dill._dill._eval_repr", ("range(14, 21)\nprint('inert')",), False),
+        ("dill._dill._eval_repr", ("print('inert')",), False),
+        ("dill._dill._getattr", (None, "lower", "<method 'lower' of 'str' objects>"), True),
+        ("dill._dill._getattr", (None, "system", "<method 'lower' of 'os' objects>"), False),
+        (
+            "dill._dill._getattr",
+            (None, '"] or print("inert") or {"', "<method 'lower' of 'str' objects>"),
+            False,
+        ),
+        ("dill._dill._create_namedtuple", ("Point", ("x",), "__main__"), True),
+        ("dill._dill._create_namedtuple", ("Popen", ("x",), "subprocess"), False),
+        ("operator.methodcaller", ("lower",), True),
+        ("operator.methodcaller", ("system", "echo inert"), False),
+    ],
+)
+def test_what_is_harmless_with_honest_arguments_alone(
+    path: str, arguments: tuple[Any, ...], honest: bool
+) -> None:
+    module, _, name = path.rpartition(".")
+    asked = Call(9, "REDUCE", Global(0, module, name, (module, name)), arguments)
+    assert (effects_of(load(), path, asked).status is Status.HARMLESS) is honest
