@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pvm.names import canonical
 from pvm.values import Attribute, Global, Value, reveal
 from pvmscan.analyzers.base import Context, finding
+from pvmscan.knowledge import Status
 from pvmscan.report import Confidence, Finding, Severity, Step, Verdict
 
 ID = "attribute-chain"
@@ -31,7 +32,7 @@ def analyze(context: Context) -> Iterator[Finding]:
         if event.name == "__dict__" and not context.knowledge.is_stdlib(event.module):
             continue  # dill names the globals of a module like this
         step = _introspection(event.name) or _introspection(event.module)
-        through = _through_module(event.value) if step is None else None
+        through = _through_module(context, event.value) if step is None else None
         if (
             (step is None and through is None)
             or written in seen
@@ -73,13 +74,19 @@ def _finding(context: Context, written: str, what: str, offset: int) -> Finding:
     )
 
 
-def _through_module(value: Value) -> str | None:
-    """The module that a dotted name ends in, where that is not the one it starts from: `shutil.os.system`."""
+def _through_module(context: Context, value: Value) -> str | None:
+    """The module that a dotted name ends in, where that is not the one it starts from: `shutil.os.system`.
+
+    Harmless objects that pickle themselves as a dotted text are written like that: `torch.channels_last` is
+    `torch._utils` and `torch.channels_last`, because picklers take any module from which the text leads to the object.
+    """
     value = reveal(value)
     if not isinstance(value, Global) or "." not in value.name:
         return None
     started, ended = canonical(value.module, "")[0], value.resolved[0]
-    return None if ended == started or ended.startswith(f"{started}.") else ended
+    if ended == started or ended.startswith(f"{started}."):
+        return None
+    return None if context.effects_of(value.path).status is Status.HARMLESS else ended
 
 
 def _is_computed(value: Attribute | Global) -> bool:

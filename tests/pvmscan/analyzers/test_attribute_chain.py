@@ -63,6 +63,7 @@ def test_getattr_on_getattr_on_a_global_is_one_path() -> None:
         (4, "mypkg.models", "Outer.method"),
         (4, "pathlib", "PurePosixPath"),
         (2, "mypkg.os", "thing"),
+        (4, "torch._utils", "torch.channels_last"),
     ],
 )
 def test_names_that_picklers_write_are_left_alone(protocol: int, module: str, name: str) -> None:
