@@ -20,7 +20,6 @@ _BUILDERS = frozenset(
     cloudpickle.cloudpickle._fill_function cloudpickle.cloudpickle._builtin_type
     cloudpickle.cloudpickle_fast._make_function cloudpickle.cloudpickle_fast._make_skel_func
     cloudpickle.cloudpickle_fast._fill_function cloudpickle.cloudpickle_fast._builtin_type
-    joblib.externals.cloudpickle.cloudpickle._make_function joblib.externals.cloudpickle.cloudpickle._make_skel_func
     dill._create_function dill._create_code dill._unmarshal dill.FunctionType dill.CodeType
     dill._dill._create_function dill._dill._create_code dill._dill._unmarshal dill._dill.FunctionType
     dill._dill.CodeType importlib._bootstrap_external._compile_bytecode idlelib.rpc.unpickle_code""".split()

@@ -116,6 +116,14 @@ def test_a_storage_that_torch_pickles_itself_is_as_good_as_what_is_inside(
     assert SHELL in judged.rules(storage(asm.data(make(asm.malicious()))))
 
 
+def test_a_function_that_numba_pickles_is_as_good_as_what_is_inside() -> None:
+    load = asm.at("numba.core.serialize._unpickle__CustomPickled")
+    honest, evil = (asm.program(4, asm.call(load, asm.data(one))) for one in (asm.honest(), asm.malicious()))
+    assert judged.verdict(honest) <= Verdict.UNVERIFIED
+    assert SHELL in judged.rules(evil) and judged.verdict(evil) is Verdict.DANGEROUS
+    assert judged.verdict(asm.program(4, asm.call(load, asm.persistent(asm.text("0"))))) >= Verdict.INCOMPLETE
+
+
 @pytest.mark.parametrize("content", [b"", b"x", b"\x80", b"PK\x03\x04", b"no torch file at all" * 9])
 def test_a_storage_with_bytes_that_are_no_torch_file_is_not_clean(content: bytes) -> None:
     honest = asm.data(asm.torch_legacy(asm.honest()))
