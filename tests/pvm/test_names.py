@@ -35,7 +35,11 @@ def test_python_2_names_are_those_of_the_interpreter() -> None:
         ("datetime", "datetime", "datetime.datetime"),
         ("numpy", "array", "numpy.array"),
         ("new", "code", "new.code"),
-        ("joblib.externals.cloudpickle.cloudpickle", "_make_function", "cloudpickle.cloudpickle._make_function"),
+        (
+            "joblib.externals.cloudpickle.cloudpickle",
+            "_make_function",
+            "cloudpickle.cloudpickle._make_function",
+        ),
         ("numba.cloudpickle.cloudpickle_fast", "loads", "cloudpickle.cloudpickle_fast.loads"),
         ("collections", "OrderedDict.fromkeys", "collections.OrderedDict.fromkeys"),
     ],

@@ -16,7 +16,7 @@ from io import BytesIO
 from pvm.hints import IO
 from pvmscan.buffer import Buffer, Mapped
 
-KEPT = 16 << 20
+KEPT = 8 << 20
 """Bytes that stay in memory."""
 
 
@@ -48,7 +48,7 @@ class Spool:
         """Add to the end; raise `NoRoom` where nothing fits any more."""
         with _room():
             self._reach(self._size + len(piece))
-            self._file.write(piece)
+            self._write(piece)
         self._size += len(piece)
 
     def grow(self, size: int) -> None:
@@ -66,20 +66,22 @@ class Spool:
         """Replace bytes that are there already; raise `NoRoom` where nothing fits any more."""
         with _room():
             self._file.seek(at)
-            self._file.write(piece)
+            self._write(piece)
             self._file.seek(self._size)
 
     def _reach(self, size: int) -> None:
         """Have a file for more than stays in memory."""
-        if self._size <= KEPT < size:
-            self._move()
+        if size > KEPT and isinstance(self._file, BytesIO):
+            import tempfile
 
-    def _move(self) -> None:
-        import tempfile
+            before, self._file = self._file, tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the map outlives this
+            self._write(before.getbuffer())
 
-        before, self._file = self._file, tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the map outlives this
-        before.seek(0)
-        self._file.write(before.read())
+    def _write(self, piece: bytes | memoryview) -> None:
+        """All of it: where room is short, a file takes a part first and refuses the rest."""
+        left = memoryview(piece)
+        while left:
+            left = left[self._file.write(left) :]
 
     def truncate(self, size: int) -> None:
         """Cut off what lies behind."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,22 @@ def test_zeros_take_what_is_put_among_them(kept: int, before: bytes, monkeypatch
     one.put(8, b"ab")
     one.write(b"end")
     assert one.contents(99)[:] == before.ljust(8, b"\0") + b"abyz" + bytes(8) + b"end"
+
+
+def test_a_file_that_takes_a_part_gets_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a disk is nearly full; the next attempt says so."""
+
+    class Reluctant(io.FileIO):
+        def write(self, piece: Any) -> int:
+            return super().write(bytes(piece)[:3])
+
+    monkeypatch.setattr(spool, "KEPT", 4)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda buffering: Reluctant(tmp_path / "spool", "w+b"))
+    one = spool.Spool()
+    one.write(b"abcd")
+    one.write(b"efghijkl")
+    one.put(2, b"CDEFG")
+    assert one.contents(99)[:] == b"abCDEFGhijkl"
 
 
 def hostile(filler: int) -> bytes:
