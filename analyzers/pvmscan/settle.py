@@ -21,6 +21,7 @@ from pvm.trace import Trace
 from pvm.usage import COLUMNS, IMPORT, NEWOBJ, REDUCE
 from pvm.values import Call, Unknown, Value
 from pvmscan.analyzers.base import is_carried_danger
+from pvmscan.analyzers.carried_class import builds_class
 from pvmscan.analyzers.code_object import builds_code
 from pvmscan.analyzers.resource_bomb import looks_at_arguments
 from pvmscan.analyzers.unknown_callee import is_rebuilder
@@ -92,7 +93,7 @@ def _call(callee: Value, via: str, offset: int) -> Call:
 
 def call_matters(path: str, via: str, knowledge: Knowledge) -> bool:
     """Could some arguments of this callee lead to another judgement?"""
-    if knowledge.loaders.all(path) or builds_code(path) or looks_at_arguments(path):
+    if builds_code(path) or builds_class(path) or looks_at_arguments(path) or knowledge.loaders.all(path):
         return True
     if arguments_matter(knowledge, path):
         return True

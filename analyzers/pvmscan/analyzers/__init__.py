@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pvmscan.analyzers import (
     attribute_chain,
     carried_callable,
+    carried_class,
     code_object,
     import_side_effect,
     object_protocol,
@@ -28,6 +29,7 @@ ANALYZERS: tuple[Analyzer, ...] = (
     trampoline,
     tampering,
     code_object,
+    carried_class,
     attribute_chain,
     carried_callable,
     unknown_callee,

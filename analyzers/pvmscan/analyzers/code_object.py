@@ -38,7 +38,7 @@ def analyze(context: Context) -> Iterator[Finding]:
             continue
         if path in _BUILDERS:
             carried = carried or call
-            words.update(dict.fromkeys(_names(context, call)))
+            words.update(dict.fromkeys(words_of(context, call)))
             if _is_long(path, call):
                 context.walks = 0
         if _is_code(call.callee):
@@ -89,7 +89,7 @@ def _executed(context: Context, call: Call) -> Finding:
         severity=Severity.CRITICAL,
         offset=call.offset,
         steps=context.chain(call),
-        payload=", ".join(_names(context, call)[:20]) or None,
+        payload=", ".join(words_of(context, call)[:20]) or None,
     )
 
 
@@ -111,7 +111,7 @@ def _is_code(callee: Value) -> bool:
     return False
 
 
-def _names(context: Context, call: Call) -> list[str]:
+def words_of(context: Context, call: Call) -> list[str]:
     """Text in the code that tells what it does: names and short constants."""
     words: dict[str, None] = {}
     for part in walk(call):

@@ -56,3 +56,9 @@ def reflective(words: Iterable[str]) -> list[str]:
 def reads_files(words: Iterable[str]) -> bool:
     """Is there one that reads files?"""
     return any(map(_pattern("files").fullmatch, words))
+
+
+def writes_files(words: Iterable[str]) -> bool:
+    """Are there names that open files, and names that write or delete?"""
+    some = list(words)
+    return all(any(map(_pattern(kind).fullmatch, some)) for kind in ("opens", "writes"))

@@ -163,9 +163,8 @@ def _holds(when: tuple[Condition, ...], call: Call | None, *, unknown: bool = Tr
 
 def _condition(condition: Condition, call: Call, unknown: bool) -> bool:
     if condition.path is not None:
-        named = _given(call, condition.arg, condition.keyword, condition.default)
-        written = isinstance(named, Global) and not named.sources
-        return re.search(condition.path, named.path) is not None if written else unknown
+        path = _written(_given(call, condition.arg, condition.keyword, condition.default))
+        return unknown if path is None else re.search(condition.path, path) is not None
     value = argument(call, condition.arg, condition.keyword, condition.default)
     if value is _COMPUTED:
         return unknown
@@ -203,6 +202,14 @@ def _given(call: Call, index: int | None, keyword: str | None, default: Any) -> 
         return _COMPUTED
     found = [item for key, item in named.pairs() if reveal(key) == keyword] if named else []
     return reveal(found[0]) if found else default
+
+
+def _written(value: Any) -> str | None:
+    """The path of a global that the file names, or that of one which it calls for the value, with `()`."""
+    if isinstance(value, Global):
+        return None if value.sources else value.path
+    callee = _written(reveal(value.callee)) if isinstance(value, Call) and not value.state else None
+    return None if callee is None else f"{callee}()"
 
 
 def _text(value: Any) -> str:

@@ -39,7 +39,8 @@ class Condition(NamedTuple):
     above: int | None = None
     """The argument is a number above this."""
     path: str | None = None
-    """Regular expression searched in the dotted path of a global that is the argument; nothing else counts as known."""
+    """Regular expression searched in the dotted path of a global that is the argument, or, with `()` behind it, of one
+    whose call has made the argument; nothing else counts as known."""
     default: Any = None
     """Value of an argument that is absent."""
 
