@@ -32,8 +32,8 @@ _MADE, _CALLED = ("__new__", "__del__"), ("__new__", "__init__", "__del__")
 _SOUGHT = ("__getattribute__", "__getattr__")
 """What runs where an opcode looks for a method."""
 _META = ("__prepare__", "__new__", "__init__", "mro")
-MAX_BASES = 16
-"""Classes that a class inherits from, one after the other."""
+MAX_BASES = 64
+"""Classes that a class inherits from, and is searched for a method in, at most."""
 
 
 class _Class:
@@ -99,9 +99,7 @@ def _runs(event: Event, classes: dict[int, _Class]) -> Iterator[tuple[_Class, st
     match event:
         case Call():
             made, names = classes.get(id(reveal(event.callee))), _MADE if event.mode == "new" else _CALLED
-            if (
-                id(event) in classes
-            ):  # a class is made, by its metaclass and with a word of what it inherits from
+            if id(event) in classes:  # it makes a class, with its metaclass and the bases having their say
                 yield from ((one, name) for one in _among(event.args[0], classes) for name in _META)
                 bases = classes[id(event)].bases
                 yield from ((one, "__init_subclass__") for one in _among(bases, classes))
