@@ -6,6 +6,7 @@ jsonpickle: known by their keys wherever they stand, never by the file's name al
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from pvmscan.report import Location, Problem, Verdict
 MAX_BYTES = 64 << 20
 _WORTH_READING = re.compile(
     rb'"(auto_map|custom_pipelines|trust_remote_code|_target_|__loader__|__module__|chat_template|weight_map|py/[a-z]+'
-    rb'|_diffusers_version|type|template)"|\{\{|\{%|\\u00|\0'
+    rb'|_diffusers_version|type|template|:serialized:)"|\{\{|\{%|\\u00|\0'
 )
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -57,6 +58,8 @@ class Config:
             yield from _once(_facts(tree, source), source.data)
         except TooMuch:
             yield Problem("JSON with more values than the limit allows", Location(source.member, 0), "limit")
+            return
+        yield from _pickles(tree, source)
         yield Recognised("json", whole=False)
 
 
@@ -98,6 +101,24 @@ def _facts(tree: Any, source: Source) -> Iterator[Fact]:
         yield from _index(node, source)
         if node.get("_diffusers_version") is not None:
             yield from _pipeline(node, source)
+
+
+def _pickles(tree: Any, source: Source) -> Iterator[Item]:
+    """Stable-Baselines3 unpickles what stands under `:serialized:` (2.9, `common/save_util.py`), as base64 that ignores
+    what is none.
+    """
+    for path, node in objects(tree):
+        for key, value in node:
+            if key != ":serialized:" or not isinstance(value, str):
+                continue
+            where = f"{path}.{key}" if path else key
+            member = where if source.member is None else f"{source.member}!{where}"
+            try:
+                content = base64.b64decode(value.encode("utf-8", "surrogatepass"))
+            except ValueError as error:
+                yield Problem(f"a pickle in base64 that cannot be read: {error}", Location(member, None))
+                continue
+            yield Source(content, source.name, member, source.depth + 1, True)
 
 
 def _code_maps(node: Pairs, source: Source) -> Iterator[Fact]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import assemble as asm
 import judged
 from pvmscan import Verdict
 
@@ -176,3 +178,25 @@ def test_a_finding_says_where_the_document_names_the_callable() -> None:
     assert finding.location.offset is not None
     assert finding.location.offset > 8
     assert finding.location.absolute == finding.location.offset
+
+
+def serialized(pickle: bytes) -> dict[str, Any]:
+    """An attribute as Stable-Baselines3 stores it."""
+    return {":type:": "<class 'x'>", ":serialized:": base64.b64encode(pickle).decode()}
+
+
+def test_pickles_in_the_data_of_stable_baselines_are_judged() -> None:
+    evil, honest = serialized(asm.malicious(4)), serialized(asm.honest(4))
+    found = judged.file(dump({"policy_class": honest, "extra": {"deep": [evil]}}), name="data")
+    assert found.verdict is Verdict.DANGEROUS
+    assert {one.location.member for one in found.findings} == {"extra.deep.:serialized:"}
+    assert judged.verdict(dump({"policy_class": honest, "n_envs": 1}), name="data") is Verdict.CLEAN
+    twice = b'{"a": {":serialized:": "%s", ":serialized:": "%s"}}' % tuple(
+        one[":serialized:"].encode() for one in (evil, honest)
+    )
+    assert judged.verdict(twice, name="data") is Verdict.DANGEROUS
+
+
+@pytest.mark.parametrize("text", ["a", "not a pickle", base64.b64encode(asm.honest(4)[:-3]).decode()])
+def test_what_is_no_pickle_there_is_told(text: str) -> None:
+    assert judged.verdict(dump({"policy_class": {":serialized:": text}}), name="data") >= Verdict.INCOMPLETE
