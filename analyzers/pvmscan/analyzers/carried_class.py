@@ -37,20 +37,27 @@ MAX_BASES = 64
 
 
 class _Class:
-    """A class of the pickle's own: what is in it, and what it inherits from."""
+    """A class of the pickle's own: what has ever been in it, and what it inherits from."""
 
     def __init__(self, bases: Value, attributes: Value) -> None:
         self.bases = bases
-        self.attributes: dict[str, Value] = {}
-        self.add(attributes)
+        self.attributes: dict[str, list[Value]] = {}
+        self.fill(attributes)
 
-    def add(self, attributes: Value) -> None:
-        """Enter the attributes of a dict, or of the first part of a state."""
+    def fill(self, attributes: Value) -> None:
+        """Enter the attributes of a dict, or of the first part of a state: all that the dict has had, at any time."""
         given = reveal(attributes)
         if isinstance(given, tuple) and given:
             given = reveal(given[0])
         if isinstance(given, Container) and given.kind == "dict":
-            self.attributes.update((key, value) for key, value in given.pairs() if isinstance(key, str))
+            for key, value in zip(given.items[0::2], given.items[1::2], strict=False):
+                self.enter(key, value)
+
+    def enter(self, name: Value, value: Value) -> None:
+        """Enter one attribute. What another takes the place of may have run before."""
+        key = reveal(name)
+        if isinstance(key, str):
+            self.attributes.setdefault(key, []).append(value)
 
 
 def builds_class(path: str) -> bool:
@@ -64,10 +71,10 @@ def analyze(context: Context) -> Iterator[Finding]:
     seen: set[int] = set()
     for event in context.trace.events if classes else ():
         for made, name in _runs(event, classes):
-            method = _method(made, name, classes)
-            if method is not None and id(method) not in seen:
-                seen.add(id(method))
-                yield from _judge(context, event, name, method)
+            for method in _methods(made, name, classes):
+                if id(method) not in seen:
+                    seen.add(id(method))
+                    yield from _judge(context, event, name, method)
 
 
 def _classes(context: Context) -> dict[int, _Class]:
@@ -78,15 +85,16 @@ def _classes(context: Context) -> dict[int, _Class]:
         if path in _MAKERS and len(call.args) > max(_MAKERS[path]):
             bases, attributes = _MAKERS[path]
             found[id(call)] = _Class(call.args[bases], call.args[attributes])
-        elif path in _FILLERS and len(call.args) > 1 and id(reveal(call.args[0])) in found:
-            found[id(reveal(call.args[0]))].add(call.args[1])
     for event in context.trace.events if found else ():
         match event:
-            case SetAttribute(target=target, name=str(name), value=value) if id(reveal(target)) in found:
-                found[id(reveal(target))].attributes[name] = value
-            case Call(args=(target, str(name), value)) if path_of(event.callee) == "builtins.setattr":
-                if id(reveal(target)) in found:
-                    found[id(reveal(target))].attributes[name] = value
+            case SetAttribute() if id(reveal(event.target)) in found:
+                found[id(reveal(event.target))].enter(event.name, event.value)
+            case Call(args=(target, given, *more)) if id(reveal(target)) in found:
+                path = path_of(event.callee) or ""
+                if path in _FILLERS:
+                    found[id(reveal(target))].fill(given)
+                elif path == "builtins.setattr" and more:
+                    found[id(reveal(target))].enter(given, more[0])
             case _:
                 pass
     return found
@@ -127,17 +135,17 @@ def _among(value: Value, classes: dict[int, _Class]) -> list[_Class]:
     return [classes[id(reveal(part))] for part in parts if id(reveal(part)) in classes]
 
 
-def _method(made: _Class, name: str, classes: dict[int, _Class]) -> Value:
-    """What a class of the pickle has under a name, itself or from another of them; None if nothing."""
+def _methods(made: _Class, name: str, classes: dict[int, _Class]) -> list[Value]:
+    """What a class of the pickle has had under a name, itself or from others of them, which may have had it first."""
+    found: list[Value] = []
     pending = [made]
     for _ in range(MAX_BASES):
         if not pending:
             break
         one = pending.pop(0)
-        if name in one.attributes:
-            return one.attributes[name]
+        found.extend(one.attributes.get(name, ()))
         pending.extend(_among(one.bases, classes))
-    return None
+    return found
 
 
 def _judge(context: Context, event: Event, name: str, method: Value) -> Iterator[Finding]:

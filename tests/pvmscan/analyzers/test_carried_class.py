@@ -98,6 +98,27 @@ def test_an_attribute_that_is_written_later_counts() -> None:
     assert judged.found(data, RULE).verdict is Verdict.DANGEROUS
 
 
+def test_what_has_run_is_told_whatever_takes_its_place() -> None:
+    evil, fine = function("os", "system"), function("__dict__", "update")
+    built = asm.build(asm.newobj(asm.get(0)), asm.EMPTY_DICT) + b"0"
+    later = asm.call(asm.at("builtins.setattr"), asm.get(0), asm.text("__setstate__"), fine) + b"0"
+    data = asm.program(4, by_dill(__setstate__=evil) + asm.put(0) + built + later + asm.get(0))
+    assert judged.found(data, RULE).verdict is Verdict.DANGEROUS
+    attributes = asm.dict_of(__setstate__=evil) + asm.put(1) + b"0"
+    maker, bases = asm.at("dill._dill._create_type"), asm.tuple_of(OBJECT)
+    made_of = asm.call(maker, TYPE, asm.text("A"), bases, asm.get(1)) + asm.put(0)
+    other = asm.set_item(asm.get(1), asm.text("__setstate__"), fine) + b"0"
+    data = asm.program(4, attributes + made_of + built + other + asm.get(0))
+    assert judged.found(data, RULE).verdict is Verdict.DANGEROUS
+
+
+def test_a_name_that_is_computed_is_a_name() -> None:
+    name = asm.call(asm.at("operator.concat"), asm.text("__set"), asm.text("state__"))
+    attributes = asm.set_item(asm.EMPTY_DICT, name, function("os", "system"))
+    cls = asm.call(asm.at("dill._dill._create_type"), TYPE, asm.text("A"), asm.tuple_of(OBJECT), attributes)
+    assert judged.found(made(cls), RULE).verdict is Verdict.DANGEROUS
+
+
 def test_classes_that_inherit_from_each_other_end() -> None:
     loop = asm.put(0) + b"0" + asm.newobj(by_dill(asm.tuple_of(asm.get(0))))
     assert judged.verdict(asm.program(4, by_dill() + loop)) <= Verdict.SUSPICIOUS
